@@ -1,0 +1,3 @@
+//! `temporal-webhook-forwarder`: verifies webhooks and starts one Temporal workflow per event.
+
+fn main() {}
