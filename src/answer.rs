@@ -1,0 +1,73 @@
+//! Outcomes as HTTP answers: JSON on success, RFC 9457 problems on failure.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
+
+use crate::core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
+
+/// An answer with its whole body.
+pub type Answer = Response<Full<Bytes>>;
+
+/// The event is in Temporal.
+pub fn success(outcome: &Outcome, request_id: &str) -> Answer {
+    let execution = outcome.execution();
+    let body = json!({
+        "status": outcome.label(),
+        "workflow_id": execution.workflow_id,
+        "run_id": execution.run_id,
+    });
+    with_id(json_answer(StatusCode::OK, &body), request_id)
+}
+
+/// The event is not in Temporal. The caller learns only the short fixed text.
+pub fn problem(reject: &Reject, request_id: &str) -> Answer {
+    let row = reject.row();
+    let body = json!({
+        "type": "about:blank",
+        "title": row.title,
+        "status": row.status.as_u16(),
+        "request_id": request_id,
+    });
+    let mut answer = json_answer(row.status, &body);
+    let headers = answer.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    if row.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    }
+    if let Reject::MethodNotAllowed(allow) = reject {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    with_id(answer, request_id)
+}
+
+/// Any other JSON answer.
+pub fn json_answer(status: StatusCode, body: &serde_json::Value) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Asks an HTTP/1 client not to send anything more on this connection.
+pub fn close(answer: &mut Answer) {
+    answer
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
+fn with_id(mut answer: Answer, request_id: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        answer.headers_mut().insert(REQUEST_ID, value);
+    }
+    answer
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

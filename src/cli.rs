@@ -1,0 +1,251 @@
+//! The command line: every flag with its environment variable. What a person types; what the
+//! program needs is made from it, once, by [`Config::new`](crate::core::config::Config::new).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::core::payload::Format;
+
+/// Verifies webhooks and starts exactly one Temporal workflow per event.
+///
+/// Without a subcommand it serves. To try it on one machine, with a Temporal dev server, a
+/// self-signed certificate and a secret of its own: `temporal-webhook-forwarder dev`.
+#[derive(Debug, Parser)]
+#[command(name = NAME, version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do; without one: serve
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Receive webhooks and start workflows (the default)
+    Serve(ServeArgs),
+    /// Run everything on this machine for a first try
+    ///
+    /// Starts a Temporal dev server if none answers at the endpoint, makes a self-signed
+    /// certificate and a secret, serves, and prints what to type next.
+    Dev(DevArgs),
+    /// Sign a sample webhook as a provider would and post it
+    Send(SendArgs),
+    /// Check the configuration, then ask Temporal whether it will work
+    ///
+    /// Reports every mistake of the configuration in one run. Exit code 0, or 78 if something is
+    /// wrong.
+    Check(CheckArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// Flags of `serve`. Precedence: flag, environment, configuration file, default.
+#[derive(Debug, Default, Clone, Args)]
+pub struct ServeArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "TWF_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on [default: 0.0.0.0]
+    #[arg(long, value_name = "ADDRESS", env = "TWF_HOST")]
+    pub host: Option<String>,
+    /// Port to listen on; 0: any free one [default: 5000]
+    #[arg(long, env = "TWF_PORT")]
+    pub port: Option<u16>,
+    /// Certificate chain, PEM [default: fullchain.pem]
+    #[arg(long, value_name = "FILE", env = "TWF_CERT")]
+    pub cert: Option<PathBuf>,
+    /// The certificate's private key, PEM [default: privkey.pem]
+    #[arg(long, value_name = "FILE", env = "TWF_KEY")]
+    pub key: Option<PathBuf>,
+    /// Plain HTTP: for use behind a proxy that terminates TLS
+    #[arg(long, env = "TWF_NO_TLS", value_parser = BoolishValueParser::new())]
+    pub no_tls: bool,
+    /// Temporal's address [default: localhost:7233; TEMPORAL_ADDRESS and temporal.toml are read, too]
+    #[arg(long, value_name = "HOST:PORT", env = "TEMPORAL_ENDPOINT")]
+    pub endpoint: Option<String>,
+    /// Temporal namespace [default: default]
+    #[arg(long, env = "TEMPORAL_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// One task queue for all topics [default]
+    #[arg(long, env = "TWF_GLOBAL_QUEUE", num_args = 0, default_missing_value = "true",
+          value_parser = BoolishValueParser::new(), overrides_with = "no_global_queue")]
+    pub global_queue: Option<bool>,
+    /// One task queue per topic: `shopify_webhooks:{topic}`
+    #[arg(long, overrides_with = "global_queue")]
+    pub no_global_queue: bool,
+    /// Verify signatures [default]
+    #[arg(long, env = "TWF_VALIDATE_HMAC", num_args = 0, default_missing_value = "true",
+          value_parser = BoolishValueParser::new(), overrides_with = "no_validate_hmac")]
+    pub validate_hmac: Option<bool>,
+    /// DANGER: accept webhooks that anybody may have sent
+    #[arg(long, overrides_with = "validate_hmac")]
+    pub no_validate_hmac: bool,
+    /// Also serve /temporal/generic, whose requests nobody has to sign
+    #[arg(long, env = "TWF_GENERIC_UNVERIFIED", value_parser = BoolishValueParser::new())]
+    pub generic_unverified: bool,
+    /// What the worker gets [default: json]
+    #[arg(long, value_name = "FORMAT", env = "TWF_PAYLOAD_FORMAT")]
+    pub payload_format: Option<Format>,
+    /// Admin listener for health and metrics, such as 127.0.0.1:9000 [default: none]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "TWF_ADMIN")]
+    pub admin: Option<String>,
+    /// How long a stop waits for requests in flight [default: 20s]
+    #[arg(long, value_name = "DURATION", env = "TWF_DRAIN_TIMEOUT", value_parser = humantime::parse_duration)]
+    pub drain_timeout: Option<Duration>,
+    /// How log lines are written, on standard error
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "TWF_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+    /// Log more: never a body, a secret or a signature
+    #[arg(short, long, env = "TWF_DEBUG", value_parser = BoolishValueParser::new())]
+    pub debug: bool,
+    /// List every environment variable and exit
+    #[arg(long)]
+    pub help_env_vars: bool,
+}
+
+/// How log lines are written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Flags of `dev`.
+#[derive(Debug, Clone, Args)]
+pub struct DevArgs {
+    /// The `temporal` program, if a dev server must be started [default: found on PATH, then in the Go bin folder]
+    #[arg(long, value_name = "FILE", env = "TEMPORAL_BIN")]
+    pub temporal_bin: Option<PathBuf>,
+    /// Everything `serve` takes.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Only the configuration: do not ask Temporal
+    #[arg(long)]
+    pub offline: bool,
+    /// Everything `serve` takes.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// Flags of `send`.
+#[derive(Debug, Clone, Args)]
+pub struct SendArgs {
+    /// Whose webhook to send: shopify, generic
+    pub provider: String,
+    /// Where to [default: https://localhost:5000/temporal/PROVIDER]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// The secret to sign with [default: $SHOPIFY_WEBHOOKS_KEY for shopify, else that of `dev`]
+    #[arg(long)]
+    pub secret: Option<String>,
+    /// File with the body to send instead of the sample; `-`: standard input
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// The event's topic [default: the sample's]
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// The event's tenant: for shopify the shop's domain [default: the sample's]
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// The event's id [default: a random one; with --count above 1 a number is appended]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// How many events to send
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// How many at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub concurrency: u32,
+    /// Accept any certificate, such as the self-signed one of `dev`
+    #[arg(long)]
+    pub insecure: bool,
+    /// Print the request instead of sending it
+    #[arg(long, value_name = "FORM")]
+    pub print: Option<PrintForm>,
+}
+
+/// How `send --print` writes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrintForm {
+    /// A command line for curl
+    Curl,
+}
+
+/// The program's name.
+pub const NAME: &str = "temporal-webhook-forwarder";
+
+/// Environment variables that are no flag's: secrets do not belong on a command line.
+pub const SECRET_VARIABLES: &[(&str, &str)] = &[
+    (
+        "SHOPIFY_WEBHOOKS_KEY",
+        "The Shopify app's client secret: verifies signatures",
+    ),
+    (
+        "AES_KEY",
+        "Payload key, 32, 48 or 64 hex digits: encrypts what Temporal stores",
+    ),
+    (
+        "AES_KEY_ID",
+        "The name under which workers know that key [default: default]",
+    ),
+    (
+        "TEMPORAL_ADDRESS, TEMPORAL_API_KEY, TEMPORAL_TLS*, TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE, TEMPORAL_GRPC_META_*",
+        "As every Temporal SDK reads them",
+    ),
+];
+
+const AFTER_HELP: &str = "\
+Secrets come from the environment (SHOPIFY_WEBHOOKS_KEY, AES_KEY) or the configuration file, never
+from flags: see --help-env-vars.
+Exit codes: 0 fine, 64 usage, 78 configuration, 1 anything else.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_serve_with_a_value_has_an_environment_variable() {
+        for arg in Cli::command().get_arguments() {
+            let id = arg.get_id().as_str();
+            let negation_or_help = id.starts_with("no_global") || id.starts_with("no_validate");
+            if negation_or_help || ["help", "version", "help_env_vars"].contains(&id) {
+                continue;
+            }
+            assert!(
+                arg.get_env().is_some(),
+                "--{id} has no environment variable"
+            );
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `serve`: configuration -> listeners -> forwarder, until a signal comes.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+
+use super::{Failure, load_file};
+use crate::cli::ServeArgs;
+use crate::core::config::{self, Config, Listen, Mistake, Outside, Verification};
+use crate::forward::Forwarder;
+use crate::server::{self, tls};
+use crate::temporal::client::Client;
+use crate::temporal::connect::{self, Settings};
+use crate::{admin, telemetry};
+
+/// Everything that can be wrong before the first request was checked.
+pub struct Ready {
+    config: Config,
+    temporal: Settings,
+    tls: Option<TlsAcceptor>,
+    public: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+/// Serves until SIGTERM or SIGINT; a second one ends the process at once.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn run(args: &ServeArgs, outside: &dyn Outside) -> Result<(), Failure> {
+    let runtime = Runtime::new()?;
+    runtime.block_on(async {
+        let ready = prepare(args, outside).await?;
+        telemetry::init_logs(args.log_format, args.debug);
+        let mut signals = Signals::new()?;
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(async move {
+            signals.next().await;
+            let _ = stop.send(());
+            signals.next().await;
+            tracing::warn!("second signal: stopping at once");
+            std::process::exit(1);
+        });
+        serve(ready, async { drop(stopped.await) }).await
+    })?;
+    // Whatever still runs is not acknowledged: its sender will try again.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// Loads and checks everything, listeners bound: every mistake in one run.
+///
+/// # Errors
+/// [`Failure::Configuration`].
+pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, Failure> {
+    let mut mistakes = Vec::new();
+    let file = load_file(args, outside).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        config::file::File::default()
+    });
+    if !mistakes.is_empty() {
+        return Err(Failure::Configuration(mistakes));
+    }
+    let config = Config::new(args, &file, outside);
+    let public = bind(config::listen(args, &file).map(Some)).await;
+    let admin = bind(config::admin(args, &file)).await;
+    let said = config
+        .as_ref()
+        .map(|config| config.temporal.clone())
+        .unwrap_or_default();
+    let temporal = connect::settings(&said);
+    match (config, public, admin, temporal) {
+        (Ok(config), Ok(Some(public)), Ok(admin), Ok(temporal)) => {
+            let tls = config.tls.as_ref().map(tls::acceptor).transpose();
+            let tls =
+                tls.map_err(|problem| Failure::Configuration(vec![Mistake::new("TLS", problem)]))?;
+            Ok(Ready {
+                config,
+                temporal,
+                tls,
+                public,
+                admin,
+            })
+        }
+        (config, public, admin, temporal) => {
+            mistakes.extend(config.err().into_iter().flatten());
+            mistakes.extend(
+                [public.err(), admin.err(), temporal.err()]
+                    .into_iter()
+                    .flatten(),
+            );
+            Err(Failure::Configuration(mistakes))
+        }
+    }
+}
+
+async fn bind(listen: Result<Option<Listen>, Mistake>) -> Result<Option<TcpListener>, Mistake> {
+    let Some(Listen {
+        host,
+        port,
+        setting,
+    }) = listen?
+    else {
+        return Ok(None);
+    };
+    TcpListener::bind((host.as_str(), port))
+        .await
+        .map(Some)
+        .map_err(|error| {
+            Mistake::new(
+                setting,
+                format!("cannot listen on {host} port {port}: {error}"),
+            )
+        })
+}
+
+/// Serves until `shutdown`, then drains.
+///
+/// # Errors
+/// If metrics cannot be set up.
+pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+    let Ready {
+        config,
+        temporal,
+        tls,
+        public,
+        admin,
+    } = ready;
+    let metrics = telemetry::init_metrics()?;
+    announce(&config, &public, admin.as_ref())?;
+    let client = Client::new(temporal);
+    let connecting = tokio::spawn(Arc::clone(&client).connect());
+    let forwarder = Arc::new(Forwarder::new(config.sources, config.sealing, client));
+    let (stop_admin, admin_stopped) = oneshot::channel::<()>();
+    let admin = admin.map(|listener| {
+        let stopped = async { drop(admin_stopped.await) };
+        tokio::spawn(admin::run(
+            listener,
+            Arc::clone(&forwarder),
+            metrics,
+            stopped,
+        ))
+    });
+    server::run(public, tls, forwarder, config.drain_timeout, shutdown).await;
+    connecting.abort();
+    drop(stop_admin);
+    if let Some(admin) = admin {
+        // An idle scraper's connection does not hold up the end.
+        let _ = tokio::time::timeout(ADMIN_GOODBYE, admin).await;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn announce(
+    config: &Config,
+    public: &TcpListener,
+    admin: Option<&TcpListener>,
+) -> Result<(), Failure> {
+    let tls = config.tls.is_some();
+    for source in &config.sources {
+        let unverified = matches!(source.verification, Verification::DangerUnverified);
+        let encrypted = config.sealing.is_some();
+        tracing::info!(
+            path = source.path,
+            provider = source.provider.name,
+            encrypted,
+            "source"
+        );
+        if unverified {
+            tracing::warn!(
+                path = source.path,
+                "DANGER: this source accepts webhooks that anybody may have sent"
+            );
+        }
+    }
+    if let Some(expiry) = config.tls.as_ref().and_then(tls::expiry) {
+        metrics::gauge!(telemetry::CERTIFICATE_EXPIRY).set(expiry as f64);
+    }
+    if let Some(admin) = admin {
+        let address = admin.local_addr()?.to_string();
+        tracing::info!(listener = "admin", address, tls = false, "listening");
+    }
+    let address = public.local_addr()?.to_string();
+    tracing::info!(listener = "public", address, tls, "listening");
+    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, std::io::Error> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+const ADMIN_GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);

@@ -1,0 +1,12 @@
+//! The pure core: it decides everything and does no IO. The clock, nonces, the environment and
+//! files come in as arguments, so every decision can be tested with fixed values.
+
+pub mod codec;
+pub mod config;
+pub mod event;
+pub mod outcome;
+pub mod payload;
+pub mod provider;
+pub mod request;
+pub mod route;
+pub mod verify;

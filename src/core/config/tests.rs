@@ -1,0 +1,1 @@
+//! Tests of [`Config::new`]: precedence, and every mistake named in one run.

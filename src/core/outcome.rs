@@ -1,0 +1,198 @@
+//! Every way a request can end, and ONE table of what each means: status, public text, metric
+//! label, log level, and whether sending again can help.
+
+use http::StatusCode;
+
+/// A webhook that Temporal holds: the only outcomes that are answered 2xx.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// This delivery started the workflow.
+    Started(Execution),
+    /// An earlier delivery of the same event did.
+    Duplicate(Execution),
+}
+
+/// The workflow execution that holds an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// The workflow's id.
+    pub workflow_id: String,
+    /// The run's id; empty if Temporal did not say.
+    pub run_id: String,
+}
+
+impl Outcome {
+    /// The value of `status` in the answer and of the metric's label `outcome`.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Started(_) => "started",
+            Self::Duplicate(_) => "duplicate",
+        }
+    }
+
+    /// The workflow execution that holds the event.
+    pub const fn execution(&self) -> &Execution {
+        match self {
+            Self::Started(execution) | Self::Duplicate(execution) => execution,
+        }
+    }
+}
+
+/// A request that is not acknowledged. The text in it is for the log, never for the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reject {
+    /// The signature is missing, malformed, wrong or too old.
+    InvalidSignature(&'static str),
+    /// The request cannot be an event, or is broken HTTP.
+    Malformed(&'static str),
+    /// No source has this path.
+    NotFound,
+    /// The path is there, the method is not; the value is for `Allow`.
+    MethodNotAllowed(&'static str),
+    /// The body, or the encoded payload, is over the limit.
+    TooLarge(&'static str),
+    /// A `Content-Encoding`, or a type that the source refuses.
+    UnsupportedType(&'static str),
+    /// The body did not arrive in time.
+    TooSlow,
+    /// Temporal cannot take it now, or this process is full or stopping.
+    Unavailable(String),
+    /// Temporal refused for a reason that the operator must mend.
+    Refused(String),
+    /// A bug of ours.
+    Internal(&'static str),
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The metric's label `outcome`.
+    pub label: &'static str,
+    /// The whole text that the caller gets to see.
+    pub title: &'static str,
+    /// Who has to act: decides the log level.
+    pub fault: Fault,
+}
+
+/// Whose fault a rejection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The caller's: sending the same again cannot help (4xx). Logged at `info`.
+    Caller,
+    /// The moment's: sending again is what helps (503). Logged at `warn`.
+    Moment,
+    /// The operator's or ours: sending again helps once it is mended (5xx). Logged at `error`.
+    Operator,
+}
+
+impl Fault {
+    /// Whether the sender should send again.
+    pub const fn send_again(self) -> bool {
+        !matches!(self, Self::Caller)
+    }
+}
+
+impl Reject {
+    /// The table. Every 5xx row asks the sender to send again, no 4xx row does.
+    pub const fn row(&self) -> Row {
+        use Fault::{Caller, Moment, Operator};
+        let (status, label, title, fault) = match self {
+            Self::InvalidSignature(_) => (401, "invalid_signature", "invalid signature", Caller),
+            Self::Malformed(_) => (400, "malformed", "malformed request", Caller),
+            Self::NotFound => (404, "not_found", "not found", Caller),
+            Self::MethodNotAllowed(_) => (405, "method_not_allowed", "method not allowed", Caller),
+            Self::TooLarge(_) => (413, "too_large", "payload too large", Caller),
+            Self::UnsupportedType(_) => (415, "unsupported_type", "unsupported type", Caller),
+            Self::TooSlow => (408, "too_slow", "request too slow", Caller),
+            Self::Unavailable(_) => (503, "unavailable", "try again later", Moment),
+            Self::Refused(_) => (502, "refused", "upstream refused the event", Operator),
+            Self::Internal(_) => (500, "internal", "internal error", Operator),
+        };
+        let status = match StatusCode::from_u16(status) {
+            Ok(status) => status,
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Row {
+            status,
+            label,
+            title,
+            fault,
+        }
+    }
+
+    /// What to write to the log.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::InvalidSignature(reason)
+            | Self::Malformed(reason)
+            | Self::TooLarge(reason)
+            | Self::UnsupportedType(reason)
+            | Self::Internal(reason) => reason,
+            Self::Unavailable(reason) | Self::Refused(reason) => reason,
+            Self::NotFound => "no source has this path",
+            Self::MethodNotAllowed(_) => "the source does not take this method",
+            Self::TooSlow => "the body did not arrive in time",
+        }
+    }
+
+    /// One of each, for tests that go through the whole table.
+    #[cfg(test)]
+    fn examples() -> Vec<Self> {
+        vec![
+            Self::InvalidSignature(""),
+            Self::Malformed(""),
+            Self::NotFound,
+            Self::MethodNotAllowed("GET"),
+            Self::TooLarge(""),
+            Self::UnsupportedType(""),
+            Self::TooSlow,
+            Self::Unavailable(String::new()),
+            Self::Refused(String::new()),
+            Self::Internal(""),
+        ]
+    }
+}
+
+/// Seconds in `Retry-After`: below the 60 that some senders treat as a limit.
+pub const RETRY_AFTER_SECONDS: &str = "5";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_5xx_asks_to_send_again_and_a_4xx_does_not() {
+        for reject in Reject::examples() {
+            let row = reject.row();
+            assert_eq!(
+                row.status.is_server_error(),
+                row.fault.send_again(),
+                "{reject:?}"
+            );
+            assert!(!row.status.is_success(), "{reject:?}");
+        }
+    }
+
+    #[test]
+    fn no_row_disables_a_subscription() {
+        // Standard Webhooks senders disable an endpoint on 410, Mailgun gives up on 406.
+        for reject in Reject::examples() {
+            assert!(
+                !matches!(reject.row().status.as_u16(), 406 | 410 | 504),
+                "{reject:?}"
+            );
+        }
+        let seconds: u32 = RETRY_AFTER_SECONDS.parse().expect("a number");
+        assert!(seconds > 0 && seconds < 60);
+    }
+
+    #[test]
+    fn labels_are_unique() {
+        let labels: HashSet<_> = Reject::examples().iter().map(|r| r.row().label).collect();
+        assert_eq!(labels.len(), Reject::examples().len());
+    }
+}

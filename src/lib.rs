@@ -1,0 +1,22 @@
+//! Stands between webhook senders and Temporal: verifies the sender's signature, can encrypt the
+//! payload in Temporal's codec format, starts exactly one workflow per event, and answers 2xx
+//! only then. It keeps no state.
+//!
+//! - [`core`]: decides everything, does no IO
+//! - [`forward`]: the story of one webhook, top to bottom
+//! - [`server`]: sockets, TLS, limits, drain
+//! - [`temporal`]: the connection to Temporal, its answers
+//! - [`admin`]: health and metrics
+//! - [`commands`]: one file per subcommand
+//!
+//! `ARCHITECTURE.md` has the map and the invariants.
+
+pub mod admin;
+pub mod answer;
+pub mod cli;
+pub mod commands;
+pub mod core;
+pub mod forward;
+pub mod server;
+pub mod telemetry;
+pub mod temporal;

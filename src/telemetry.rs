@@ -1,0 +1,118 @@
+//! Logs and metrics: how they are set up, and every metric's name.
+
+use std::io::IsTerminal;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::LogFormat;
+
+/// `requests_total{source,outcome}`
+pub const REQUESTS: &str = "webhook_forwarder_requests_total";
+/// `request_duration_seconds{source,outcome}`
+pub const REQUEST_DURATION: &str = "webhook_forwarder_request_duration_seconds";
+/// `temporal_request_duration_seconds{operation,code}`
+pub const TEMPORAL_DURATION: &str = "webhook_forwarder_temporal_request_duration_seconds";
+/// `in_flight`
+pub const IN_FLIGHT: &str = "webhook_forwarder_in_flight";
+/// `connections`
+pub const CONNECTIONS: &str = "webhook_forwarder_connections";
+/// `signature_key_used_total{source,key}`
+pub const KEY_USED: &str = "webhook_forwarder_signature_key_used_total";
+/// `certificate_expiry_timestamp_seconds`
+pub const CERTIFICATE_EXPIRY: &str = "webhook_forwarder_certificate_expiry_timestamp_seconds";
+/// `build_info{version}`
+pub const BUILD_INFO: &str = "webhook_forwarder_build_info";
+
+/// Sets up logging to standard error. There is no way to make the libraries below log their
+/// details: HTTP and gRPC traces would show what no log may hold.
+pub fn init_logs(format: LogFormat, debug: bool) {
+    let own = if debug {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::INFO
+    };
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        // Reports each retry inside one delivery: our own line says how the delivery ended.
+        .with_target("temporalio_client", LevelFilter::OFF)
+        .with_target(env!("CARGO_CRATE_NAME"), own);
+    let layer = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .log_internal_errors(false);
+    let layer = match format {
+        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
+    };
+    // A second call (in tests) changes nothing.
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init();
+}
+
+/// Sets up metrics; the handle renders them in Prometheus' text format.
+///
+/// # Errors
+/// If metrics were set up before.
+pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("duration_seconds".to_owned()), &BUCKETS)?
+        .install_recorder()?;
+    metrics::describe_counter!(REQUESTS, "Requests answered, by source and outcome");
+    metrics::describe_histogram!(
+        REQUEST_DURATION,
+        metrics::Unit::Seconds,
+        "From a request's first byte to its answer"
+    );
+    metrics::describe_histogram!(
+        TEMPORAL_DURATION,
+        metrics::Unit::Seconds,
+        "Calls to Temporal, retries inside a delivery included"
+    );
+    metrics::describe_gauge!(IN_FLIGHT, "Requests being handled");
+    metrics::describe_gauge!(CONNECTIONS, "Open connections on the public listener");
+    metrics::describe_counter!(KEY_USED, "Signatures that matched, by the secret's setting");
+    metrics::describe_gauge!(
+        CERTIFICATE_EXPIRY,
+        metrics::Unit::Seconds,
+        "When the certificate in use expires, Unix time"
+    );
+    metrics::describe_gauge!(BUILD_INFO, "Always 1; the label says which version runs");
+    metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!(IN_FLIGHT).set(0.0);
+    metrics::gauge!(CONNECTIONS).set(0.0);
+    Ok(handle)
+}
+
+/// Counts up now and down when dropped.
+pub struct Gauge(metrics::Gauge);
+
+impl Gauge {
+    /// Counts `name` up.
+    pub fn enter(name: &'static str) -> Self {
+        let gauge = metrics::gauge!(name);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// Around the deadlines that senders set: 2.5 s and 4 s are bounds of their own.
+const BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 4.0, 5.0,
+];
