@@ -233,46 +233,72 @@ fn tls(
     if args.no_tls {
         return None;
     }
-    let mut read =
-        |flag: &Option<PathBuf>, in_file: &Option<PathBuf>, default: &str, names: [&str; 2]| {
-            let (path, place) = match (flag, in_file) {
-                (Some(path), _) => (path.as_path(), names[0]),
-                (None, Some(path)) => (path.as_path(), names[1]),
-                (None, None) => (Path::new(default), names[0]),
-            };
-            outside
-                .read(path)
-                .map(|pem| (pem, format!("{place} {}", path.display())))
-                .map_err(|error| {
-                    mistakes.push(Mistake::new(
-                        place,
-                        format!("{}: {error}; {NO_CERTIFICATE}", path.display()),
-                    ))
-                })
-                .ok()
-        };
-    let cert = read(
+    let in_file = &file.server.tls;
+    let cert = pick(
         &args.cert,
-        &file.server.tls.cert,
+        "--cert (TWF_CERT)",
+        &in_file.cert,
+        "[server.tls] cert",
         CERT,
-        ["--cert (TWF_CERT)", "[server.tls] cert"],
     );
-    let key = read(
+    let key = pick(
         &args.key,
-        &file.server.tls.key,
+        "--key (TWF_KEY)",
+        &in_file.key,
+        "[server.tls] key",
         KEY,
-        ["--key (TWF_KEY)", "[server.tls] key"],
     );
-    let ((cert, cert_place), (key, key_place)) = cert.zip(key)?;
-    let identity = Secret::new(key)
-        .map(|key| Identity { cert, key })
-        .ok_or_else(|| "the key file is empty".to_owned())
-        .and_then(|identity| outside.check_identity(&identity).map(|()| identity));
-    identity
-        .map_err(|problem| {
-            mistakes.push(Mistake::new(format!("{cert_place}, {key_place}"), problem))
+    let pems = (outside.read(cert.1), outside.read(key.1));
+    let problems: Vec<_> = [(cert, pems.0.as_ref().err()), (key, pems.1.as_ref().err())]
+        .into_iter()
+        .filter_map(|((place, path), error)| {
+            Some((place, format!("{}: {}", path.display(), error?)))
         })
-        .ok()
+        .collect();
+    if let (Ok(cert_pem), Ok(key_pem)) = pems {
+        let place = format!(
+            "{} {}, {} {}",
+            cert.0,
+            cert.1.display(),
+            key.0,
+            key.1.display()
+        );
+        let identity = Secret::new(key_pem)
+            .ok_or_else(|| "the key file is empty".to_owned())
+            .map(|key| Identity {
+                cert: cert_pem,
+                key,
+            })
+            .and_then(|identity| outside.check_identity(&identity).map(|()| identity));
+        return keep(mistakes, &place, identity);
+    }
+    let last = problems.len() - 1;
+    mistakes.extend(
+        problems
+            .into_iter()
+            .enumerate()
+            .map(|(index, (place, problem))| {
+                // the advice once, below the last of them
+                let advice = if index == last { NO_CERTIFICATE } else { "" };
+                Mistake::new(place, problem + advice)
+            }),
+    );
+    None
+}
+
+/// The path that counts, and the setting it came from.
+fn pick<'a>(
+    flag: &'a Option<PathBuf>,
+    flag_name: &'static str,
+    in_file: &'a Option<PathBuf>,
+    file_name: &'static str,
+    default: &'static str,
+) -> (&'static str, &'a Path) {
+    match (flag, in_file) {
+        (Some(path), _) => (flag_name, path),
+        (None, Some(path)) => (file_name, path),
+        (None, None) => (flag_name, Path::new(default)),
+    }
 }
 
 fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Option<Key> {
@@ -317,7 +343,7 @@ fn sources(
     if file.source.is_empty() {
         let mut shopify = default_source("shopify", !verify);
         shopify.secrets = vec![SecretRef::Env(SHOPIFY_KEY.to_owned())];
-        entries.push((SHOPIFY_KEY.to_owned(), shopify));
+        entries.push((shopify.path.clone(), shopify));
     }
     for (index, entry) in file.source.iter().enumerate() {
         let mut entry = entry.clone();
@@ -431,7 +457,7 @@ fn verification(
                 name: reference.to_string(),
                 secret,
             }),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(format!("{problem}; signatures are verified with it")),
         }
     }
     if entry.secrets.is_empty() {
@@ -508,7 +534,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 /// Answered by the server itself.
 pub const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
-const NO_CERTIFICATE: &str = "`dev` makes a self-signed certificate for a first try, --no-tls serves plain HTTP behind a proxy that has one, certs/README.md says where certificates come from";
+const NO_CERTIFICATE: &str = "
+  for a first try, `temporal-webhook-forwarder dev` makes a self-signed certificate;
+  behind a proxy that terminates TLS, --no-tls serves plain HTTP;
+  certs/README.md says where certificates come from";
 
 #[cfg(test)]
 mod tests;
