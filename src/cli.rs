@@ -171,7 +171,7 @@ pub struct SendArgs {
     /// The event's tenant: for shopify the shop's domain [default: the sample's]
     #[arg(long)]
     pub tenant: Option<String>,
-    /// The event's id [default: a random one; with --count above 1 a number is appended]
+    /// The event's id: every request is the same event then [default: another one for each]
     #[arg(long)]
     pub id: Option<String>,
     /// How many events to send

@@ -1,10 +1,15 @@
 //! The subcommands, a file each, and what they share: loading the configuration, failing.
 
+pub mod check;
+pub mod dev;
+pub mod send;
 pub mod serve;
 
+use std::future::Future;
 use std::path::Path;
 
 use clap::CommandFactory;
+use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, NAME, SECRET_VARIABLES, ServeArgs};
 use crate::core::config::file::File;
@@ -42,9 +47,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         }
         None => serve::run(&cli.serve, &World),
         Some(Command::Serve(args)) => serve::run(&args, &World),
-        Some(Command::Dev(_) | Command::Send(_) | Command::Check(_)) => {
-            Err(Failure::Usage("not there yet".into()))
-        }
+        Some(Command::Dev(args)) => dev::run(args),
+        Some(Command::Send(args)) => send::run(&args),
+        Some(Command::Check(args)) => check::run(&args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), NAME, &mut std::io::stdout());
             Ok(())
@@ -53,6 +58,15 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             Ok(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?)
         }
     }
+}
+
+/// Runs a command's future to its end.
+fn block_on(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = Runtime::new()?;
+    let result = runtime.block_on(future);
+    // What still runs is not waited for: whatever is not acknowledged, its sender sends again.
+    runtime.shutdown_background();
+    result
 }
 
 /// The real environment, files and TLS library.

@@ -3,6 +3,7 @@
 
 pub mod codec;
 pub mod config;
+pub mod delivery;
 pub mod event;
 pub mod outcome;
 pub mod payload;

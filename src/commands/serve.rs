@@ -1,15 +1,15 @@
 //! `serve`: configuration -> listeners -> forwarder, until a signal comes.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Failure, load_file};
+use super::{Failure, block_on, load_file};
 use crate::cli::ServeArgs;
 use crate::core::config::{self, Config, Listen, Mistake, Outside, Verification};
 use crate::forward::Forwarder;
@@ -27,29 +27,54 @@ pub struct Ready {
     admin: Option<TcpListener>,
 }
 
+impl Ready {
+    /// Where webhooks are received.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// Whether they come over TLS.
+    pub const fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Where events go.
+    pub const fn temporal(&self) -> &Settings {
+        &self.temporal
+    }
+}
+
 /// Serves until SIGTERM or SIGINT; a second one ends the process at once.
 ///
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &ServeArgs, outside: &dyn Outside) -> Result<(), Failure> {
-    let runtime = Runtime::new()?;
-    runtime.block_on(async {
+    block_on(async {
         let ready = prepare(args, outside).await?;
-        telemetry::init_logs(args.log_format, args.debug);
-        let mut signals = Signals::new()?;
-        let (stop, stopped) = oneshot::channel();
-        tokio::spawn(async move {
-            signals.next().await;
-            let _ = stop.send(());
-            signals.next().await;
+        until_signal(ready, args).await
+    })
+}
+
+/// Sets up logging, then serves until a signal comes.
+///
+/// # Errors
+/// [`Failure::Reported`] if a second signal came before all requests were answered.
+pub async fn until_signal(ready: Ready, args: &ServeArgs) -> Result<(), Failure> {
+    telemetry::init_logs(args.log_format, args.debug);
+    let mut signals = Signals::new()?;
+    let (stop, stopped) = oneshot::channel();
+    let second = async {
+        signals.next().await;
+        let _ = stop.send(());
+        signals.next().await;
+    };
+    tokio::select! {
+        result = serve(ready, async { drop(stopped.await) }) => result,
+        () = second => {
             tracing::warn!("second signal: stopping at once");
-            std::process::exit(1);
-        });
-        serve(ready, async { drop(stopped.await) }).await
-    })?;
-    // Whatever still runs is not acknowledged: its sender will try again.
-    runtime.shutdown_background();
-    Ok(())
+            Err(Failure::Reported(1))
+        }
+    }
 }
 
 /// Loads and checks everything, listeners bound: every mistake in one run.

@@ -76,7 +76,7 @@ impl Client {
         .await
         {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(chain(&error)),
+            Ok(Err(error)) => Err(anyhow::Error::from(error).root_cause().to_string()),
             Err(_) => Err("no answer in time".to_owned()),
         }
     }
@@ -211,19 +211,6 @@ const fn code_label(code: Code) -> &'static str {
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        if text.ends_with(&cause) {
-            text
-        } else {
-            format!("{text}: {cause}")
-        }
-    })
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);

@@ -1,0 +1,89 @@
+//! Prints a workflow's input as a worker gets it: decrypted with `AES_KEY` and `AES_KEY_ID`.
+//!
+//! `cargo run --example show_event -- --address localhost:7233 --workflow-id ID`
+
+use anyhow::Context;
+use clap::Parser;
+use temporal_webhook_forwarder::core::codec::Key;
+use temporal_webhook_forwarder::core::config::{AES_KEY_ID, Temporal};
+use temporal_webhook_forwarder::temporal::client::Client;
+use temporal_webhook_forwarder::temporal::connect;
+use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
+use tonic::IntoRequest;
+
+/// Prints a workflow's input, decrypted.
+#[derive(Parser)]
+struct Args {
+    /// Temporal's address
+    #[arg(long)]
+    address: Option<String>,
+    /// The namespace
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Which workflow
+    #[arg(long)]
+    workflow_id: String,
+    /// The payload key, hex
+    #[arg(long, env = "AES_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// Its id
+    #[arg(long, env = "AES_KEY_ID", default_value = AES_KEY_ID)]
+    key_id: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let said = Temporal {
+        address: args.address.clone(),
+        namespace: args.namespace.clone(),
+    };
+    let settings = connect::settings(&said).map_err(|mistake| anyhow::anyhow!("{mistake}"))?;
+    let request = GetWorkflowExecutionHistoryRequest {
+        namespace: settings.namespace.clone(),
+        execution: Some(WorkflowExecution {
+            workflow_id: args.workflow_id.clone(),
+            run_id: String::new(),
+        }),
+        maximum_page_size: 1,
+        ..GetWorkflowExecutionHistoryRequest::default()
+    };
+    let connection = Client::new(settings)
+        .connect_once()
+        .await
+        .map_err(anyhow::Error::msg)?;
+    let mut service = connection.workflow_service();
+    let history = service
+        .get_workflow_execution_history(request.into_request())
+        .await?;
+    let first = history
+        .into_inner()
+        .history
+        .and_then(|h| h.events.into_iter().next());
+    let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) =
+        first.and_then(|event| event.attributes)
+    else {
+        anyhow::bail!("the history does not begin with a start");
+    };
+    let inputs = started
+        .input
+        .map(|input| input.payloads)
+        .unwrap_or_default();
+    for payload in inputs {
+        println!("{}", String::from_utf8_lossy(&open(payload, &args)?.data));
+    }
+    Ok(())
+}
+
+fn open(payload: Payload, args: &Args) -> anyhow::Result<Payload> {
+    if !payload.metadata.contains_key("encryption-key-id") {
+        return Ok(payload);
+    }
+    let digits = args
+        .key
+        .as_deref()
+        .context("the input is encrypted: set AES_KEY")?;
+    Ok(Key::from_hex(&args.key_id, digits)?.open(&payload)?)
+}

@@ -1,0 +1,256 @@
+//! `check`: every mistake of the configuration, then what Temporal says about it.
+
+use std::time::{Duration, SystemTime};
+
+use temporalio_client::Connection;
+use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeNamespaceRequest, DescribeTaskQueueRequest, GetSystemInfoRequest,
+};
+use tonic::IntoRequest;
+
+use super::{Failure, World, block_on, load_file};
+use crate::cli::CheckArgs;
+use crate::core::config::{self, Config, Source};
+use crate::core::payload;
+use crate::server::tls;
+use crate::temporal::client::Client;
+use crate::temporal::connect::{self, Settings};
+use crate::temporal::status;
+
+/// Prints the table.
+///
+/// # Errors
+/// [`Failure::Configuration`], or [`Failure::Reported`] with 78 if a row says `wrong`.
+pub fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let (config, temporal) = load(args)?;
+    let mut table = Table::default();
+    table.row("configuration", Ok(paths(&config.sources)));
+    table.row("clock", clock());
+    table.row("certificate", certificate(&config));
+    table.row("encryption", encryption(&config));
+    if !args.offline {
+        block_on(async {
+            ask_temporal(&config, &temporal, &mut table).await;
+            Ok(())
+        })?;
+    }
+    if table.wrong {
+        return Err(Failure::Reported(78));
+    }
+    Ok(())
+}
+
+/// As `serve` does, but without listening.
+fn load(args: &CheckArgs) -> Result<(Config, Settings), Failure> {
+    let file =
+        load_file(&args.serve, &World).map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+    let config = Config::new(&args.serve, &file, &World);
+    let listen = config::listen(&args.serve, &file);
+    let admin = config::admin(&args.serve, &file);
+    let said = config
+        .as_ref()
+        .map(|config| config.temporal.clone())
+        .unwrap_or_default();
+    let temporal = connect::settings(&said);
+    match (config, listen, admin, temporal) {
+        (Ok(config), Ok(_), Ok(_), Ok(temporal)) => Ok((config, temporal)),
+        (config, listen, admin, temporal) => {
+            let mut mistakes = config.err().unwrap_or_default();
+            mistakes.extend(
+                [listen.err(), admin.err(), temporal.err()]
+                    .into_iter()
+                    .flatten(),
+            );
+            Err(Failure::Configuration(mistakes))
+        }
+    }
+}
+
+/// What a row says: fine; it works, but; or wrong.
+type Finding = Result<String, Trouble>;
+
+enum Trouble {
+    Warning(String),
+    Wrong(String),
+}
+
+/// Printed row by row: asking Temporal can take a moment.
+#[derive(Default)]
+struct Table {
+    wrong: bool,
+}
+
+impl Table {
+    fn row(&mut self, what: &str, finding: Finding) {
+        let (mark, text) = match finding {
+            Ok(text) => ("ok", text),
+            Err(Trouble::Warning(text)) => ("warning", text),
+            Err(Trouble::Wrong(text)) => {
+                self.wrong = true;
+                ("WRONG", text)
+            }
+        };
+        println!("{what:<14} {mark:<8} {text}");
+    }
+}
+
+fn paths(sources: &[Source]) -> String {
+    let paths: Vec<_> = sources.iter().map(|source| source.path.as_str()).collect();
+    paths.join(", ")
+}
+
+async fn ask_temporal(config: &Config, settings: &Settings, table: &mut Table) {
+    let connection = match Client::new(settings.clone()).connect_once().await {
+        Ok(connection) => connection,
+        Err(error) => {
+            let text = format!("{}: {error}", settings.address);
+            return table.row("temporal", Err(Trouble::Wrong(text)));
+        }
+    };
+    table.row("temporal", server(&connection, settings).await);
+    let retention = namespace(&connection, settings).await;
+    table.row(
+        "namespace",
+        retention.as_ref().map_or_else(
+            |text| Err(Trouble::Wrong(text.clone())),
+            |_| Ok(settings.namespace.clone()),
+        ),
+    );
+    let Ok(retention) = retention else { return };
+    for source in &config.sources {
+        table.row("retention", enough(source, retention));
+        table.row("workers", pollers(&connection, settings, source).await);
+    }
+}
+
+async fn server(connection: &Connection, settings: &Settings) -> Finding {
+    let request = GetSystemInfoRequest::default().into_request();
+    match connection.workflow_service().get_system_info(request).await {
+        Ok(info) => {
+            let version = info.into_inner().server_version;
+            Ok(format!("{}, server {version}", settings.address))
+        }
+        Err(error) => Err(Trouble::Wrong(format!(
+            "{}: {}",
+            settings.address,
+            status::text(&error)
+        ))),
+    }
+}
+
+/// How long the namespace remembers a closed workflow.
+async fn namespace(connection: &Connection, settings: &Settings) -> Result<Duration, String> {
+    let request = DescribeNamespaceRequest {
+        namespace: settings.namespace.clone(),
+        ..DescribeNamespaceRequest::default()
+    };
+    let answer = connection
+        .workflow_service()
+        .describe_namespace(request.into_request())
+        .await
+        .map_err(|error| format!("{}: {}", settings.namespace, status::text(&error)))?;
+    let retention = answer
+        .into_inner()
+        .config
+        .and_then(|c| c.workflow_execution_retention_ttl);
+    Ok(retention
+        .and_then(|ttl| ttl.try_into().ok())
+        .unwrap_or_default())
+}
+
+/// A redelivery that comes after Temporal forgot the workflow would start it again.
+fn enough(source: &Source, retention: Duration) -> Finding {
+    let (name, window) = (&source.provider.name, source.provider.retry_window);
+    let [kept, repeated] = [retention, window].map(humantime::format_duration);
+    if retention < window {
+        return Err(Trouble::Wrong(format!(
+            "{kept}, but {name} repeats a delivery for {repeated}: a late one would start its workflow twice"
+        )));
+    }
+    Ok(format!("{kept}; {name} repeats a delivery for {repeated}"))
+}
+
+async fn pollers(connection: &Connection, settings: &Settings, source: &Source) -> Finding {
+    let Some(name) = source.task_queue.fixed() else {
+        return Ok(format!(
+            "{}: its task queue depends on the event, not asked",
+            source.path
+        ));
+    };
+    let request = DescribeTaskQueueRequest {
+        namespace: settings.namespace.clone(),
+        task_queue: Some(TaskQueue {
+            name: name.to_owned(),
+            ..TaskQueue::default()
+        }),
+        task_queue_type: TaskQueueType::Workflow.into(),
+        ..DescribeTaskQueueRequest::default()
+    };
+    match connection
+        .workflow_service()
+        .describe_task_queue(request.into_request())
+        .await
+    {
+        Ok(answer) if answer.get_ref().pollers.is_empty() => Err(Trouble::Warning(format!(
+            "nobody polls task queue {name}: workflows of {} wait until a worker comes",
+            source.path
+        ))),
+        Ok(answer) => Ok(format!(
+            "{} on task queue {name}",
+            answer.get_ref().pollers.len()
+        )),
+        Err(error) => Err(Trouble::Warning(status::text(&error))),
+    }
+}
+
+fn certificate(config: &Config) -> Finding {
+    let Some(identity) = &config.tls else {
+        return Ok("none: plain HTTP".to_owned());
+    };
+    let expiry = tls::expiry(identity)
+        .ok_or_else(|| Trouble::Wrong("its expiry cannot be read".to_owned()))?;
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let days = (expiry - i64::try_from(now.as_secs()).unwrap_or(i64::MAX)).div_euclid(86_400);
+    match days {
+        ..0 => Err(Trouble::Wrong(format!("expired {} days ago", -days))),
+        0..SOON => Err(Trouble::Warning(format!(
+            "matches its key, expires in {days} days"
+        ))),
+        _ => Ok(format!("matches its key, expires in {days} days")),
+    }
+}
+
+fn encryption(config: &Config) -> Finding {
+    let Some(key) = &config.sealing else {
+        return Ok("off: Temporal stores events as they are".to_owned());
+    };
+    let payload = payload::text("check");
+    match key.open(&key.seal(&payload, [0; 12])) {
+        Ok(opened) if opened == payload => Ok(format!("key {:?}, round trip fine", key.id())),
+        _ => Err(Trouble::Wrong(format!(
+            "key {:?} does not open what it sealed",
+            key.id()
+        ))),
+    }
+}
+
+/// A clock that was never set makes certificates and signed timestamps fail.
+fn clock() -> Finding {
+    let now = SystemTime::now();
+    let text = humantime::format_rfc3339_seconds(now).to_string();
+    if now < SystemTime::UNIX_EPOCH + RELEASED {
+        return Err(Trouble::Wrong(format!(
+            "{text}, which is before this program was written"
+        )));
+    }
+    Ok(text)
+}
+
+/// Days in which a certificate should be renewed.
+const SOON: i64 = 14;
+/// 2026-11-01, since the Unix epoch.
+const RELEASED: Duration = Duration::from_secs(1_793_491_200);

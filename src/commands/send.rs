@@ -1,0 +1,242 @@
+//! `send`: signs a sample as a provider would and posts it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::{Client, Response};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{Failure, block_on, dev};
+use crate::cli::{PrintForm, SendArgs};
+use crate::core::config::SHOPIFY_KEY;
+use crate::core::config::secret::Secret;
+use crate::core::delivery::{About, Delivery};
+use crate::core::provider::{self, Provider};
+
+/// Sends, or prints what it would send.
+///
+/// # Errors
+/// An unknown provider, no secret, an answer that is not 2xx.
+pub fn run(args: &SendArgs) -> Result<(), Failure> {
+    let provider = provider::find(&args.provider).ok_or_else(|| {
+        let names = provider::names();
+        Failure::Usage(format!(
+            "unknown provider {:?}, expected one of: {names}",
+            args.provider
+        ))
+    })?;
+    let deliveries = Deliveries {
+        provider,
+        secret: secret(args, provider)?,
+        body: body(args, provider)?,
+        args: args.clone(),
+    };
+    if args.print == Some(PrintForm::Curl) {
+        println!("{}", curl(&url(args), args.insecure, &deliveries.next()));
+        return Ok(());
+    }
+    block_on(async {
+        let client = client(args.insecure)?;
+        if args.count == 1 {
+            one(&client, &deliveries).await
+        } else {
+            many(client, deliveries).await
+        }
+    })
+}
+
+/// The command line with which curl sends this delivery.
+pub fn curl(url: &str, insecure: bool, delivery: &Delivery) -> String {
+    let mut line = format!(
+        "curl -sS {}{}",
+        if insecure { "-k " } else { "" },
+        quote(url)
+    );
+    for (name, value) in &delivery.headers {
+        line.push_str(&format!(" \\\n  -H {}", quote(&format!("{name}: {value}"))));
+    }
+    let body = String::from_utf8_lossy(&delivery.body);
+    line.push_str(&format!(" \\\n  --data-raw {}", quote(&body)));
+    line
+}
+
+struct Deliveries {
+    provider: &'static Provider,
+    secret: Option<Secret>,
+    body: Vec<u8>,
+    args: SendArgs,
+}
+
+impl Deliveries {
+    /// The same event each time if the id was given, else another one.
+    fn next(&self) -> Delivery {
+        let random;
+        let id = match &self.args.id {
+            Some(id) => id,
+            None => {
+                random = Uuid::new_v4().to_string();
+                &random
+            }
+        };
+        let about = About {
+            id,
+            topic: self.args.topic.as_deref(),
+            tenant: self.args.tenant.as_deref(),
+        };
+        Delivery::new(
+            self.provider,
+            &about,
+            self.body.clone(),
+            self.secret.as_ref(),
+        )
+    }
+}
+
+async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
+    let url = url(&deliveries.args);
+    let response = post(client, &url, deliveries.next()).await?;
+    let status = response.status();
+    println!("{:?} {status}", response.version());
+    println!("{}", response.text().await?);
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(Failure::Reported(1))
+    }
+}
+
+async fn many(client: Client, deliveries: Deliveries) -> Result<(), Failure> {
+    let count = deliveries.args.count;
+    let url: Arc<str> = url(&deliveries.args).into();
+    // Draws on a terminal only.
+    let bar = ProgressBar::new(count.into());
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:30} {pos}/{len}  {per_sec}  {eta} left",
+    )?);
+    let places = Arc::new(Semaphore::new(deliveries.args.concurrency as usize));
+    let mut tasks = JoinSet::new();
+    let begun = Instant::now();
+    for _ in 0..count {
+        let place = Arc::clone(&places).acquire_owned().await?;
+        let (client, url, bar, delivery) = (
+            client.clone(),
+            Arc::clone(&url),
+            bar.clone(),
+            deliveries.next(),
+        );
+        tasks.spawn(async move {
+            let begun = Instant::now();
+            let outcome = match post(&client, &url, delivery).await {
+                Ok(response) => outcome(response).await,
+                Err(error) => format!("failed: {error:#}"),
+            };
+            bar.inc(1);
+            drop(place);
+            (outcome, begun.elapsed())
+        });
+    }
+    let answers = tasks.join_all().await;
+    bar.finish_and_clear();
+    summary(answers, begun.elapsed())
+}
+
+/// The status of the answer, and what our own answers say in it.
+async fn outcome(response: Response) -> String {
+    let status = response.status().as_u16();
+    let body = response.bytes().await.unwrap_or_default();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let word = body["status"].as_str().or_else(|| body["title"].as_str());
+    format!("{status} {}", word.unwrap_or_default())
+}
+
+fn summary(answers: Vec<(String, Duration)>, took: Duration) -> Result<(), Failure> {
+    let mut counts = BTreeMap::<_, usize>::new();
+    let mut times: Vec<_> = answers.iter().map(|(_, time)| *time).collect();
+    times.sort();
+    for (outcome, _) in &answers {
+        *counts.entry(outcome.as_str()).or_default() += 1;
+    }
+    for (outcome, count) in &counts {
+        println!("{count:>8}  {outcome}");
+    }
+    let per_second = answers.len() as f64 / took.as_secs_f64();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "{} requests in {took:.1?}, {per_second:.0} a second; half within {:.1?}, 99 % within {:.1?}",
+        answers.len(),
+        at(0.5),
+        at(0.99)
+    );
+    if counts.keys().all(|outcome| outcome.starts_with('2')) {
+        Ok(())
+    } else {
+        Err(Failure::Reported(1))
+    }
+}
+
+async fn post(client: &Client, url: &str, delivery: Delivery) -> Result<Response, anyhow::Error> {
+    let mut request = client.post(url).body(delivery.body);
+    for (name, value) in delivery.headers {
+        request = request.header(name, value);
+    }
+    let hint = "is the forwarder running? a self-signed certificate needs --insecure";
+    Ok(request.send().await.context(hint)?)
+}
+
+fn client(insecure: bool) -> Result<Client, anyhow::Error> {
+    Ok(Client::builder()
+        .tls_danger_accept_invalid_certs(insecure)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(TIMEOUT)
+        .build()?)
+}
+
+fn url(args: &SendArgs) -> String {
+    args.url
+        .clone()
+        .unwrap_or_else(|| format!("https://localhost:5000/temporal/{}", args.provider))
+}
+
+fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failure> {
+    if provider.signature.is_none() {
+        return Ok(None);
+    }
+    let text = args
+        .secret
+        .clone()
+        .or_else(|| std::env::var(SHOPIFY_KEY).ok())
+        .or_else(dev::secret);
+    let secret = text.and_then(|text| Secret::new(text.into_bytes()));
+    secret.map(Some).ok_or_else(|| {
+        Failure::Usage(format!(
+            "no secret to sign with: give --secret or set {SHOPIFY_KEY}"
+        ))
+    })
+}
+
+fn body(args: &SendArgs, provider: &Provider) -> Result<Vec<u8>, Failure> {
+    let Some(path) = &args.data else {
+        return Ok(provider.sample.body.clone().into_bytes());
+    };
+    if path.as_os_str() == "-" {
+        let mut body = Vec::new();
+        std::io::stdin().read_to_end(&mut body)?;
+        return Ok(body);
+    }
+    let read = std::fs::read(path);
+    Ok(read.map_err(|error| anyhow!("--data {}: {error}", path.display()))?)
+}
+
+/// A word for a POSIX shell.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// Longer than any sender waits.
+const TIMEOUT: Duration = Duration::from_secs(15);
