@@ -1,0 +1,62 @@
+# Everything that is done to this project, as one command each. `make` alone lists them.
+
+CARGO_DENY_VERSION := 0.20.2
+SCRIPTS := $(wildcard scripts/*.sh) .ci/run
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: ## One signed, encrypted webhook through everything, on this machine; stops all it started
+	@scripts/demo.sh
+
+.PHONY: dev
+dev: ## The same, to stay: Temporal, certificate, secret, forwarder, and lines to try (ARGS="--port 8443")
+	@scripts/need.sh cargo cc
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN && exec cargo run --quiet -- dev $(ARGS)
+
+.PHONY: test
+test: ## Every test, on a real Temporal server with real workers (ARGS="--test edge" for some)
+	@scripts/need.sh cargo cc python
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN && exec cargo test --locked $(ARGS)
+
+.PHONY: check
+check: ## Format, lints, documentation, scripts, licences and dependencies
+	@scripts/need.sh cargo cc
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	@if command -v shellcheck >/dev/null; then (set -x; shellcheck $(SCRIPTS)); else echo "shellcheck is not installed: the scripts were not checked"; fi
+	@$(MAKE) --no-print-directory deny
+
+.PHONY: deny
+deny: cargo-deny ## The part of check that reads deny.toml
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
+	@if cargo deny --locked fetch db >/dev/null 2>&1; then (set -x; cargo deny --locked check --hide-inclusion-graph advisories); \
+	else echo "the database of advisories cannot be reached: known vulnerabilities were not looked for"; fi
+
+.PHONY: cargo-deny
+cargo-deny:
+	@cargo deny --version >/dev/null 2>&1 || { \
+		echo "Installing cargo-deny $(CARGO_DENY_VERSION) into cargo's bin folder (once; a few minutes)"; \
+		nice -n 15 cargo install --locked cargo-deny --version $(CARGO_DENY_VERSION); }
+
+.PHONY: build
+build: ## The optimised program, in target/release
+	@scripts/need.sh cargo cc
+	cargo build --release --locked
+
+.PHONY: temporal
+temporal: ## The Temporal CLI: found, or built with Go
+	@scripts/temporal.sh
+
+.PHONY: clean
+clean: ## Remove what was built
+	cargo clean
+	rm -rf .venv
