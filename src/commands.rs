@@ -99,7 +99,12 @@ pub fn load_file(args: &ServeArgs, outside: &dyn Outside) -> Result<File, Mistak
     };
     let bytes = outside.read(path).map_err(wrong)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("the file is not UTF-8".to_owned()))?;
-    toml::from_str(&text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))
+    toml::from_str(&text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start)];
+        let line = before.matches('\n').count() + 1;
+        // Never the line itself: a secret may stand in it.
+        wrong(format!("line {line}: {}", error.message()))
+    })
 }
 
 fn environment_help() -> String {

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::answer::{self, Answer};
 use crate::core::codec::Key;
-use crate::core::config::{Source, Verification};
+use crate::core::config::source::{Source, Verification};
 use crate::core::event::Event;
 use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::payload;

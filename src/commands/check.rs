@@ -12,7 +12,8 @@ use tonic::IntoRequest;
 
 use super::{Failure, World, block_on, load_file};
 use crate::cli::CheckArgs;
-use crate::core::config::{self, Config, Source};
+use crate::core::config::source::Source;
+use crate::core::config::{Config, listen};
 use crate::core::payload;
 use crate::server::tls;
 use crate::temporal::client::Client;
@@ -27,6 +28,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let (config, temporal) = load(args)?;
     let mut table = Table::default();
     table.row("configuration", Ok(paths(&config.sources)));
+    for warning in &config.warnings {
+        table.row("configuration", Err(Trouble::Warning(warning.to_string())));
+    }
     table.row("clock", clock());
     table.row("certificate", certificate(&config));
     table.row("encryption", encryption(&config));
@@ -47,19 +51,19 @@ fn load(args: &CheckArgs) -> Result<(Config, Settings), Failure> {
     let file =
         load_file(&args.serve, &World).map_err(|mistake| Failure::Configuration(vec![mistake]))?;
     let config = Config::new(&args.serve, &file, &World);
-    let listen = config::listen(&args.serve, &file);
-    let admin = config::admin(&args.serve, &file);
+    let public = listen::public(&args.serve, &file);
+    let admin = listen::admin(&args.serve, &file);
     let said = config
         .as_ref()
         .map(|config| config.temporal.clone())
         .unwrap_or_default();
     let temporal = connect::settings(&said);
-    match (config, listen, admin, temporal) {
+    match (config, public, admin, temporal) {
         (Ok(config), Ok(_), Ok(_), Ok(temporal)) => Ok((config, temporal)),
-        (config, listen, admin, temporal) => {
+        (config, public, admin, temporal) => {
             let mut mistakes = config.err().unwrap_or_default();
             mistakes.extend(
-                [listen.err(), admin.err(), temporal.err()]
+                [public.err(), admin.err(), temporal.err()]
                     .into_iter()
                     .flatten(),
             );

@@ -17,7 +17,8 @@ use super::serve::{self, Ready};
 use super::{Failure, World, block_on, send};
 use crate::cli::{DevArgs, NAME};
 use crate::core::config::secret::Secret;
-use crate::core::config::{Identity, Outside, SHOPIFY_KEY};
+use crate::core::config::source::SHOPIFY_KEY;
+use crate::core::config::{Identity, Outside};
 use crate::core::delivery::{About, Delivery};
 use crate::core::provider;
 use crate::temporal::client::Client;
@@ -218,10 +219,10 @@ fn certificate(folder: &Path) -> Result<(PathBuf, PathBuf), Failure> {
 
 /// The text in the file, made and written if there is none.
 fn made_once(path: &Path, make: impl FnOnce() -> String) -> Result<String, Failure> {
-    if let Ok(text) = fs::read_to_string(path) {
-        if !text.is_empty() {
-            return Ok(text);
-        }
+    if let Ok(text) = fs::read_to_string(path)
+        && !text.is_empty()
+    {
+        return Ok(text);
     }
     let text = make();
     write_private(path, &text)?;

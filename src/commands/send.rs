@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::{Failure, block_on, dev};
 use crate::cli::{PrintForm, SendArgs};
-use crate::core::config::SHOPIFY_KEY;
 use crate::core::config::secret::Secret;
+use crate::core::config::source::SHOPIFY_KEY;
 use crate::core::delivery::{About, Delivery};
 use crate::core::provider::{self, Provider};
 
@@ -186,7 +186,7 @@ async fn post(client: &Client, url: &str, delivery: Delivery) -> Result<Response
         request = request.header(name, value);
     }
     let hint = "is the forwarder running? a self-signed certificate needs --insecure";
-    Ok(request.send().await.context(hint)?)
+    request.send().await.context(hint)
 }
 
 fn client(insecure: bool) -> Result<Client, anyhow::Error> {

@@ -11,7 +11,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{Failure, block_on, load_file};
 use crate::cli::ServeArgs;
-use crate::core::config::{self, Config, Listen, Mistake, Outside, Verification};
+use crate::core::config::file::File;
+use crate::core::config::listen::{self, Listen};
+use crate::core::config::source::Verification;
+use crate::core::config::{Config, Mistake, Outside};
 use crate::forward::Forwarder;
 use crate::server::{self, tls};
 use crate::temporal::client::Client;
@@ -85,14 +88,14 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
     let mut mistakes = Vec::new();
     let file = load_file(args, outside).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
-        config::file::File::default()
+        File::default()
     });
     if !mistakes.is_empty() {
         return Err(Failure::Configuration(mistakes));
     }
     let config = Config::new(args, &file, outside);
-    let public = bind(config::listen(args, &file).map(Some)).await;
-    let admin = bind(config::admin(args, &file)).await;
+    let public = bind(listen::public(args, &file).map(Some)).await;
+    let admin = bind(listen::admin(args, &file)).await;
     let said = config
         .as_ref()
         .map(|config| config.temporal.clone())
@@ -187,6 +190,9 @@ fn announce(
     admin: Option<&TcpListener>,
 ) -> Result<(), Failure> {
     let tls = config.tls.is_some();
+    for warning in &config.warnings {
+        tracing::warn!(setting = warning.place, "{}", warning.problem);
+    }
     for source in &config.sources {
         let unverified = matches!(source.verification, Verification::DangerUnverified);
         let encrypted = config.sealing.is_some();

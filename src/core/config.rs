@@ -2,19 +2,18 @@
 //! every mistake collected. After this no code checks a setting again.
 
 pub mod file;
+pub mod listen;
 pub mod secret;
+pub mod source;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::file::{File, SecretRef};
 use self::secret::Secret;
+use self::source::Source;
 use super::codec::Key;
-use super::payload::Format;
-use super::provider::{self, Provider, Signature};
-use super::route::Template;
 use crate::cli::ServeArgs;
 
 /// All settings, checked.
@@ -30,6 +29,8 @@ pub struct Config {
     pub sealing: Option<Key>,
     /// At least one, each with a path of its own.
     pub sources: Vec<Source>,
+    /// What works, but should be otherwise.
+    pub warnings: Vec<Mistake>,
 }
 
 /// What the operator said about Temporal; what is `None` Temporal's own files and variables decide.
@@ -48,58 +49,6 @@ pub struct Identity {
     pub cert: Vec<u8>,
     /// The leaf's private key.
     pub key: Secret,
-}
-
-/// One path, one provider, its secrets, and what its events start.
-#[derive(Debug)]
-pub struct Source {
-    /// The path senders post to.
-    pub path: String,
-    /// Who they are.
-    pub provider: &'static Provider,
-    /// How to know them.
-    pub verification: Verification,
-    /// Where workers look for the workflow.
-    pub task_queue: Template,
-    /// The workflow's type.
-    pub workflow_type: Template,
-    /// The workflow's id.
-    pub workflow_id: Template,
-    /// What the worker gets.
-    pub format: Format,
-    /// Largest body, bytes.
-    pub body_limit: usize,
-    /// Time from the request's first byte to our answer.
-    pub deadline: Duration,
-}
-
-/// How a source knows its sender.
-#[derive(Debug)]
-pub enum Verification {
-    /// By a signature under any of the secrets; never empty.
-    Signature(&'static Signature, Vec<NamedSecret>),
-    /// Not at all: the operator asked for it by name.
-    DangerUnverified,
-}
-
-/// A secret and the setting it came from (`SHOPIFY_WEBHOOKS_KEY`), for the metric.
-#[derive(Debug)]
-pub struct NamedSecret {
-    /// Not secret.
-    pub name: String,
-    /// The secret.
-    pub secret: Secret,
-}
-
-/// Where to listen: `host` may be a name, `port` 0 means any free one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listen {
-    /// Address or name.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// The setting's name, for messages.
-    pub setting: &'static str,
 }
 
 /// What a configuration may ask of the world.
@@ -159,7 +108,8 @@ impl Config {
                     .or_else(|| file.temporal.namespace.clone()),
             },
             sealing: sealing(file, outside, &mut mistakes),
-            sources: sources(args, file, outside, &mut mistakes),
+            sources: source::sources(args, file, outside, &mut mistakes),
+            warnings: warnings(file),
         };
         if mistakes.is_empty() {
             Ok(config)
@@ -167,61 +117,6 @@ impl Config {
             Err(mistakes)
         }
     }
-}
-
-/// Where the public listener listens.
-pub fn listen(args: &ServeArgs, file: &File) -> Result<Listen, Mistake> {
-    let from_file = file
-        .server
-        .listen
-        .as_deref()
-        .map(|text| parse_listen(text, "[server] listen"))
-        .transpose()?;
-    let flags = args.host.is_some() || args.port.is_some();
-    let setting = match &from_file {
-        Some(listen) if !flags => listen.setting,
-        _ => "--host, --port (TWF_HOST, TWF_PORT)",
-    };
-    let (host, port) = from_file
-        .map(|listen| (listen.host, listen.port))
-        .unwrap_or_else(|| (HOST.to_owned(), PORT));
-    Ok(Listen {
-        host: args.host.clone().unwrap_or(host),
-        port: args.port.unwrap_or(port),
-        setting,
-    })
-}
-
-/// Where the admin listener listens, if there is one.
-pub fn admin(args: &ServeArgs, file: &File) -> Result<Option<Listen>, Mistake> {
-    let flag = args
-        .admin
-        .as_deref()
-        .map(|text| (text, "--admin (TWF_ADMIN)"));
-    let from_file = file
-        .admin
-        .as_ref()
-        .map(|admin| (admin.listen.as_str(), "[admin] listen"));
-    flag.or(from_file)
-        .map(|(text, setting)| parse_listen(text, setting))
-        .transpose()
-}
-
-fn parse_listen(text: &str, setting: &'static str) -> Result<Listen, Mistake> {
-    text.rsplit_once(':')
-        .and_then(|(host, port)| Some((host.trim_matches(['[', ']']), port.parse().ok()?)))
-        .filter(|(host, _)| !host.is_empty())
-        .map(|(host, port)| Listen {
-            host: host.to_owned(),
-            port,
-            setting,
-        })
-        .ok_or_else(|| {
-            Mistake::new(
-                setting,
-                format!("{text:?}: expected ADDRESS:PORT, such as 127.0.0.1:9000"),
-            )
-        })
 }
 
 fn tls(
@@ -332,144 +227,6 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
     keys.into_iter().next()
 }
 
-fn sources(
-    args: &ServeArgs,
-    file: &File,
-    outside: &dyn Outside,
-    mistakes: &mut Vec<Mistake>,
-) -> Vec<Source> {
-    let verify = args.validate_hmac.unwrap_or(true) && !args.no_validate_hmac;
-    let mut entries: Vec<(String, file::Source)> = Vec::new();
-    if file.source.is_empty() {
-        let mut shopify = default_source("shopify", !verify);
-        shopify.secrets = vec![SecretRef::Env(SHOPIFY_KEY.to_owned())];
-        entries.push((shopify.path.clone(), shopify));
-    }
-    for (index, entry) in file.source.iter().enumerate() {
-        let mut entry = entry.clone();
-        entry.danger_accept_unverified |= !verify;
-        entries.push((format!("[[source]] {} ({})", index + 1, entry.path), entry));
-    }
-    if args.generic_unverified {
-        entries.push((
-            "--generic-unverified".to_owned(),
-            default_source("generic", true),
-        ));
-    }
-    let mut paths = HashSet::new();
-    let mut sources = Vec::new();
-    for (place, entry) in entries {
-        if !paths.insert(entry.path.clone()) {
-            mistakes.push(Mistake::new(
-                &place,
-                format!("another source has the path {:?}, too", entry.path),
-            ));
-        }
-        match source(args, entry, outside) {
-            Ok(source) => sources.push(source),
-            Err(problems) => mistakes.extend(problems.into_iter().map(|p| Mistake::new(&place, p))),
-        }
-    }
-    sources
-}
-
-fn default_source(provider: &str, danger_accept_unverified: bool) -> file::Source {
-    file::Source {
-        path: format!("/temporal/{provider}"),
-        provider: provider.to_owned(),
-        secrets: Vec::new(),
-        danger_accept_unverified,
-        task_queue: None,
-        workflow_type: None,
-        workflow_id: None,
-        format: None,
-        body_limit: None,
-        deadline: None,
-    }
-}
-
-fn source(
-    args: &ServeArgs,
-    entry: file::Source,
-    outside: &dyn Outside,
-) -> Result<Source, Vec<String>> {
-    let mut problems = Vec::new();
-    if !is_path(&entry.path) {
-        problems.push(format!(
-            "path {:?}: expected a path such as \"/temporal/shopify\"",
-            entry.path
-        ));
-    }
-    let Some(provider) = provider::find(&entry.provider) else {
-        problems.push(format!(
-            "unknown provider {:?}, expected one of: {}",
-            entry.provider,
-            provider::names()
-        ));
-        return Err(problems);
-    };
-    let verification = verification(&entry, provider, outside);
-    if !problems.is_empty() {
-        problems.extend(verification.err().into_iter().flatten());
-        return Err(problems);
-    }
-    let queue = entry
-        .task_queue
-        .unwrap_or_else(|| provider.task_queue.clone());
-    let per_topic = args.no_global_queue || args.global_queue == Some(false);
-    Ok(Source {
-        path: entry.path,
-        provider,
-        verification: verification?,
-        task_queue: if per_topic { queue.per_topic() } else { queue },
-        workflow_type: entry
-            .workflow_type
-            .unwrap_or_else(|| provider.workflow_type.clone()),
-        workflow_id: entry
-            .workflow_id
-            .unwrap_or_else(|| provider.workflow_id.clone()),
-        format: args.payload_format.or(entry.format).unwrap_or_default(),
-        body_limit: entry.body_limit.unwrap_or(BODY_LIMIT),
-        deadline: entry.deadline.unwrap_or(provider.deadline),
-    })
-}
-
-/// No source is open by accident: without a verifier it must say `danger_accept_unverified`.
-fn verification(
-    entry: &file::Source,
-    provider: &'static Provider,
-    outside: &dyn Outside,
-) -> Result<Verification, Vec<String>> {
-    if entry.danger_accept_unverified {
-        return Ok(Verification::DangerUnverified);
-    }
-    let Some(signature) = &provider.signature else {
-        return Err(vec![format!(
-            "provider {:?} signs nothing: danger_accept_unverified = true accepts whatever anybody sends",
-            provider.name
-        )]);
-    };
-    let mut secrets = Vec::new();
-    let mut problems = Vec::new();
-    for reference in &entry.secrets {
-        match resolve(reference, outside) {
-            Ok(secret) => secrets.push(NamedSecret {
-                name: reference.to_string(),
-                secret,
-            }),
-            Err(problem) => problems.push(format!("{problem}; signatures are verified with it")),
-        }
-    }
-    if entry.secrets.is_empty() {
-        problems.push("no secrets: without one no signature can be checked".to_owned());
-    }
-    if problems.is_empty() {
-        Ok(Verification::Signature(signature, secrets))
-    } else {
-        Err(problems)
-    }
-}
-
 fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, String> {
     match reference {
         SecretRef::Env(name) => outside
@@ -478,6 +235,9 @@ fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, Strin
             .and_then(|text| {
                 Secret::new(text.into_bytes()).ok_or_else(|| format!("{name} is empty"))
             }),
+        SecretRef::Literal(secret) => secret
+            .clone()
+            .ok_or_else(|| "empty: expected \"env:NAME\" or \"file:PATH\"".to_owned()),
         SecretRef::File(path) => {
             let shown = path.display();
             let mut bytes = outside
@@ -496,16 +256,29 @@ impl fmt::Display for SecretRef {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Literal(_) => f.write_str("literal"),
         }
     }
 }
 
-fn is_path(path: &str) -> bool {
-    path.starts_with('/')
-        && !RESERVED.contains(&path)
-        && path
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !b"?#%\\{}\"<>|^`".contains(&b))
+fn warnings(file: &File) -> Vec<Mistake> {
+    let secrets = file.source.iter().flat_map(|source| &source.secrets);
+    let keys = file
+        .encryption
+        .iter()
+        .flat_map(|e| &e.keys)
+        .map(|entry| &entry.key);
+    let literals = secrets
+        .chain(keys)
+        .filter(|s| matches!(s, SecretRef::Literal(_)))
+        .count();
+    let text = format!(
+        "{literals} of its secrets stand in the file itself: \"env:NAME\" and \"file:PATH\" keep them out of copies and repositories"
+    );
+    (literals > 0)
+        .then(|| Mistake::new("--config (TWF_CONFIG)", text))
+        .into_iter()
+        .collect()
 }
 
 fn keep<T, E: fmt::Display>(
@@ -518,22 +291,13 @@ fn keep<T, E: fmt::Display>(
         .ok()
 }
 
-/// The default of `--host`.
-pub const HOST: &str = "0.0.0.0";
-/// The default of `--port`.
-pub const PORT: u16 = 5000;
 /// The default of `--cert`, as certbot names it.
 pub const CERT: &str = "fullchain.pem";
 /// The default of `--key`, as certbot names it.
 pub const KEY: &str = "privkey.pem";
 /// The default of `AES_KEY_ID`.
 pub const AES_KEY_ID: &str = "default";
-/// The variable with the Shopify app's client secret.
-pub const SHOPIFY_KEY: &str = "SHOPIFY_WEBHOOKS_KEY";
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
-const BODY_LIMIT: usize = 2 * 1024 * 1024;
-/// Answered by the server itself.
-pub const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
 const NO_CERTIFICATE: &str = "
   for a first try, `temporal-webhook-forwarder dev` makes a self-signed certificate;
   behind a proxy that terminates TLS, --no-tls serves plain HTTP;

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::config::Source;
+use super::config::source::Source;
 use super::event::Event;
 use super::outcome::Reject;
 

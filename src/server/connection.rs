@@ -1,6 +1,7 @@
 //! One connection: TLS handshake, HTTP/1.1 or HTTP/2 by ALPN, a deadline on each phase, a
 //! watchdog against silence.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -58,7 +59,8 @@ where
         stream,
         activity: Arc::clone(&activity),
     });
-    let service = service(forwarder, Arc::clone(&activity));
+    let service =
+        service_fn(|request| respond(request, Arc::clone(&forwarder), Busy::enter(&activity)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // the watchdog's business: hyper's timer would also end idle connections
@@ -66,7 +68,7 @@ where
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
         .half_close(false)
-        .serve_connection(io, service_fn(service));
+        .serve_connection(io, service);
     drive(connection, |c| c.graceful_shutdown(), &activity, stopped).await;
 }
 
@@ -80,7 +82,8 @@ where
         stream,
         activity: Arc::clone(&activity),
     });
-    let service = service(forwarder, Arc::clone(&activity));
+    let service =
+        service_fn(|request| respond(request, Arc::clone(&forwarder), Busy::enter(&activity)));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
@@ -90,30 +93,25 @@ where
         .max_local_error_reset_streams(Some(200))
         .keep_alive_interval(Some(Duration::from_secs(20)))
         .keep_alive_timeout(Duration::from_secs(10))
-        .serve_connection(io, service_fn(service));
+        .serve_connection(io, service);
     drive(connection, |c| c.graceful_shutdown(), &activity, stopped).await;
 }
 
 /// Each request runs as a task of its own: a client that leaves does not leave a start without
 /// its log line, and a panic ends one request, not the connection.
-fn service<T: Temporal>(
+async fn respond<T: Temporal>(
+    request: Request<Incoming>,
     forwarder: Arc<Forwarder<T>>,
-    activity: Arc<Activity>,
-) -> impl Fn(Request<Incoming>) -> Pin<Box<dyn Future<Output = Result<Answer, io::Error>> + Send>> {
-    move |request| {
-        let forwarder = Arc::clone(&forwarder);
-        let busy = Busy::enter(&activity);
-        Box::pin(async move {
-            let first_byte = busy.first_byte;
-            let task = tokio::spawn(async move { forwarder.answer(request, first_byte).await });
-            let answer = task.await.unwrap_or_else(|_| {
-                tracing::error!("a request's task panicked");
-                problem(&Reject::Internal("panic"), "")
-            });
-            drop(busy);
-            Ok::<Response<_>, _>(answer)
-        })
-    }
+    busy: Busy,
+) -> Result<Answer, Infallible> {
+    let first_byte = busy.first_byte;
+    let task = tokio::spawn(async move { forwarder.answer(request, first_byte).await });
+    let answer = task.await.unwrap_or_else(|_| {
+        tracing::error!("a request's task panicked");
+        problem(&Reject::Internal("panic"), "")
+    });
+    drop(busy);
+    Ok(answer)
 }
 
 /// Runs the connection until it ends, the process stops, or the watchdog has had enough.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
+use super::secret::Secret;
 use crate::core::payload::Format;
 use crate::core::route::Template;
 
@@ -79,7 +80,7 @@ pub struct Encryption {
 pub struct EncryptionKey {
     /// The name under which workers know it.
     pub id: String,
-    /// Hex digits: `env:NAME` or `file:PATH`.
+    /// Hex digits.
     pub key: SecretRef,
 }
 
@@ -113,25 +114,24 @@ pub struct Source {
     pub deadline: Option<Duration>,
 }
 
-/// Where a secret is: `env:NAME` or `file:PATH`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+/// A secret: `env:NAME`, `file:PATH`, or the text itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "String")]
 pub enum SecretRef {
     /// An environment variable.
     Env(String),
     /// A file; one trailing newline is not part of the secret.
     File(PathBuf),
+    /// The secret itself: works, with a warning.
+    Literal(Option<Secret>),
 }
 
-impl TryFrom<String> for SecretRef {
-    type Error = &'static str;
-
-    /// The text itself may be a secret that was written in the wrong place: never show it.
-    fn try_from(text: String) -> Result<Self, Self::Error> {
+impl From<String> for SecretRef {
+    fn from(text: String) -> Self {
         match text.split_once(':') {
-            Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err("a secret must be \"env:NAME\" or \"file:PATH\""),
+            Some(("env", name)) => Self::Env(name.to_owned()),
+            Some(("file", path)) => Self::File(path.into()),
+            _ => Self::Literal(Secret::new(text.into_bytes())),
         }
     }
 }
