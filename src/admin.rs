@@ -25,10 +25,10 @@ pub async fn run<T: Temporal>(
     let live = Arc::clone(&forwarder);
     let router = Router::new()
         .route("/", get(|| async { index() }))
-        .route("/health/live", get(|| async move { live.live() }))
+        .route("/health/live", get(|| async move { live.pages.live() }))
         .route(
             "/health/ready",
-            get(|| async move { forwarder.ready().await }),
+            get(|| async move { forwarder.pages.ready().await }),
         )
         .route(
             "/metrics",

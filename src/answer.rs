@@ -12,14 +12,14 @@ use crate::core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
 pub type Answer = Response<Full<Bytes>>;
 
 /// The event is in Temporal.
-pub fn success(outcome: &Outcome, request_id: &str) -> Answer {
+pub fn success(outcome: &Outcome) -> Answer {
     let execution = outcome.execution();
     let body = json!({
         "status": outcome.label(),
         "workflow_id": execution.workflow_id,
         "run_id": execution.run_id,
     });
-    with_id(json_answer(StatusCode::OK, &body), request_id)
+    json_answer(StatusCode::OK, &body)
 }
 
 /// The event is not in Temporal. The caller learns only the short fixed text.
@@ -43,7 +43,7 @@ pub fn problem(reject: &Reject, request_id: &str) -> Answer {
     if let Reject::MethodNotAllowed(allow) = reject {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
-    with_id(answer, request_id)
+    answer
 }
 
 /// Any other JSON answer.
@@ -63,11 +63,11 @@ pub fn close(answer: &mut Answer) {
         .insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
-fn with_id(mut answer: Answer, request_id: &str) -> Answer {
+/// Names the request, so that its log line can be found.
+pub fn identify(answer: &mut Answer, request_id: &str) {
     if let Ok(value) = HeaderValue::from_str(request_id) {
         answer.headers_mut().insert(REQUEST_ID, value);
     }
-    answer
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -17,6 +17,7 @@ pub mod cli;
 pub mod commands;
 pub mod core;
 pub mod forward;
+pub mod pages;
 pub mod server;
 pub mod telemetry;
 pub mod temporal;

@@ -1,6 +1,7 @@
 //! The public listener: accepts connections under limits, serves them, and drains.
 
 pub mod connection;
+pub mod intake;
 pub mod tls;
 
 use std::future::Future;
@@ -54,7 +55,7 @@ pub async fn run<T: Temporal>(
             drop(permit);
         });
     }
-    forwarder.drain();
+    forwarder.pages.drain();
     drop(listener);
     let _ = stop.send(true);
     let open = connections.len();

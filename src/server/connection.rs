@@ -108,7 +108,7 @@ async fn respond<T: Temporal>(
     let task = tokio::spawn(async move { forwarder.answer(request, first_byte).await });
     let answer = task.await.unwrap_or_else(|_| {
         tracing::error!("a request's task panicked");
-        problem(&Reject::Internal("panic"), "")
+        problem(&Reject::Internal("panic"), "unknown")
     });
     drop(busy);
     Ok(answer)

@@ -2,6 +2,7 @@
 //! explicit consent to have none.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::file::{self, File, SecretRef};
@@ -122,6 +123,18 @@ fn source(
             entry.path
         ));
     }
+    if entry
+        .deadline
+        .is_some_and(|deadline| !DEADLINES.contains(&deadline))
+    {
+        problems.push("deadline: expected 500ms to 60s".to_owned());
+    }
+    if entry
+        .body_limit
+        .is_some_and(|limit| !BODY_LIMITS.contains(&limit))
+    {
+        problems.push("body_limit: expected 1KiB to 50MiB".to_owned());
+    }
     let Some(provider) = provider::find(&entry.provider) else {
         problems.push(format!(
             "unknown provider {:?}, expected one of: {}",
@@ -204,4 +217,6 @@ fn is_path(path: &str) -> bool {
 pub const SHOPIFY_KEY: &str = "SHOPIFY_WEBHOOKS_KEY";
 /// Answered by the server itself.
 const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
+const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
+const BODY_LIMITS: RangeInclusive<usize> = 1024..=50 * 1024 * 1024;
 const BODY_LIMIT: usize = 2 * 1024 * 1024;

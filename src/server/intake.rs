@@ -1,0 +1,121 @@
+//! From HTTP to [`Received`]: what hyper leaves to the application, and the whole body under its
+//! limits.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::Version;
+use http::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+
+use crate::core::outcome::Reject;
+use crate::core::request::Received;
+
+/// Refuses broken HTTP: anything but exactly one Host, a transfer coding other than `chunked`; and
+/// every content coding, since nothing is inflated here.
+pub fn check_head(parts: &Parts) -> Result<(), Reject> {
+    if !has_one_host(parts) {
+        return Err(Reject::Malformed("not exactly one Host"));
+    }
+    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    let first_is_chunked = codings
+        .next()
+        .is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !first_is_chunked || codings.next().is_some() {
+        return Err(Reject::Malformed("a Transfer-Encoding other than chunked"));
+    }
+    if parts.headers.contains_key(CONTENT_ENCODING) {
+        return Err(Reject::UnsupportedType("a Content-Encoding"));
+    }
+    Ok(())
+}
+
+fn has_one_host(parts: &Parts) -> bool {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    match (hosts.next(), hosts.next(), authority) {
+        (Some(host), None, Some(authority)) => host.as_bytes() == authority.as_bytes(),
+        (Some(host), None, None) => !host.is_empty(),
+        (None, _, Some(_)) => parts.version >= Version::HTTP_2,
+        (None, _, None) => parts.version < Version::HTTP_11,
+        (Some(_), Some(_), _) => false,
+    }
+}
+
+/// The whole body, raw; and its share of `memory`, which counts the bytes of all bodies.
+///
+/// # Errors
+/// [`Reject::TooLarge`] over `limit` bytes, [`Reject::TooSlow`] after `deadline`,
+/// [`Reject::Unavailable`] if memory is full, [`Reject::Malformed`] if the body breaks off.
+pub async fn receive<'a>(
+    parts: &Parts,
+    body: &mut Incoming,
+    limit: usize,
+    deadline: Instant,
+    memory: &'a Semaphore,
+) -> Result<(Received, Option<SemaphorePermit<'a>>), Reject> {
+    let at = SystemTime::now();
+    let over = Reject::TooLarge("the body is over the source's limit");
+    if body.size_hint().lower() > limit as u64 {
+        return Err(over);
+    }
+    let mut bytes = BytesMut::new();
+    let mut held: Option<SemaphorePermit<'_>> = None;
+    while let Some(frame) = timeout_at(deadline, body.frame())
+        .await
+        .map_err(|_| Reject::TooSlow)?
+    {
+        let frame = frame.map_err(|_| Reject::Malformed("the body broke off"))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > limit {
+            return Err(over);
+        }
+        let full = |_| Reject::Unavailable("too many bodies in memory".to_owned());
+        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let share = memory.try_acquire_many(size).map_err(full)?;
+        match &mut held {
+            Some(held) => held.merge(share),
+            None => held = Some(share),
+        }
+        bytes.extend_from_slice(&data);
+    }
+    let received = Received {
+        method: parts.method.clone(),
+        query: parts.uri.query().map(str::to_owned),
+        headers: parts.headers.clone(),
+        body: bytes.freeze(),
+        at,
+    };
+    Ok((received, held))
+}
+
+/// Reads on for a moment after an early answer, so that the client is still there when the
+/// answer comes. `false`: there is more, and an HTTP/1 connection is good for nothing.
+pub async fn discard(parts: &Parts, mut body: Incoming) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    if parts.headers.contains_key(EXPECT) {
+        // Reading would ask the client for the body.
+        return false;
+    }
+    let until = Instant::now() + DISCARD_TIME;
+    let mut bytes = 0;
+    while bytes <= DISCARD_BYTES {
+        match timeout_at(until, body.frame()).await {
+            Ok(None) => return true,
+            Ok(Some(Ok(frame))) => bytes += frame.data_ref().map_or(0, Bytes::len),
+            Ok(Some(Err(_))) | Err(_) => return false,
+        }
+    }
+    false
+}
+
+const DISCARD_BYTES: usize = 8 * 1024 * 1024;
+const DISCARD_TIME: Duration = Duration::from_millis(500);
