@@ -46,10 +46,7 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
         // Mistakes first: nothing is started for a configuration that cannot serve.
         let ready = serve::prepare(&serve, &outside).await?;
         let temporal = temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder).await?;
-        println!(
-            "{}",
-            instructions(&ready, &outside.secret, temporal.is_some())?
-        );
+        println!("{}", instructions(&ready, &outside.secret).await?);
         let result = serve::until_signal(ready, &serve).await;
         if let Some(mut temporal) = temporal {
             temporal.kill().await?;
@@ -168,7 +165,7 @@ fn find_temporal(given: Option<&Path>) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn instructions(ready: &Ready, secret: &str, temporal_is_ours: bool) -> Result<String, Failure> {
+async fn instructions(ready: &Ready, secret: &str) -> Result<String, Failure> {
     let address = ready.address()?;
     let scheme = if ready.has_tls() { "https" } else { "http" };
     let url = format!("{scheme}://localhost:{}/temporal/shopify", address.port());
@@ -182,11 +179,7 @@ fn instructions(ready: &Ready, secret: &str, temporal_is_ours: bool) -> Result<S
     let signing = Secret::new(secret.as_bytes().to_vec());
     let delivery = Delivery::new(shopify, &about, body, signing.as_ref());
     let curl = send::curl(&url, ready.has_tls(), &delivery);
-    let ui = if temporal_is_ours {
-        temporal_ui(&ready.temporal().address)
-    } else {
-        String::new()
-    };
+    let ui = temporal_ui(&ready.temporal().address).await;
     Ok(format!(
         "\nWebhooks:  {url}\n{ui}Secret:    {secret}\n\
          \nSend a signed Shopify webhook:\n\n{NAME} send shopify --url {url}{insecure}\n\
@@ -195,14 +188,19 @@ fn instructions(ready: &Ready, secret: &str, temporal_is_ours: bool) -> Result<S
     ))
 }
 
-/// The dev server's web UI listens a thousand ports above its endpoint.
-fn temporal_ui(address: &str) -> String {
-    let port = address
-        .rsplit_once(':')
-        .and_then(|(_, port)| port.parse::<u16>().ok());
-    port.and_then(|port| port.checked_add(1000))
-        .map(|port| format!("Temporal:  http://localhost:{port}\n"))
-        .unwrap_or_default()
+/// A dev server's web UI listens a thousand ports above its endpoint, if it has one.
+async fn temporal_ui(address: &str) -> String {
+    let parts = address.rsplit_once(':');
+    let ui = parts.and_then(|(host, port)| {
+        Some(format!(
+            "{host}:{}",
+            port.parse::<u16>().ok()?.checked_add(1000)?
+        ))
+    });
+    match ui {
+        Some(ui) if is_open(&ui).await => format!("Temporal:  http://{ui}\n"),
+        _ => String::new(),
+    }
 }
 
 /// Certificate and key for `localhost`, made once, so that a client may trust them for good.

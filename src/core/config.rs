@@ -197,7 +197,11 @@ fn pick<'a>(
 }
 
 fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Option<Key> {
-    if let Some(digits) = outside.env("AES_KEY") {
+    let entries = || file.encryption.iter().flat_map(|section| &section.keys);
+    // A file that names the variable AES_KEY says under which id it is known.
+    let is_in_file =
+        entries().any(|entry| matches!(&entry.key, SecretRef::Env(name) if name == "AES_KEY"));
+    if let Some(digits) = outside.env("AES_KEY").filter(|_| !is_in_file) {
         let id = outside
             .env("AES_KEY_ID")
             .unwrap_or_else(|| AES_KEY_ID.to_owned());
@@ -206,11 +210,11 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
     if outside.env("AES_KEY_ID").is_some() {
         mistakes.push(Mistake::new(
             "AES_KEY_ID",
-            "set, but AES_KEY is not: set both or none",
+            "set, but AES_KEY does not decide: set both, or name the key in [encryption]",
         ));
     }
     let mut keys = Vec::new();
-    for (index, entry) in file.encryption.iter().flat_map(|e| &e.keys).enumerate() {
+    for (index, entry) in entries().enumerate() {
         let place = format!("[encryption] keys[{index}]");
         let secret = keep(mistakes, &place, resolve(&entry.key, outside));
         let key = secret.map(|secret| {

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -61,7 +61,7 @@ where
     });
     let service =
         service_fn(|request| respond(request, Arc::clone(&forwarder), Busy::enter(&activity)));
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // the watchdog's business: hyper's timer would also end idle connections
         .header_read_timeout(None)
@@ -69,7 +69,21 @@ where
         .max_buf_size(MAX_HEAD)
         .half_close(false)
         .serve_connection(io, service);
-    drive(connection, |c| c.graceful_shutdown(), &activity, stopped).await;
+    let end = drive(
+        &mut connection,
+        |c| c.graceful_shutdown(),
+        &activity,
+        stopped,
+    )
+    .await;
+    if end == End::HeadTooSlow {
+        let mut stream = connection.into_parts().io.into_inner().stream;
+        let farewell = async {
+            let _ = stream.write_all(HEAD_TOO_SLOW).await;
+            let _ = stream.shutdown().await;
+        };
+        let _ = timeout(GOODBYE, farewell).await;
+    }
 }
 
 async fn http2<S, T>(stream: S, forwarder: Arc<Forwarder<T>>, stopped: watch::Receiver<bool>)
@@ -84,7 +98,7 @@ where
     });
     let service =
         service_fn(|request| respond(request, Arc::clone(&forwarder), Busy::enter(&activity)));
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let mut connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .initial_stream_window_size(256 * 1024)
@@ -94,7 +108,13 @@ where
         .keep_alive_interval(Some(Duration::from_secs(20)))
         .keep_alive_timeout(Duration::from_secs(10))
         .serve_connection(io, service);
-    drive(connection, |c| c.graceful_shutdown(), &activity, stopped).await;
+    drive(
+        &mut connection,
+        |c| c.graceful_shutdown(),
+        &activity,
+        stopped,
+    )
+    .await;
 }
 
 /// Each request runs as a task of its own: a client that leaves does not leave a start without
@@ -114,37 +134,48 @@ async fn respond<T: Temporal>(
     Ok(answer)
 }
 
+/// How a connection ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    Over,
+    /// HTTP/1: a request began and its head did not come to an end.
+    HeadTooSlow,
+}
+
 /// Runs the connection until it ends, the process stops, or the watchdog has had enough.
 async fn drive<C>(
-    connection: C,
+    connection: &mut C,
     shut_down: impl Fn(Pin<&mut C>),
     activity: &Activity,
     mut stopped: watch::Receiver<bool>,
-) where
-    C: Future<Output = hyper::Result<()>>,
+) -> End
+where
+    C: Future<Output = hyper::Result<()>> + Unpin,
 {
-    let mut connection = pin!(connection);
-    let watchdog = async { while activity.patience().await {} };
     let stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
+    let watchdog = async { while activity.patience().await {} };
     tokio::select! {
-        result = connection.as_mut() => return ended(result),
+        result = &mut *connection => return ended(result),
         () = stop => {
-            shut_down(connection.as_mut());
+            shut_down(Pin::new(connection));
             return ended(connection.await);
         }
         () = watchdog => {}
     }
-    tracing::debug!("closing a silent connection");
-    shut_down(connection.as_mut());
-    if let Ok(result) = timeout(GOODBYE, connection).await {
-        ended(result);
+    if activity.head_begun().is_some() {
+        return End::HeadTooSlow;
     }
+    tracing::debug!("closing a silent connection");
+    shut_down(Pin::new(connection));
+    let result = timeout(GOODBYE, connection).await;
+    result.map_or(End::Over, ended)
 }
 
-fn ended(result: hyper::Result<()>) {
+fn ended(result: hyper::Result<()>) -> End {
     if let Err(error) = result {
         tracing::debug!(%error, "connection ended");
     }
+    End::Over
 }
 
 /// What the watchdog knows of a connection.
@@ -180,16 +211,22 @@ impl Activity {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// When the head that is being read began.
+    fn head_begun(&self) -> Option<Instant> {
+        let begun = self.with(|state| state.first_byte);
+        begun.filter(|_| self.heads_begin_with_bytes)
+    }
+
     /// Waits until the connection may have been silent too long; `false` if it was.
     async fn patience(&self) -> bool {
         let until = self.with(|state| {
             if state.in_flight > 0 {
                 return None;
             }
-            let head = state.first_byte.filter(|_| self.heads_begin_with_bytes);
             let allowed = if state.any_request { IDLE } else { HEAD };
             let idle = state.idle_since + allowed;
-            Some(head.map_or(idle, |first| idle.min(first + HEAD)))
+            let head = state.first_byte.filter(|_| self.heads_begin_with_bytes);
+            Some(head.map_or(idle, |first| first + HEAD))
         });
         match until {
             Some(until) if until <= Instant::now() => return false,
@@ -292,5 +329,7 @@ const HEAD: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 /// For a silent client to take our goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
+const HEAD_TOO_SLOW: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 const MAX_HEAD: usize = 32 * 1024;
 const MAX_HEADERS: usize = 100;

@@ -49,6 +49,9 @@ impl Client {
                         "connected to Temporal"
                     );
                     let _ = self.connection.set(connection);
+                    if let Err(reason) = self.ready().await {
+                        tracing::error!(reason, "Temporal answers, but does not take events");
+                    }
                     return;
                 }
                 Err(error) => {

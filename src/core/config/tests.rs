@@ -137,6 +137,9 @@ fn the_environment_beats_the_file() {
     let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
     assert_eq!(config.temporal.address.as_deref(), Some("env:1"));
     assert_eq!(config.sealing.expect("a key").id(), "default");
+    let named = r#"encryption = { keys = [{ id = "2026-11", key = "env:AES_KEY" }] }"#;
+    let config = Config::new(&ServeArgs::default(), &file(named), &world).expect("fine");
+    assert_eq!(config.sealing.expect("a key").id(), "2026-11");
     world.env.remove("AES_KEY");
     let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
     assert_eq!(config.sealing.expect("a key").id(), "from-file");
@@ -199,7 +202,7 @@ fn aes_key_ids_and_keys_come_together() {
     world.env.insert("AES_KEY_ID", "k");
     assert_eq!(
         mistakes(&ServeArgs::default(), "", &world),
-        ["AES_KEY_ID: set, but AES_KEY is not: set both or none"]
+        ["AES_KEY_ID: set, but AES_KEY does not decide: set both, or name the key in [encryption]"]
     );
     world.env.insert("AES_KEY", "");
     let found = mistakes(&ServeArgs::default(), "", &world);
