@@ -77,14 +77,14 @@ pub struct ServeArgs {
     /// Temporal namespace [default: default]
     #[arg(long, env = "TEMPORAL_NAMESPACE")]
     pub namespace: Option<String>,
-    /// One task queue for all topics [default]
+    /// One task queue for all topics: the default
     #[arg(long, env = "TWF_GLOBAL_QUEUE", num_args = 0, default_missing_value = "true",
           value_parser = BoolishValueParser::new(), overrides_with = "no_global_queue")]
     pub global_queue: Option<bool>,
     /// One task queue per topic: `shopify_webhooks:{topic}`
     #[arg(long, overrides_with = "global_queue")]
     pub no_global_queue: bool,
-    /// Verify signatures [default]
+    /// Verify signatures: the default
     #[arg(long, env = "TWF_VALIDATE_HMAC", num_args = 0, default_missing_value = "true",
           value_parser = BoolishValueParser::new(), overrides_with = "no_validate_hmac")]
     pub validate_hmac: Option<bool>,

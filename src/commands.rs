@@ -1,20 +1,19 @@
-//! The subcommands, a file each, and what they share: loading the configuration, failing.
+//! The subcommands, a file each, and how they fail.
 
 pub mod check;
 pub mod dev;
+pub mod load;
 pub mod send;
 pub mod serve;
 
 use std::future::Future;
-use std::path::Path;
 
 use clap::CommandFactory;
 use tokio::runtime::Runtime;
 
-use crate::cli::{Cli, Command, NAME, SECRET_VARIABLES, ServeArgs};
-use crate::core::config::file::File;
-use crate::core::config::{Identity, Mistake, Outside};
-use crate::server::tls;
+use self::load::World;
+use crate::cli::{Cli, Command, NAME, SECRET_VARIABLES};
+use crate::core::config::Mistake;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
@@ -67,44 +66,6 @@ fn block_on(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
     // What still runs is not waited for: whatever is not acknowledged, its sender sends again.
     runtime.shutdown_background();
     result
-}
-
-/// The real environment, files and TLS library.
-pub struct World;
-
-impl Outside for World {
-    fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-
-    fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        std::fs::read(path).map_err(|error| error.to_string())
-    }
-
-    fn check_identity(&self, identity: &Identity) -> Result<(), String> {
-        tls::acceptor(identity).map(drop)
-    }
-}
-
-/// Reads the configuration file, if there is one.
-///
-/// # Errors
-/// An unreadable file; the first mistake in it, with its place.
-pub fn load_file(args: &ServeArgs, outside: &dyn Outside) -> Result<File, Mistake> {
-    let Some(path) = &args.config else {
-        return Ok(File::default());
-    };
-    let wrong = |problem: String| {
-        Mistake::new(format!("--config (TWF_CONFIG) {}", path.display()), problem)
-    };
-    let bytes = outside.read(path).map_err(wrong)?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong("the file is not UTF-8".to_owned()))?;
-    toml::from_str(&text).map_err(|error| {
-        let before = &text[..error.span().map_or(0, |span| span.start)];
-        let line = before.matches('\n').count() + 1;
-        // Never the line itself: a secret may stand in it.
-        wrong(format!("line {line}: {}", error.message()))
-    })
 }
 
 fn environment_help() -> String {

@@ -10,14 +10,15 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tonic::IntoRequest;
 
-use super::{Failure, World, block_on, load_file};
+use super::load::{self, Loaded, World};
+use super::{Failure, block_on};
 use crate::cli::CheckArgs;
+use crate::core::config::Config;
 use crate::core::config::source::Source;
-use crate::core::config::{Config, listen};
 use crate::core::payload;
 use crate::server::tls;
 use crate::temporal::client::Client;
-use crate::temporal::connect::{self, Settings};
+use crate::temporal::connect::Settings;
 use crate::temporal::status;
 
 /// Prints the table.
@@ -25,7 +26,13 @@ use crate::temporal::status;
 /// # Errors
 /// [`Failure::Configuration`], or [`Failure::Reported`] with 78 if a row says `wrong`.
 pub fn run(args: &CheckArgs) -> Result<(), Failure> {
-    let (config, temporal) = load(args)?;
+    let Loaded {
+        config,
+        public,
+        admin,
+        temporal,
+    } = Loaded::new(&args.serve, &World)?;
+    let (config, _, _, temporal) = load::all(config, public, admin, temporal)?;
     let mut table = Table::default();
     table.row("configuration", Ok(paths(&config.sources)));
     for warning in &config.warnings {
@@ -44,32 +51,6 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         return Err(Failure::Reported(78));
     }
     Ok(())
-}
-
-/// As `serve` does, but without listening.
-fn load(args: &CheckArgs) -> Result<(Config, Settings), Failure> {
-    let file =
-        load_file(&args.serve, &World).map_err(|mistake| Failure::Configuration(vec![mistake]))?;
-    let config = Config::new(&args.serve, &file, &World);
-    let public = listen::public(&args.serve, &file);
-    let admin = listen::admin(&args.serve, &file);
-    let said = config
-        .as_ref()
-        .map(|config| config.temporal.clone())
-        .unwrap_or_default();
-    let temporal = connect::settings(&said);
-    match (config, public, admin, temporal) {
-        (Ok(config), Ok(_), Ok(_), Ok(temporal)) => Ok((config, temporal)),
-        (config, public, admin, temporal) => {
-            let mut mistakes = config.err().unwrap_or_default();
-            mistakes.extend(
-                [public.err(), admin.err(), temporal.err()]
-                    .into_iter()
-                    .flatten(),
-            );
-            Err(Failure::Configuration(mistakes))
-        }
-    }
 }
 
 /// What a row says: fine; it works, but; or wrong.

@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::load::World;
 use super::serve::{self, Ready};
-use super::{Failure, World, block_on, send};
+use super::{Failure, block_on, send};
 use crate::cli::{DevArgs, NAME};
 use crate::core::config::secret::Secret;
 use crate::core::config::source::SHOPIFY_KEY;

@@ -9,16 +9,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Failure, block_on, load_file};
+use super::load::{self, Loaded};
+use super::{Failure, block_on};
 use crate::cli::ServeArgs;
-use crate::core::config::file::File;
-use crate::core::config::listen::{self, Listen};
+use crate::core::config::listen::Listen;
 use crate::core::config::source::Verification;
 use crate::core::config::{Config, Mistake, Outside};
 use crate::forward::Forwarder;
 use crate::server::{self, tls};
 use crate::temporal::client::Client;
-use crate::temporal::connect::{self, Settings};
+use crate::temporal::connect::Settings;
 use crate::{admin, telemetry};
 
 /// Everything that can be wrong before the first request was checked.
@@ -85,65 +85,38 @@ pub async fn until_signal(ready: Ready, args: &ServeArgs) -> Result<(), Failure>
 /// # Errors
 /// [`Failure::Configuration`].
 pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, Failure> {
-    let mut mistakes = Vec::new();
-    let file = load_file(args, outside).unwrap_or_else(|mistake| {
-        mistakes.push(mistake);
-        File::default()
-    });
-    if !mistakes.is_empty() {
-        return Err(Failure::Configuration(mistakes));
-    }
-    let config = Config::new(args, &file, outside);
-    let public = bind(listen::public(args, &file).map(Some)).await;
-    let admin = bind(listen::admin(args, &file)).await;
-    let said = config
-        .as_ref()
-        .map(|config| config.temporal.clone())
-        .unwrap_or_default();
-    let temporal = connect::settings(&said);
-    match (config, public, admin, temporal) {
-        (Ok(config), Ok(Some(public)), Ok(admin), Ok(temporal)) => {
-            let tls = config.tls.as_ref().map(tls::acceptor).transpose();
-            let tls =
-                tls.map_err(|problem| Failure::Configuration(vec![Mistake::new("TLS", problem)]))?;
-            Ok(Ready {
-                config,
-                temporal,
-                tls,
-                public,
-                admin,
-            })
-        }
-        (config, public, admin, temporal) => {
-            mistakes.extend(config.err().into_iter().flatten());
-            mistakes.extend(
-                [public.err(), admin.err(), temporal.err()]
-                    .into_iter()
-                    .flatten(),
-            );
-            Err(Failure::Configuration(mistakes))
-        }
-    }
+    let loaded = Loaded::new(args, outside)?;
+    let public = match loaded.public {
+        Ok(listen) => bind(listen).await,
+        Err(mistake) => Err(mistake),
+    };
+    let admin = match loaded.admin {
+        Ok(Some(listen)) => bind(listen).await.map(Some),
+        Ok(None) => Ok(None),
+        Err(mistake) => Err(mistake),
+    };
+    let (config, public, admin, temporal) =
+        load::all(loaded.config, public, admin, loaded.temporal)?;
+    let tls = config.tls.as_ref().map(tls::acceptor).transpose();
+    Ok(Ready {
+        tls: tls.map_err(|problem| Failure::Configuration(vec![Mistake::new("TLS", problem)]))?,
+        config,
+        temporal,
+        public,
+        admin,
+    })
 }
 
-async fn bind(listen: Result<Option<Listen>, Mistake>) -> Result<Option<TcpListener>, Mistake> {
-    let Some(Listen {
+async fn bind(listen: Listen) -> Result<TcpListener, Mistake> {
+    let Listen {
         host,
         port,
         setting,
-    }) = listen?
-    else {
-        return Ok(None);
-    };
+    } = listen;
+    let problem = |error| format!("cannot listen on {host} port {port}: {error}");
     TcpListener::bind((host.as_str(), port))
         .await
-        .map(Some)
-        .map_err(|error| {
-            Mistake::new(
-                setting,
-                format!("cannot listen on {host} port {port}: {error}"),
-            )
-        })
+        .map_err(|error| Mistake::new(setting, problem(error)))
 }
 
 /// Serves until `shutdown`, then drains.

@@ -1,0 +1,96 @@
+//! Flags, environment and file -> checked settings, every mistake of all of them in one run.
+
+use std::path::Path;
+
+use super::Failure;
+use crate::cli::ServeArgs;
+use crate::core::config::file::File;
+use crate::core::config::listen::{self, Listen};
+use crate::core::config::{Config, Identity, Mistake, Outside};
+use crate::server::tls;
+use crate::temporal::connect::{self, Settings};
+
+/// The parts of the settings, each checked on its own.
+pub struct Loaded {
+    /// Everything that is no address.
+    pub config: Result<Config, Vec<Mistake>>,
+    /// The public listener's address.
+    pub public: Result<Listen, Mistake>,
+    /// The admin listener's, if there is to be one.
+    pub admin: Result<Option<Listen>, Mistake>,
+    /// Temporal's.
+    pub temporal: Result<Settings, Mistake>,
+}
+
+impl Loaded {
+    /// Loads and checks.
+    ///
+    /// # Errors
+    /// A configuration file that cannot be read: nothing else can be said then.
+    pub fn new(args: &ServeArgs, outside: &dyn Outside) -> Result<Self, Failure> {
+        let file = file(args, outside).map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+        let config = Config::new(args, &file, outside);
+        let said = config.as_ref().map(|config| config.temporal.clone());
+        Ok(Self {
+            public: listen::public(args, &file),
+            admin: listen::admin(args, &file),
+            temporal: connect::settings(&said.unwrap_or_default()),
+            config,
+        })
+    }
+}
+
+/// All parts, or the mistakes of all.
+///
+/// # Errors
+/// [`Failure::Configuration`]
+pub fn all<P, A>(
+    config: Result<Config, Vec<Mistake>>,
+    public: Result<P, Mistake>,
+    admin: Result<A, Mistake>,
+    temporal: Result<Settings, Mistake>,
+) -> Result<(Config, P, A, Settings), Failure> {
+    match (config, public, admin, temporal) {
+        (Ok(config), Ok(public), Ok(admin), Ok(temporal)) => Ok((config, public, admin, temporal)),
+        (config, public, admin, temporal) => {
+            let mut mistakes = config.err().unwrap_or_default();
+            let others = [public.err(), admin.err(), temporal.err()];
+            mistakes.extend(others.into_iter().flatten());
+            Err(Failure::Configuration(mistakes))
+        }
+    }
+}
+
+/// The real environment, files and TLS library.
+pub struct World;
+
+impl Outside for World {
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        std::fs::read(path).map_err(|error| error.to_string())
+    }
+
+    fn check_identity(&self, identity: &Identity) -> Result<(), String> {
+        tls::acceptor(identity).map(drop)
+    }
+}
+
+/// The configuration file, or an empty one if none was named.
+fn file(args: &ServeArgs, outside: &dyn Outside) -> Result<File, Mistake> {
+    let Some(path) = &args.config else {
+        return Ok(File::default());
+    };
+    let place = format!("--config (TWF_CONFIG) {}", path.display());
+    let wrong = |problem: String| Mistake::new(&place, problem);
+    let bytes = outside.read(path).map_err(wrong)?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong("the file is not UTF-8".to_owned()))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start)];
+        let line = before.matches('\n').count() + 1;
+        // Never the line itself: a secret may stand in it.
+        wrong(format!("line {line}: {}", error.message()))
+    })
+}
