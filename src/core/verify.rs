@@ -1,164 +1,210 @@
-//! The signature check: over the raw bytes, in constant time, every secret tried. And its
-//! inverse, with which `send` signs.
+//! The signature check: over the raw bytes, in constant time, every secret tried.
 
-use aws_lc_rs::hmac;
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+pub mod key;
+pub mod signed;
+mod hubspot;
+mod sns;
+mod twilio;
 
-use super::config::secret::Secret;
-use super::provider::{Algorithm, Encoding, Found, Locator, Signature};
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest;
+
+use self::key::{Key, decode_base64};
+use self::signed::Scope;
+use super::provider::locator::{Found, Locator};
+use super::provider::scheme::{Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit};
 use super::request::{Received, Verified};
 
-/// Proves the sender: any of `secrets` may have signed. On failure the text says why, for the log.
-pub fn verify<'a>(
-    signature: &Signature,
-    secrets: impl IntoIterator<Item = &'a Secret>,
+/// A scheme and the keys that a source has for it.
+#[derive(Debug)]
+pub struct Verifier {
+    /// How the sender signs.
+    pub scheme: &'static Scheme,
+    /// With the index of the secret that each was made from.
+    pub keys: Vec<(usize, Key)>,
+}
+
+/// What a source says about its sender, beyond secrets.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances {
+    /// The URL as the sender knows it, without the query.
+    pub public_url: Option<String>,
+    /// Values for `{param:NAME}`.
+    pub params: Vec<(String, String)>,
+}
+
+/// Proves the sender: any signature by any key under any scheme will do. `now` is compared with
+/// signed timestamps. On failure the text says why, for the log.
+///
+/// # Errors
+/// The reason of the first scheme whose signature is there.
+pub fn verify(
+    verifiers: &[Verifier],
+    circumstances: &Circumstances,
     received: Received,
+    now: SystemTime,
 ) -> Result<Verified, &'static str> {
-    let claimed = match Locator::find_first(&signature.locations, &received) {
-        Found::Missing => return Err("no signature header"),
-        Found::Ambiguous => return Err("more than one signature, or one that is not ASCII"),
-        Found::One(text) => decode(signature.encoding, &text)?,
-    };
-    let matching = secrets
-        .into_iter()
-        .position(|secret| is_mac(signature.algorithm, secret, &received.body, &claimed));
-    match matching {
-        Some(index) => Ok(Verified::by_secret(received, index)),
-        None => Err("the signature does not match"),
-    }
-}
-
-/// The text of the signature header for this body.
-pub fn sign(signature: &Signature, secret: &Secret, body: &[u8]) -> String {
-    let mac = match signature.algorithm {
-        Algorithm::HmacSha256 => hmac::sign(&hmac_key(secret), body),
-    };
-    match signature.encoding {
-        Encoding::Base64 => STANDARD.encode(mac),
-    }
-}
-
-fn is_mac(algorithm: Algorithm, secret: &Secret, signed: &[u8], claimed: &[u8]) -> bool {
-    match algorithm {
-        // constant time, and false for any other length
-        Algorithm::HmacSha256 => hmac::verify(&hmac_key(secret), signed, claimed).is_ok(),
-    }
-}
-
-fn hmac_key(secret: &Secret) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, secret.reveal())
-}
-
-fn decode(encoding: Encoding, text: &str) -> Result<Vec<u8>, &'static str> {
-    match encoding {
-        Encoding::Base64 => STANDARD
-            .decode(text)
-            .or_else(|_| URL_SAFE.decode(text))
-            .map_err(|_| "the signature is not base64"),
-    }
-}
-
-const LENIENT: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-
-#[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use bytes::Bytes;
-    use http::{HeaderMap, HeaderName, HeaderValue, Method};
-
-    use super::*;
-    use crate::core::provider;
-    use crate::core::request::Proof;
-
-    /// HMAC-SHA256 of `BODY` under `SECRET`, by OpenSSL.
-    const SIGNATURE: &str = "VnKUjZsLuN5iZWjn5EntcBVCF9kMN43LglzCE1/GSeY=";
-    const SECRET: &str = "hush";
-    const BODY: &str = r#"{"id":1}"#;
-
-    fn check(headers: &[(&'static str, &str)], body: &str, secrets: &[&str]) -> Option<Proof> {
-        let shopify = provider::find("shopify").expect("in the catalogue");
-        let signature = shopify.signature.as_ref().expect("it signs");
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(
-                HeaderName::from_static(name),
-                HeaderValue::from_str(value).expect("a header value"),
-            );
+    let mut reason = None;
+    for verifier in verifiers {
+        match check(verifier, circumstances, &received, now) {
+            Ok(index) => return Ok(Verified::by_secret(received, index)),
+            Err(NO_SIGNATURE) => {}
+            Err(other) => reason = reason.or(Some(other)),
         }
-        let received = Received {
-            method: Method::POST,
-            query: None,
-            headers: map,
-            body: Bytes::copy_from_slice(body.as_bytes()),
-            at: SystemTime::UNIX_EPOCH,
+    }
+    Err(reason.unwrap_or(NO_SIGNATURE))
+}
+
+/// The index of the secret that matched. The signature is checked before the time: an answer
+/// tells a guesser nothing.
+fn check(
+    verifier: &Verifier,
+    circumstances: &Circumstances,
+    received: &Received,
+    now: SystemTime,
+) -> Result<usize, &'static str> {
+    let scheme = verifier.scheme;
+    let header = match Locator::find_first(&scheme.locations, received) {
+        Found::Missing => return Err(NO_SIGNATURE),
+        Found::Ambiguous => return Err("more than one signature header, or one that is not ASCII"),
+        Found::One(text) => text,
+    };
+    let claimed = claimed(scheme, &header)?;
+    let timestamp = scheme.timestamp.as_ref().map(|t| text_of(t, scheme, &header, received)).transpose()?;
+    let key_id = scheme.key_id.as_ref().and_then(|place| place.find(received).one());
+    let urls = urls(circumstances.public_url.as_deref(), received);
+    let candidates = if scheme.signed.needs_url() { urls.as_slice() } else { &[None] };
+    for url in candidates {
+        let scope = Scope {
+            received,
+            timestamp: timestamp.as_deref(),
+            url: url.as_deref(),
+            params: &circumstances.params,
         };
-        let secrets: Vec<_> = secrets
-            .iter()
-            .map(|text| Secret::new(text.as_bytes().to_vec()).expect("not empty"))
-            .collect();
-        verify(signature, &secrets, received)
-            .ok()
-            .map(|verified| verified.proof())
-    }
-
-    #[test]
-    fn a_published_vector_holds_in_both_header_families() {
-        for name in ["x-shopify-hmac-sha256", "shopify-hmac-sha256"] {
-            assert_eq!(
-                check(&[(name, SIGNATURE)], BODY, &[SECRET]),
-                Some(Proof::Secret(0))
-            );
+        let signed = scheme.signed.render(&scope).ok_or("a signed part of the request is missing")?;
+        let matching = verifier.keys.iter().find(|(_, key)| {
+            claimed.iter().any(|claimed| key.verifies(scheme.algorithm, key_id.as_deref(), &signed, claimed))
+        });
+        if let Some((index, _)) = matching {
+            check_body_hash(scheme, received)?;
+            check_time(scheme.timestamp.as_ref(), timestamp.as_deref(), now)?;
+            return Ok(*index);
         }
     }
+    Err("the signature does not match")
+}
 
-    #[test]
-    fn any_secret_may_match_and_is_named() {
-        assert_eq!(
-            check(
-                &[("x-shopify-hmac-sha256", SIGNATURE)],
-                BODY,
-                &["other", SECRET]
-            ),
-            Some(Proof::Secret(1))
-        );
+/// The signatures that a header claims: at least one.
+fn claimed(scheme: &Scheme, header: &str) -> Result<Vec<Vec<u8>>, &'static str> {
+    let texts: Vec<&str> = match &scheme.format {
+        Format::Plain => header.strip_prefix(scheme.prefix.as_str()).into_iter().collect(),
+        Format::Kv { separator, key } => pairs(header, *separator).filter(|(k, _)| k == key).map(|(_, v)| v).collect(),
+        Format::List { tag } => header
+            .split_ascii_whitespace()
+            .filter_map(|part| part.split_once(','))
+            .filter(|(t, _)| t == tag)
+            .map(|(_, signature)| signature)
+            .collect(),
+    };
+    if texts.len() > MAX_SIGNATURES {
+        return Err("too many signatures");
     }
+    let decoded: Vec<_> = texts.into_iter().filter_map(|text| decode(scheme.encoding, text)).collect();
+    if decoded.is_empty() {
+        return Err("the signature is not written as the sender writes it");
+    }
+    Ok(decoded)
+}
 
-    #[test]
-    fn everything_else_fails() {
-        let name = "x-shopify-hmac-sha256";
-        let hex = "5672948d9b0bb8de626568e7e449ed70154217d90c378dcb825cc2135fc649e6";
-        let cases: &[(&[(&'static str, &str)], &str)] = &[
-            (&[], BODY),
-            (&[(name, "")], BODY),
-            (&[(name, hex)], BODY),
-            (&[(name, &SIGNATURE[..20])], BODY),
-            (&[(name, SIGNATURE)], r#"{"id":0}"#),
-            (&[(name, SIGNATURE)], ""),
-            (&[(name, SIGNATURE), (name, SIGNATURE)], BODY),
-            (&[(name, "%%%%")], BODY),
-        ];
-        for (headers, body) in cases {
-            assert_eq!(check(headers, body, &[SECRET]), None, "{headers:?} {body}");
+fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
+    match encoding {
+        Encoding::Hex => hex::decode(text).ok(),
+        Encoding::Base64 => decode_base64(text.as_bytes()),
+        Encoding::Text => Some(text.as_bytes().to_vec()),
+    }
+    .filter(|bytes| !bytes.is_empty())
+}
+
+fn pairs(header: &str, separator: char) -> impl Iterator<Item = (&str, &str)> {
+    header.split(separator).filter_map(|pair| pair.trim().split_once('='))
+}
+
+fn text_of(
+    timestamp: &Timestamp,
+    scheme: &Scheme,
+    header: &str,
+    received: &Received,
+) -> Result<String, &'static str> {
+    const MISSING: &str = "not exactly one timestamp";
+    match (&timestamp.location, &scheme.format) {
+        (TimestampLocation::At(place), _) => place.find(received).one().ok_or(MISSING),
+        (TimestampLocation::Kv(key), Format::Kv { separator, .. }) => {
+            let mut values = pairs(header, *separator).filter(|(k, _)| k == key);
+            match (values.next(), values.next()) {
+                (Some((_, value)), None) => Ok(value.to_owned()),
+                _ => Err(MISSING),
+            }
         }
-        assert_eq!(check(&[(name, SIGNATURE)], BODY, &["other"]), None);
-        assert_eq!(check(&[(name, SIGNATURE)], BODY, &[]), None);
-    }
-
-    #[test]
-    fn what_is_signed_verifies() {
-        let shopify = provider::find("shopify").expect("in the catalogue");
-        let secret = Secret::new(SECRET.into()).expect("not empty");
-        let text = sign(
-            shopify.signature.as_ref().expect("it signs"),
-            &secret,
-            BODY.as_bytes(),
-        );
-        assert_eq!(text, SIGNATURE);
+        (TimestampLocation::Kv(_), _) => Err(MISSING),
     }
 }
+
+fn check_time(timestamp: Option<&Timestamp>, text: Option<&str>, now: SystemTime) -> Result<(), &'static str> {
+    let (Some(timestamp), Some(text)) = (timestamp, text) else {
+        return Ok(());
+    };
+    if timestamp.tolerance.is_zero() {
+        return Ok(());
+    }
+    let signed_at = parse_time(timestamp.unit, text).ok_or("the timestamp is not written as the sender writes it")?;
+    let apart = now
+        .duration_since(signed_at)
+        .unwrap_or_else(|future| future.duration());
+    if apart > timestamp.tolerance {
+        return Err("the timestamp is too far from our clock");
+    }
+    Ok(())
+}
+
+fn parse_time(unit: Unit, text: &str) -> Option<SystemTime> {
+    let number = || text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let since = match unit {
+        Unit::S => Duration::from_secs(number()?),
+        Unit::Ms => Duration::from_millis(number()?),
+        Unit::Rfc3339 => return humantime::parse_rfc3339(text).ok(),
+    };
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+fn check_body_hash(scheme: &Scheme, received: &Received) -> Result<(), &'static str> {
+    let Some(place) = &scheme.body_sha256 else {
+        return Ok(());
+    };
+    let claimed = place.find(received).one().and_then(|text| hex::decode(text).ok());
+    let actual = digest::digest(&digest::SHA256, &received.body);
+    let claimed = claimed.ok_or("no hash of the body")?;
+    verify_slices_are_equal(actual.as_ref(), &claimed).map_err(|_| "the body's hash does not match")
+}
+
+/// The URL as the sender may have signed it: some write the default port, some do not.
+fn urls(public_url: Option<&str>, received: &Received) -> Vec<Option<String>> {
+    let Some(base) = public_url else {
+        return Vec::new();
+    };
+    let query = received.query.as_deref();
+    let whole = query.map_or_else(|| base.to_owned(), |query| format!("{base}?{query}"));
+    let (scheme, rest) = whole.split_once("://").unwrap_or(("https", &whole));
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let port = if scheme == "http" { ":80" } else { ":443" };
+    let other = match host.strip_suffix(port) {
+        Some(bare) => format!("{scheme}://{bare}{path}"),
+        None => format!("{scheme}://{host}{port}{path}"),
+    };
+    vec![Some(whole.clone()), Some(other)]
+}
+
+const NO_SIGNATURE: &str = "no signature";
+/// A header may hold several during a rotation; each costs work.
+const MAX_SIGNATURES: usize = 16;

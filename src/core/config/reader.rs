@@ -1,0 +1,183 @@
+//! Reads a TOML file key by key, so that every mistake in it is found in one run, each with its
+//! line and key.
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::Mistake;
+
+/// A file being read, and what is wrong with it so far.
+#[derive(Debug)]
+pub struct Reader<'t> {
+    name: String,
+    text: &'t str,
+    /// What is wrong so far, in the order of discovery.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// One table of the file; what is not taken from it is unknown.
+#[derive(Debug)]
+pub struct Section<'t> {
+    place: String,
+    entries: Vec<(Spanned<String>, Spanned<DeValue<'t>>)>,
+    known: Vec<&'static str>,
+    start: usize,
+}
+
+impl<'t> Reader<'t> {
+    /// Parses the text; `name` stands before each mistake.
+    pub fn new(name: impl Into<String>, text: &'t str) -> (Self, Section<'t>) {
+        let mut reader = Self {
+            name: name.into(),
+            text,
+            mistakes: Vec::new(),
+        };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            // The message alone: a secret may stand in the line.
+            let at = error.span().map_or(0, |span| span.start);
+            reader.mistake(at, "", error.message());
+        }
+        let section = Section::new(String::new(), table.into_inner(), 0);
+        (reader, section)
+    }
+
+    /// Notes a mistake at this byte of the file.
+    pub fn mistake(&mut self, at: usize, key: &str, problem: &str) {
+        let line = self.text[..at.min(self.text.len())].matches('\n').count() + 1;
+        let place = if key.is_empty() { String::new() } else { format!(" {key}") };
+        self.mistakes.push(Mistake::new(format!("{}:{line}:{place}", self.name).trim_end_matches(':'), problem));
+    }
+}
+
+impl<'t> Section<'t> {
+    fn new(place: String, table: DeTable<'t>, start: usize) -> Self {
+        let entries = table
+            .into_iter()
+            .map(|(key, value)| {
+                let span = key.span();
+                (Spanned::new(span, key.into_inner().into_owned()), value)
+            })
+            .collect();
+        Self {
+            place,
+            entries,
+            known: Vec::new(),
+            start,
+        }
+    }
+
+    /// Where the table is in the file, for mistakes about the whole of it.
+    pub const fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The table's name, for mistakes about the whole of it.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The key's value, if it is there and of the right type.
+    pub fn take<T: DeserializeOwned>(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Option<T> {
+        let value = self.remove(key)?;
+        let at = value.span().start;
+        T::deserialize(ValueDeserializer::from(value))
+            .map_err(|error| reader.mistake(at, &self.full(key), error.message()))
+            .ok()
+    }
+
+    /// The key's value; its absence is a mistake.
+    pub fn require<T: DeserializeOwned>(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Option<T> {
+        if !self.has(key) {
+            self.known.push(key);
+            reader.mistake(self.start, &self.full(key), "missing");
+            return None;
+        }
+        self.take(reader, key)
+    }
+
+    /// The key's table, or an empty one.
+    pub fn table(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Option<Self> {
+        let value = self.remove(key)?;
+        self.section(reader, self.full(key), value)
+    }
+
+    /// The key's array of tables, or an empty one.
+    pub fn tables(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Vec<Self> {
+        let Some(value) = self.remove(key) else {
+            return Vec::new();
+        };
+        let at = value.span().start;
+        match value.into_inner() {
+            DeValue::Array(items) => items
+                .into_iter()
+                .enumerate()
+                .filter_map(|(index, item)| {
+                    let place = format!("{}[{}]", self.full(key), index + 1);
+                    self.section(reader, place, item)
+                })
+                .collect(),
+            _ => {
+                let problem = format!("expected an array of tables: [[{key}]]");
+                reader.mistake(at, &self.full(key), &problem);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether the key is there and not yet taken.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name.get_ref() == key)
+    }
+
+    /// Whether the key's value is a table.
+    pub fn has_table(&self, key: &str) -> bool {
+        let mut found = self.entries.iter().filter(|(name, _)| name.get_ref() == key);
+        found.any(|(_, value)| value.get_ref().is_table())
+    }
+
+    /// Puts the entries of `base` in where this table has none of that name.
+    pub fn extend(&mut self, base: Self) {
+        for (key, value) in base.entries {
+            if !self.has(key.get_ref()) {
+                self.entries.push((key, value));
+            }
+        }
+    }
+
+    /// Whatever was not taken is a mistake.
+    pub fn finish(self, reader: &mut Reader<'t>) {
+        for (key, _) in &self.entries {
+            let problem = format!("unknown key, expected one of: {}", self.known.join(", "));
+            reader.mistake(key.span().start, &self.full(key.get_ref()), &problem);
+        }
+    }
+
+    /// The key with the table's name before it.
+    pub fn full(&self, key: &str) -> String {
+        if self.place.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.place)
+        }
+    }
+
+    fn remove(&mut self, key: &'static str) -> Option<Spanned<DeValue<'t>>> {
+        self.known.push(key);
+        let index = self.entries.iter().position(|(name, _)| name.get_ref() == key)?;
+        Some(self.entries.remove(index).1)
+    }
+
+    fn section(&self, reader: &mut Reader<'t>, place: String, value: Spanned<DeValue<'t>>) -> Option<Self> {
+        let at = value.span().start;
+        match value.into_inner() {
+            DeValue::Table(table) => Some(Self::new(place, table, at)),
+            other => {
+                let problem = format!("expected a table, found {}", other.type_str());
+                reader.mistake(at, &place, &problem);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The catalogue: `providers/*.toml`, one small file per sender, compiled in.
+
+use std::sync::LazyLock;
+
+use super::Provider;
+use crate::core::config::reader::Reader;
+
+/// The entry of this name.
+pub fn find(name: &str) -> Option<&'static Provider> {
+    all().iter().find(|provider| provider.name == name)
+}
+
+/// The whole catalogue, in alphabetical order.
+pub fn all() -> &'static [Provider] {
+    static CATALOGUE: LazyLock<Vec<Provider>> = LazyLock::new(|| {
+        FILES.iter().map(|(name, text)| read(name, text)).collect()
+    });
+    &CATALOGUE
+}
+
+/// The entry's file.
+pub fn text(name: &str) -> Option<&'static str> {
+    FILES.iter().find(|(file, _)| *file == name).map(|(_, text)| *text)
+}
+
+/// The message for a name that is in no entry.
+pub fn unknown(name: &str) -> String {
+    let names: Vec<_> = FILES.iter().map(|(name, _)| *name).collect();
+    format!("unknown provider {name:?}, expected one of: {}", names.join(", "))
+}
+
+fn read(name: &str, text: &'static str) -> Provider {
+    let (mut reader, section) = Reader::new(format!("providers/{name}.toml"), text);
+    let provider = Provider::read(&mut reader, section);
+    assert!(reader.mistakes.is_empty(), "{:?}", reader.mistakes);
+    provider
+}
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../providers/", $name, ".toml")))),*]
+    };
+}
+
+/// In alphabetical order.
+const FILES: &[(&str, &str)] = files!["generic", "shopify"];

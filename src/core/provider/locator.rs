@@ -1,0 +1,168 @@
+//! Places in a request, as a provider's file names them: where a signature, an id, a topic is.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use http::HeaderName;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::core::event::{body_sha256, request_sha256};
+use crate::core::request::Received;
+
+/// One place.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Locator {
+    /// `header NAME`: a header's value.
+    Header(HeaderName),
+    /// `query NAME`: a parameter of the URL.
+    Query(String),
+    /// `json PATH`: a string, number or truth value in a JSON body; keys and array indices,
+    /// separated by dots.
+    Json(Vec<String>),
+    /// `form NAME`: a field of a form, in the body or (of a GET) in the query.
+    Form(String),
+    /// `body-sha256`: the hex SHA-256 of the body.
+    BodySha256,
+    /// `request-sha256`: the hex SHA-256 of method, query and body.
+    RequestSha256,
+    /// `A + B`: the first has to be there, what is there of the others follows after dots.
+    Joined(Vec<Locator>),
+}
+
+/// What a [`Locator`] finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing is there.
+    Missing,
+    /// It is there more than once, or its bytes are no text: nothing to rely on.
+    Ambiguous,
+    /// The one value.
+    One(String),
+}
+
+impl Locator {
+    /// Looks there.
+    pub fn find(&self, received: &Received) -> Found {
+        match self {
+            Self::Header(name) if !received.headers.contains_key(name) => Found::Missing,
+            Self::Header(name) => Found::or_ambiguous(received.single_header(name)),
+            Self::Query(name) => field(received.query.as_deref().unwrap_or_default().as_bytes(), name),
+            Self::Form(name) => field(received.form(), name),
+            Self::Json(path) => received.json_text().map_or(Found::Missing, |text| json(&text, path)),
+            Self::BodySha256 => Found::One(body_sha256(received)),
+            Self::RequestSha256 => Found::One(request_sha256(received)),
+            Self::Joined(parts) => joined(parts, received),
+        }
+    }
+
+    /// The first of `places` where anything is.
+    pub fn find_first(places: &[Self], received: &Received) -> Found {
+        places
+            .iter()
+            .map(|place| place.find(received))
+            .find(|found| *found != Found::Missing)
+            .unwrap_or(Found::Missing)
+    }
+}
+
+impl Found {
+    fn or_ambiguous(value: Option<&str>) -> Self {
+        value.map_or(Self::Ambiguous, |value| Self::One(value.to_owned()))
+    }
+
+    /// The one value.
+    pub fn one(self) -> Option<String> {
+        match self {
+            Self::One(text) => Some(text),
+            Self::Missing | Self::Ambiguous => None,
+        }
+    }
+}
+
+fn joined(parts: &[Locator], received: &Received) -> Found {
+    let mut whole = String::new();
+    for (index, part) in parts.iter().enumerate() {
+        match part.find(received) {
+            Found::One(text) if index == 0 => whole = text,
+            Found::One(text) => {
+                whole.push('.');
+                whole.push_str(&text);
+            }
+            Found::Missing if index > 0 => {}
+            nothing => return nothing,
+        }
+    }
+    Found::One(whole)
+}
+
+fn field(encoded: &[u8], name: &str) -> Found {
+    let mut values = form_urlencoded::parse(encoded).filter(|(key, _)| key == name);
+    match (values.next(), values.next()) {
+        (None, _) => Found::Missing,
+        (Some((_, value)), None) => Found::One(value.into_owned()),
+        (Some(_), Some(_)) => Found::Ambiguous,
+    }
+}
+
+/// Steps down the path without recursion and without reading numbers: ids keep every digit.
+fn json(text: &str, path: &[String]) -> Found {
+    let Ok(mut value) = serde_json::from_str::<&RawValue>(text) else {
+        return Found::Missing;
+    };
+    for key in path {
+        match step(value, key) {
+            Some(next) => value = next,
+            None => return Found::Missing,
+        }
+    }
+    match value.get().as_bytes() {
+        [b'"', ..] => serde_json::from_str(value.get()).map_or(Found::Ambiguous, Found::One),
+        [b'{' | b'[' | b'n', ..] => Found::Missing,
+        _ => Found::One(value.get().to_owned()),
+    }
+}
+
+fn step<'a>(value: &'a RawValue, key: &str) -> Option<&'a RawValue> {
+    match value.get().as_bytes().first()? {
+        b'{' => {
+            let object: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(value.get()).ok()?;
+            object.get(key).copied()
+        }
+        b'[' => {
+            let array: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+            array.get(key.parse::<usize>().ok()?).copied()
+        }
+        _ => None,
+    }
+}
+
+impl TryFrom<String> for Locator {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut parts = text
+            .split(" + ")
+            .map(part)
+            .collect::<Option<Vec<_>>>()
+            .filter(|parts| !parts.is_empty())
+            .ok_or_else(|| format!("{text:?}: expected {VOCABULARY}"))?;
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Self::Joined(parts) })
+    }
+}
+
+fn part(text: &str) -> Option<Locator> {
+    match text.trim().split_once(' ') {
+        None if text.trim() == "body-sha256" => Some(Locator::BodySha256),
+        None if text.trim() == "request-sha256" => Some(Locator::RequestSha256),
+        None => None,
+        Some(("header", name)) => name.parse().ok().map(Locator::Header),
+        Some(("query", name)) => Some(Locator::Query(name.to_owned())),
+        Some(("form", name)) => Some(Locator::Form(name.to_owned())),
+        Some(("json", path)) => Some(Locator::Json(path.split('.').map(str::to_owned).collect())),
+        Some(_) => None,
+    }
+}
+
+const VOCABULARY: &str = "\"header NAME\", \"query NAME\", \"json PATH\", \"form NAME\", \"body-sha256\" or \"request-sha256\", or several joined by \" + \"";

@@ -1,0 +1,147 @@
+//! The bytes that a sender signs: a template over the raw request, rendered byte for byte.
+
+use serde::Deserialize;
+
+use super::{hubspot, sns, twilio};
+use crate::core::provider::locator::Locator;
+use crate::core::request::Received;
+
+/// `{ts}.{body}` and the like. Holes take raw bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Signed(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Body,
+    Timestamp,
+    Method,
+    Url,
+    At(Locator),
+    /// A value from the source's `params`.
+    Param(String),
+    /// The body's CRC-32, decimal (PayPal).
+    BodyCrc32,
+    /// A form's fields, sorted (Twilio).
+    FormSorted,
+    /// The URL with some escapes undone (HubSpot).
+    UrlHubspot,
+    /// The canonical text of a notification (AWS SNS).
+    Sns,
+}
+
+/// What a template is filled from.
+pub struct Scope<'a> {
+    /// The request.
+    pub received: &'a Received,
+    /// The timestamp as it was sent.
+    pub timestamp: Option<&'a str>,
+    /// The URL as the sender knows it.
+    pub url: Option<&'a str>,
+    /// The source's `params`.
+    pub params: &'a [(String, String)],
+}
+
+impl Signed {
+    /// Whether the sender's URL has to be known.
+    pub fn needs_url(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Url | Piece::UrlHubspot))
+    }
+
+    /// Whether a timestamp is part of it.
+    pub fn covers_timestamp(&self) -> bool {
+        self.0.contains(&Piece::Timestamp)
+    }
+
+    /// Whether the body is part of it.
+    pub fn covers_body(&self) -> bool {
+        self.0.contains(&Piece::Body)
+    }
+
+    /// The parameters that a source has to give.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Param(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The bytes; `None` if a hole cannot be filled.
+    pub fn render(&self, scope: &Scope<'_>) -> Option<Vec<u8>> {
+        let received = scope.received;
+        let mut out = Vec::with_capacity(received.body.len() + 128);
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Body => out.extend_from_slice(&received.body),
+                Piece::Timestamp => out.extend_from_slice(scope.timestamp?.as_bytes()),
+                Piece::Method => out.extend_from_slice(received.method.as_str().as_bytes()),
+                Piece::Url => out.extend_from_slice(scope.url?.as_bytes()),
+                Piece::At(place) => out.extend(place.find(received).one()?.into_bytes()),
+                Piece::Param(name) => {
+                    let (_, value) = scope.params.iter().find(|(key, _)| key == name)?;
+                    out.extend_from_slice(value.as_bytes());
+                }
+                Piece::BodyCrc32 => out.extend(crc32fast::hash(&received.body).to_string().into_bytes()),
+                Piece::FormSorted => out.extend(twilio::sorted_form(received)?),
+                Piece::UrlHubspot => out.extend(hubspot::decoded(scope.url?).into_bytes()),
+                Piece::Sns => out.extend(sns::canonical(received)?.into_bytes()),
+            }
+        }
+        Some(out)
+    }
+}
+
+impl Default for Signed {
+    fn default() -> Self {
+        Self(vec![Piece::Body])
+    }
+}
+
+impl TryFrom<String> for Signed {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, behind) = after
+                .split_once('}')
+                .ok_or_else(|| format!("{text:?}: a '{{' without its '}}'"))?;
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.to_owned()));
+            }
+            pieces.push(hole(name).ok_or_else(|| {
+                format!("{text:?}: unknown name {name:?}, expected one of {VOCABULARY}")
+            })?);
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Ok(Self(pieces))
+    }
+}
+
+fn hole(name: &str) -> Option<Piece> {
+    Some(match name {
+        "body" => Piece::Body,
+        "ts" => Piece::Timestamp,
+        "method" => Piece::Method,
+        "url" => Piece::Url,
+        "body-crc32" => Piece::BodyCrc32,
+        "form-sorted" => Piece::FormSorted,
+        "url-hubspot" => Piece::UrlHubspot,
+        "sns" => Piece::Sns,
+        _ => match name.split_once(':')? {
+            ("param", name) => Piece::Param(name.to_owned()),
+            (kind @ ("header" | "json" | "form" | "query"), name) => {
+                Piece::At(Locator::try_from(format!("{kind} {name}")).ok()?)
+            }
+            _ => return None,
+        },
+    })
+}
+
+const VOCABULARY: &str = "body, ts, method, url, header:NAME, json:PATH, form:NAME, query:NAME, param:NAME, body-crc32, form-sorted, url-hubspot, sns";
