@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
 use temporalio_client::{Connection, RetryOptions};
 use temporalio_common::protos::temporal::api::common::v1::{Payloads, WorkflowType};
@@ -119,7 +120,8 @@ impl Temporal for Client {
         let connection = self.connection().map_err(Reject::Unavailable)?;
         let workflow_id = start.workflow_id.clone();
         let request = within(self.request(start), deadline);
-        let mut service = connection.workflow_service();
+        // With the client's retries, which the bare `workflow_service()` has not.
+        let mut service = connection.clone();
         let answer = timed(
             "StartWorkflowExecution",
             deadline,
@@ -152,7 +154,7 @@ impl Temporal for Client {
             ..DescribeNamespaceRequest::default()
         };
         let mut service = connection.workflow_service();
-        let call = service.describe_namespace(within(request, deadline));
+        let call = service.describe_namespace(request.into_request());
         timed("DescribeNamespace", deadline, call)
             .await
             .map(drop)

@@ -1,0 +1,107 @@
+//! Help, version, completions, and wrong usage.
+
+use super::run::Run;
+
+#[test]
+fn help_names_every_flag_of_the_contract() {
+    let help = Run::new(&["--help"], &[]).fine();
+    for flag in [
+        "--host",
+        "--port",
+        "--cert",
+        "--key",
+        "--endpoint",
+        "--global-queue",
+        "--no-global-queue",
+        "--validate-hmac",
+        "--no-validate-hmac",
+        "--help-env-vars",
+        "-d, --debug",
+        "--config",
+        "--no-tls",
+        "--admin",
+        "--log-format",
+        "--payload-format",
+        "--generic-unverified",
+    ] {
+        assert!(help.contains(flag), "{flag} is not in\n{help}");
+    }
+    for command in ["serve", "dev", "send", "check", "completions", "man"] {
+        assert!(
+            help.contains(&format!("\n  {command} ")),
+            "{command}\n{help}"
+        );
+    }
+    Run::new(&["serve", "--help"], &[]).fine();
+    Run::new(&["help", "send"], &[]).fine();
+}
+
+#[test]
+fn help_env_vars_names_every_variable_and_no_value() {
+    let env = [("SHOPIFY_WEBHOOKS_KEY", "hush-hush"), ("AES_KEY", "f00d")];
+    let help = Run::new(&["--help-env-vars"], &env).fine();
+    for name in [
+        "AES_KEY",
+        "AES_KEY_ID",
+        "SHOPIFY_WEBHOOKS_KEY",
+        "TEMPORAL_ENDPOINT",
+        "TEMPORAL_NAMESPACE",
+        "TEMPORAL_ADDRESS",
+        "TEMPORAL_API_KEY",
+        "TEMPORAL_TLS",
+    ] {
+        assert!(help.contains(name), "{name} is not in\n{help}");
+    }
+    assert!(
+        !help.contains("hush-hush") && !help.contains("f00d"),
+        "{help}"
+    );
+    let help = Run::new(&["--help"], &env).fine();
+    assert!(
+        !help.contains("hush-hush") && !help.contains("f00d"),
+        "{help}"
+    );
+}
+
+#[test]
+fn version_is_the_packages() {
+    let version = Run::new(&["--version"], &[]).fine();
+    let expected = concat!(
+        "temporal-webhook-forwarder ",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    );
+    assert_eq!(version, expected);
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = Run::new(&["completions", shell], &[]).fine();
+        assert!(script.contains("generic-unverified"), "{shell}");
+    }
+    let page = Run::new(&["man"], &[]).fine();
+    assert!(page.contains(".TH"), "{page}");
+}
+
+#[test]
+fn wrong_usage_is_exit_64_and_names_what_is_wrong() {
+    for (args, named) in [
+        (vec!["--no-such-flag"], "--no-such-flag"),
+        (vec!["--port", "high"], "--port"),
+        (vec!["--port", "65536"], "--port"),
+        (vec!["--log-format", "xml"], "--log-format"),
+        (vec!["--payload-format", "xml"], "--payload-format"),
+        (vec!["no-such-command"], "no-such-command"),
+        (vec!["send"], "PROVIDER"),
+        (vec!["completions", "no-such-shell"], "no-such-shell"),
+    ] {
+        let run = Run::new(&args, &[]);
+        assert_eq!(run.code, Some(64), "{run:?}");
+        assert!(run.stderr.contains(named), "{named}: {run:?}");
+        assert_eq!(run.stdout, "", "{args:?}");
+    }
+    let run = Run::new(&[], &[("TWF_PORT", "high")]);
+    assert_eq!(run.code, Some(64), "{run:?}");
+    assert!(run.stderr.contains("high"), "{run:?}");
+}

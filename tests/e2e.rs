@@ -1,0 +1,18 @@
+//! End to end: the real binary, a real Temporal server, a real worker, a network that breaks.
+
+mod support;
+
+mod e2e {
+    mod broken_http;
+    mod delivery;
+    mod drill;
+    mod duplicates;
+    mod generic;
+    mod harness;
+    mod operations;
+    mod outage;
+    mod payload;
+    mod refusals;
+    mod shutdown;
+    mod worker;
+}

@@ -1,0 +1,180 @@
+//! The real binary, started as an operator would, on ports that the system chooses.
+
+use std::net::SocketAddr;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::certs::Certificates;
+use super::leaks;
+use super::log::Log;
+use super::process::Process;
+use super::temporal::Temporal;
+
+/// How to start a forwarder; the default is the product's default, with TLS and a secret.
+#[derive(Debug, Clone)]
+pub(crate) struct ForwarderConfig {
+    /// Temporal's address; `None`: the shared server.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) tls: bool,
+    pub(crate) secret: Option<&'static str>,
+    /// Hex key and key id.
+    pub(crate) aes: Option<(&'static str, &'static str)>,
+    pub(crate) args: &'static [&'static str],
+    pub(crate) env: &'static [(&'static str, &'static str)],
+    /// Whether to wait until it has found Temporal.
+    pub(crate) await_temporal: bool,
+}
+
+impl Default for ForwarderConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            tls: true,
+            secret: Some(SECRET),
+            aes: None,
+            args: &[],
+            env: &[],
+            await_temporal: true,
+        }
+    }
+}
+
+/// A running forwarder. Dropping it kills it and searches its log for what must not be there.
+#[derive(Debug)]
+pub(crate) struct Forwarder {
+    process: Process,
+    log: Log,
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) tls: bool,
+}
+
+impl Forwarder {
+    pub(crate) async fn start(config: ForwarderConfig) -> Self {
+        let endpoint = match config.endpoint.clone() {
+            Some(endpoint) => endpoint,
+            None => Temporal::shared().await.address(),
+        };
+        let mut process = Process::spawn("the forwarder", &mut command(&config, &endpoint));
+        let stderr = process.child().stderr.take().expect("it is piped");
+        let log = Log::follow(stderr);
+        let mut wait = |what: &str, wanted: &dyn Fn(&Value) -> bool| {
+            log.wait_for(what, || process.is_running(), wanted)
+        };
+        let address = |line: Value| {
+            let address = line["address"].as_str().expect("it says where");
+            address.parse().expect("an address and a port")
+        };
+        let admin = address(wait("the admin listener", &|line| {
+            line["message"] == "listening" && line["listener"] == "admin"
+        }));
+        let public = address(wait("the public listener", &|line| {
+            line["message"] == "listening" && line["listener"] == "public"
+        }));
+        if config.await_temporal {
+            wait("Temporal is found", &|line| {
+                line["message"] == "connected to Temporal"
+            });
+        }
+        Self {
+            process,
+            log,
+            public,
+            admin,
+            tls: config.tls,
+        }
+    }
+
+    /// Waits for the line that says how this request ended.
+    pub(crate) fn request_line(&self, request_id: &str) -> Value {
+        let what = format!("the log line of request {request_id}");
+        self.log.wait_for(
+            &what,
+            || true,
+            |line| line["message"] == "request" && line["request_id"] == request_id,
+        )
+    }
+
+    /// The log so far, one entry a line.
+    pub(crate) fn log_lines(&self) -> Vec<String> {
+        self.log.lines()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    pub(crate) fn signal(&mut self, signal: &str) {
+        self.process.signal(signal);
+    }
+
+    pub(crate) fn wait(&mut self, bound: Duration) -> ExitStatus {
+        self.process.wait(bound)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.process.kill();
+        let lines = self.log.finish();
+        if thread::panicking() {
+            let tail = lines.len().saturating_sub(20);
+            eprintln!("the forwarder's last lines:\n{}", lines[tail..].join("\n"));
+        } else {
+            let leaks = leaks::find(&lines);
+            assert!(leaks.is_empty(), "the log leaks:\n{}", leaks.join("\n"));
+        }
+    }
+}
+
+fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_temporal-webhook-forwarder"));
+    command
+        .env_clear()
+        .args([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--admin",
+            "127.0.0.1:0",
+        ])
+        .args(["--log-format", "json", "--endpoint", endpoint])
+        .args(config.args)
+        .envs(config.env.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    if config.tls {
+        let certificates = Certificates::shared();
+        command.arg("--cert").arg(&certificates.cert);
+        command.arg("--key").arg(&certificates.key);
+    } else {
+        command.arg("--no-tls");
+    }
+    if let Some(secret) = config.secret {
+        leaks::forbid(secret);
+        command.env("SHOPIFY_WEBHOOKS_KEY", secret);
+    }
+    if let Some((key, id)) = config.aes {
+        leaks::forbid(key);
+        command.env("AES_KEY", key).env("AES_KEY_ID", id);
+    }
+    command
+}
+
+/// The client secret of the pretended Shopify app.
+pub(crate) const SECRET: &str = "shpss_e2e_8e1a7d04c2f94a6b";
+
+/// A key for AES-256 and its id.
+pub(crate) const AES: (&str, &str) = (
+    "6b1d0c8ff2a94e03b75a16d98c4e2f70513bd6a8e97c04f2a1b8d3e65f90c742",
+    "e2e-2026",
+);

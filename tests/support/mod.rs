@@ -1,0 +1,40 @@
+//! The harness: real programs as children, a network that breaks, and what Temporal says.
+
+pub(crate) mod certs;
+pub(crate) mod delivery;
+pub(crate) mod event;
+pub(crate) mod forwarder;
+pub(crate) mod history;
+pub(crate) mod leaks;
+pub(crate) mod log;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod raw;
+pub(crate) mod sender;
+pub(crate) mod temporal;
+pub(crate) mod wait;
+pub(crate) mod worker;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Where this run keeps the logs of its children; removed by the next run.
+pub(crate) fn run_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let runs = fs::read_dir(base).expect("cargo makes it").flatten();
+        for run in runs {
+            let name = run.file_name().to_string_lossy().into_owned();
+            let pid = name.strip_prefix("run-");
+            let pid = pid.and_then(|rest| rest.split('-').next());
+            if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                fs::remove_dir_all(run.path()).ok();
+            }
+        }
+        let folder = base.join(format!("run-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("the folder is writable");
+        folder
+    })
+}

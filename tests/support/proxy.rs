@@ -1,0 +1,199 @@
+//! A TCP proxy that breaks the network on purpose.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Forwards to `target` until told otherwise.
+#[derive(Debug)]
+pub(crate) struct ChaosProxy {
+    address: SocketAddr,
+    target: String,
+    door: Door,
+    mode: watch::Sender<Mode>,
+    /// Connections of an older epoch are cut.
+    epoch: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+enum Door {
+    Open(JoinHandle<()>),
+    /// Bound and not listening: the system refuses connections and nobody else gets the port.
+    Shut(TcpSocket),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Pass,
+    Hold,
+    BlackHole,
+    SwallowAnswers,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Requests,
+    Answers,
+}
+
+impl ChaosProxy {
+    /// A proxy that refuses connections until [`ChaosProxy::pass`].
+    pub(crate) fn refusing(target: String) -> Self {
+        let socket = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        Self {
+            address: socket.local_addr().expect("it is bound"),
+            target,
+            door: Door::Shut(socket),
+            mode: watch::Sender::new(Mode::Pass),
+            epoch: watch::Sender::new(0),
+        }
+    }
+
+    pub(crate) async fn start(target: String) -> Self {
+        let mut proxy = Self::refusing(target);
+        proxy.pass().await;
+        proxy
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Back to normal. Connections whose bytes were lost stay mute for ever.
+    pub(crate) async fn pass(&mut self) {
+        self.set(Mode::Pass).await;
+    }
+
+    /// Stops reading on both sides; nothing is lost and `pass` lets it all go on.
+    pub(crate) async fn hold(&mut self) {
+        self.set(Mode::Hold).await;
+    }
+
+    /// Takes connections and bytes and never answers.
+    pub(crate) async fn black_hole(&mut self) {
+        self.set(Mode::BlackHole).await;
+    }
+
+    /// Requests arrive, answers are lost.
+    pub(crate) async fn swallow_answers(&mut self) {
+        self.set(Mode::SwallowAnswers).await;
+    }
+
+    /// Cuts all connections; new ones are welcome.
+    pub(crate) fn cut(&self) {
+        self.epoch.send_modify(|epoch| *epoch += 1);
+    }
+
+    /// Cuts all connections and refuses new ones.
+    pub(crate) async fn refuse(&mut self) {
+        if let Door::Open(accepting) = &mut self.door {
+            accepting.abort();
+            accepting.await.ok();
+            self.door = Door::Shut(bind(self.address));
+        }
+        self.cut();
+    }
+
+    async fn set(&mut self, mode: Mode) {
+        self.mode.send_replace(mode);
+        if let Door::Shut(_) = self.door {
+            let parked = Door::Open(tokio::spawn(async {}));
+            let Door::Shut(socket) = std::mem::replace(&mut self.door, parked) else {
+                unreachable!("it was shut a line ago");
+            };
+            let listener = socket.listen(1024).expect("a bound socket can listen");
+            let (mode, epoch) = (self.mode.subscribe(), self.epoch.subscribe());
+            let accepting = accept(listener, self.target.clone(), mode, epoch);
+            self.door = Door::Open(tokio::spawn(accepting));
+        }
+    }
+}
+
+impl Drop for ChaosProxy {
+    fn drop(&mut self) {
+        self.cut();
+        if let Door::Open(accepting) = &self.door {
+            accepting.abort();
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket can be made");
+    socket.set_reuseaddr(true).expect("the option is known");
+    socket.bind(address).expect("the port is ours");
+    socket
+}
+
+async fn accept(
+    listener: TcpListener,
+    target: String,
+    mode: watch::Receiver<Mode>,
+    epoch: watch::Receiver<u64>,
+) {
+    while let Ok((client, _)) = listener.accept().await {
+        let (target, mode, mut epoch) = (target.clone(), mode.clone(), epoch.clone());
+        epoch.mark_unchanged();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = connect(client, target, mode) => {}
+                _ = epoch.changed() => {}
+            }
+        });
+    }
+}
+
+async fn connect(client: TcpStream, target: String, mode: watch::Receiver<Mode>) {
+    // The target may be restarting: a client must see a closed connection, not a mute one.
+    let Ok(server) = TcpStream::connect(target).await else {
+        return;
+    };
+    client.set_nodelay(true).ok();
+    server.set_nodelay(true).ok();
+    let (client_read, client_write) = client.into_split();
+    let (server_read, server_write) = server.into_split();
+    tokio::join!(
+        copy(client_read, server_write, mode.clone(), Direction::Requests),
+        copy(server_read, client_write, mode, Direction::Answers),
+    );
+}
+
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    direction: Direction,
+) {
+    let mut mute = false;
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        if mode.wait_for(|mode| *mode != Mode::Hold).await.is_err() {
+            return;
+        }
+        let held = async {
+            let held = mode.wait_for(|mode| *mode == Mode::Hold).await;
+            held.map(drop).ok()
+        };
+        let read = tokio::select! {
+            biased;
+            Some(()) = held => continue,
+            read = from.read(&mut bytes) => read,
+        };
+        let Ok(count @ 1..) = read else {
+            break;
+        };
+        mute |= match *mode.borrow() {
+            Mode::Pass | Mode::Hold => false,
+            Mode::BlackHole => true,
+            Mode::SwallowAnswers => direction == Direction::Answers,
+        };
+        if !mute && to.write_all(&bytes[..count]).await.is_err() {
+            break;
+        }
+    }
+    to.shutdown().await.ok();
+}
