@@ -1,25 +1,44 @@
 //! Outcomes as HTTP answers: JSON on success, RFC 9457 problems on failure.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
+use crate::core::handshake::Reply;
 use crate::core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
 
 /// An answer with its whole body.
 pub type Answer = Response<Full<Bytes>>;
 
 /// The event is in Temporal.
-pub fn success(outcome: &Outcome) -> Answer {
+pub fn success(outcome: &Outcome, status: StatusCode) -> Answer {
+    if status == StatusCode::NO_CONTENT {
+        let mut answer = Response::new(Full::default());
+        *answer.status_mut() = status;
+        answer.headers_mut().insert(CONTENT_TYPE, JSON);
+        return answer;
+    }
     let execution = outcome.execution();
     let body = json!({
         "status": outcome.label(),
         "workflow_id": execution.workflow_id,
         "run_id": execution.run_id,
     });
-    json_answer(StatusCode::OK, &body)
+    json_answer(status, &body)
+}
+
+/// The answer to a handshake.
+pub fn handshake(reply: &Reply) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(reply.body.clone())));
+    *answer.status_mut() = reply.status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
 }
 
 /// The event is not in Temporal. The caller learns only the short fixed text.
@@ -41,7 +60,11 @@ pub fn problem(reject: &Reject, request_id: &str) -> Answer {
         headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
     }
     if let Reject::MethodNotAllowed(allow) = reject {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
+        headers.extend(
+            HeaderValue::from_str(allow)
+                .ok()
+                .map(|allow| (ALLOW, allow)),
+        );
     }
     answer
 }
@@ -51,7 +74,7 @@ pub fn json_answer(status: StatusCode, body: &serde_json::Value) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
@@ -70,4 +93,5 @@ pub fn identify(answer: &mut Answer, request_id: &str) {
     }
 }
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -41,6 +41,8 @@ pub enum Command {
     /// Reports every mistake of the configuration in one run. Exit code 0, or 78 if something is
     /// wrong.
     Check(CheckArgs),
+    /// List the senders that the forwarder knows
+    Providers(ProvidersArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -151,17 +153,41 @@ pub struct CheckArgs {
     pub serve: ServeArgs,
 }
 
+/// Flags of `providers`.
+#[derive(Debug, Clone, Args)]
+pub struct ProvidersArgs {
+    /// What to print; without one: the table
+    #[command(subcommand)]
+    pub command: Option<ProvidersCommand>,
+}
+
+/// Subcommands of `providers`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ProvidersCommand {
+    /// Print an entry as it is written (TOML): a starting point for a sender of your own
+    Show {
+        /// A name from the table
+        name: String,
+    },
+}
+
 /// Flags of `send`.
 #[derive(Debug, Clone, Args)]
 pub struct SendArgs {
-    /// Whose webhook to send: shopify, generic
+    /// Whose webhook to send: a name from `providers`
     pub provider: String,
     /// Where to [default: https://localhost:5000/temporal/PROVIDER]
     #[arg(long)]
     pub url: Option<String>,
-    /// The secret to sign with [default: $SHOPIFY_WEBHOOKS_KEY for shopify, else that of `dev`]
+    /// The secret to sign with, `env:NAME`, `file:PATH` or itself; a private key (PKCS#8 PEM) if the provider has one [default: $PROVIDER_WEBHOOKS_KEY, else that of `dev`]
     #[arg(long)]
     pub secret: Option<String>,
+    /// The URL to sign, for senders that do, if it is not --url
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// A parameter that the provider signs, as in the source's `params`
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub params: Vec<(String, String)>,
     /// File with the body to send instead of the sample; `-`: standard input
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
@@ -186,6 +212,11 @@ pub struct SendArgs {
     /// Print the request instead of sending it
     #[arg(long, value_name = "FORM")]
     pub print: Option<PrintForm>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
 /// How `send --print` writes a request.

@@ -3,8 +3,10 @@
 pub mod check;
 pub mod dev;
 pub mod load;
+pub mod providers;
 pub mod send;
 pub mod serve;
+pub mod sign;
 
 use std::future::Future;
 
@@ -49,6 +51,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Dev(args)) => dev::run(args),
         Some(Command::Send(args)) => send::run(&args),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Providers(args)) => providers::run(&args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), NAME, &mut std::io::stdout());
             Ok(())

@@ -5,6 +5,8 @@ pub mod codec;
 pub mod config;
 pub mod delivery;
 pub mod event;
+pub mod handshake;
+pub mod multipart;
 pub mod outcome;
 pub mod payload;
 pub mod provider;

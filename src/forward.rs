@@ -1,7 +1,8 @@
 //! The story of one webhook, top to bottom: request -> verified -> event -> plan -> Temporal ->
 //! answer.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::request::Parts;
@@ -13,29 +14,37 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::admit::{Admitted, Authorised, admit, check_tenant};
 use crate::answer::{self, Answer};
 use crate::core::codec::Key;
-use crate::core::config::source::{Source, Verification};
+use crate::core::config::source::Source;
 use crate::core::event::Event;
+use crate::core::handshake::Reply;
 use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::payload;
-use crate::core::request::{Proof, Received, Verified};
 use crate::core::route::Plan;
-use crate::core::verify::verify;
 use crate::pages::{Pages, about};
 use crate::server::intake;
-use crate::telemetry::{Gauge, IN_FLIGHT, KEY_USED, REQUEST_DURATION, REQUESTS};
+use crate::telemetry::{Gauge, IN_FLIGHT, REQUEST_DURATION, REQUESTS};
 use crate::temporal::{Start, Temporal};
 
 /// What every request needs.
 pub struct Forwarder<T> {
     /// The pages that are no source.
     pub pages: Pages<T>,
-    sources: Vec<Source>,
-    sealing: Option<Key>,
+    settings: RwLock<Arc<Settings>>,
     temporal: Arc<T>,
+    authorised: Authorised,
     starts: Semaphore,
     memory: Semaphore,
+}
+
+/// What a reload replaces: whole, between two requests.
+pub struct Settings {
+    /// At least one.
+    pub sources: Vec<Source>,
+    /// Encrypts payloads; `None`: they are stored as they are.
+    pub sealing: Option<Key>,
 }
 
 /// What a request's log line and metrics say, filled in as it becomes known. Nothing that an
@@ -48,35 +57,50 @@ struct Trail<'a> {
 }
 
 impl<T: Temporal> Forwarder<T> {
-    /// A forwarder for these sources.
-    pub fn new(sources: Vec<Source>, sealing: Option<Key>, temporal: Arc<T>) -> Self {
+    /// A forwarder with these settings.
+    pub fn new(settings: Settings, temporal: Arc<T>) -> Self {
         Self {
             pages: Pages::new(Arc::clone(&temporal)),
-            sources,
-            sealing,
+            settings: RwLock::new(Arc::new(settings)),
             temporal,
+            authorised: Authorised::default(),
             starts: Semaphore::new(MAX_STARTS),
             memory: Semaphore::new(MAX_MEMORY),
         }
     }
 
-    /// Answers one request whose first byte came at `first_byte`.
-    pub async fn answer(&self, request: Request<Incoming>, first_byte: Instant) -> Answer {
+    /// From the next request on these settings; requests in flight finish on what they began with.
+    pub fn replace(&self, settings: Settings) {
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// Answers one request whose first byte came at `first_byte` from `peer`.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        first_byte: Instant,
+        peer: IpAddr,
+    ) -> Answer {
         let _in_flight = Gauge::enter(IN_FLIGHT);
+        let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
         let request_id = Uuid::new_v4().simple().to_string();
         let (parts, mut body) = request.into_parts();
         let mut trail = Trail::default();
-        let handled = self.handle(&parts, &mut body, first_byte, &mut trail).await;
+        let from = From { first_byte, peer };
+        let handled = self
+            .handle(&settings, &parts, &mut body, from, &mut trail)
+            .await;
+        if !matches!(handled, Ok(Handled::Page(_))) {
+            report(&trail, &request_id, first_byte, &handled);
+        }
         let mut answer = match handled {
             Ok(Handled::Page(answer)) => answer,
-            Ok(Handled::Event(outcome)) => {
-                self.report(&trail, &request_id, first_byte, Ok(&outcome));
-                answer::success(&outcome)
-            }
-            Err(reject) => {
-                self.report(&trail, &request_id, first_byte, Err(&reject));
-                answer::problem(&reject, &request_id)
-            }
+            Ok(Handled::Handshake(reply)) => answer::handshake(&reply),
+            Ok(Handled::Event(outcome, status)) => answer::success(&outcome, status),
+            Err(reject) => answer::problem(&reject, &request_id),
         };
         answer::identify(&mut answer, &request_id);
         let stalled = answer.status() == StatusCode::REQUEST_TIMEOUT;
@@ -88,10 +112,11 @@ impl<T: Temporal> Forwarder<T> {
     }
 
     async fn handle<'a>(
-        &'a self,
+        &self,
+        settings: &'a Settings,
         parts: &Parts,
         body: &mut Incoming,
-        first_byte: Instant,
+        from: From,
         trail: &mut Trail<'a>,
     ) -> Result<Handled, Reject> {
         intake::check_head(parts)?;
@@ -99,35 +124,40 @@ impl<T: Temporal> Forwarder<T> {
         if let Some(page) = self.pages.page(&parts.method, path).await? {
             return Ok(Handled::Page(page));
         }
-        let source = self.source(path)?;
+        let mut sources = settings.sources.iter();
+        let source = sources
+            .find(|source| source.path == path)
+            .ok_or(Reject::NotFound)?;
         trail.source = Some(&source.path);
-        if !source.provider.methods.contains(&parts.method) {
+        if !source.allows(from.peer) {
+            return Err(Reject::Forbidden("the address may not send to this source"));
+        }
+        if !source.takes(&parts.method, parts.uri.query()) {
             return about(source, &parts.method).map(Handled::Page);
         }
-        let deadline = first_byte + source.deadline - ANSWER_RESERVE;
+        let deadline = from.first_byte + source.provider.deadline - ANSWER_RESERVE;
         let (received, _held) =
             intake::receive(parts, body, source.body_limit, deadline, &self.memory).await?;
-        let verified = prove(source, received)?;
-        let event = Event::new(&verified, source.provider, &source.path)?;
+        let verified = match admit(source, received, from.peer, &self.authorised)? {
+            Admitted::Webhook(verified) => verified,
+            Admitted::Handshake(reply) => return Ok(Handled::Handshake(reply)),
+        };
+        let event = Event::new(&verified, &source.provider, &source.path)?;
+        check_tenant(source, verified.proof(), event.tenant.as_deref())?;
         trail.event_id = Some(event.id.clone());
         trail.topic.clone_from(&event.topic);
         let plan = Plan::new(&event, source)?;
-        let start = self.start(source, &event, plan)?;
+        let start = settings.start(source, &event, plan)?;
         let full = |_| Reject::Unavailable("too many starts in flight".to_owned());
         let _place = self.starts.try_acquire().map_err(full)?;
         self.temporal
             .start(start, deadline)
             .await
-            .map(Handled::Event)
+            .map(|outcome| Handled::Event(outcome, source.provider.success_status))
     }
+}
 
-    fn source(&self, path: &str) -> Result<&Source, Reject> {
-        self.sources
-            .iter()
-            .find(|source| source.path == path)
-            .ok_or(Reject::NotFound)
-    }
-
+impl Settings {
     fn start(&self, source: &Source, event: &Event, plan: Plan) -> Result<Start, Reject> {
         let input = self.seal(payload::encode(source.format, event));
         let memo = plan
@@ -160,69 +190,59 @@ impl<T: Temporal> Forwarder<T> {
             None => payload,
         }
     }
+}
 
-    /// One log line and one metric for each request to a source, and for each that fits nothing.
-    fn report(
-        &self,
-        trail: &Trail<'_>,
-        request_id: &str,
-        first_byte: Instant,
-        result: Result<&Outcome, &Reject>,
-    ) {
-        let elapsed = first_byte.elapsed();
-        let source = trail.source.unwrap_or("none");
-        let outcome = result.map_or_else(|reject| reject.row().label, Outcome::label);
-        let labels = [
-            ("source", source.to_owned()),
-            ("outcome", outcome.to_owned()),
-        ];
-        metrics::counter!(REQUESTS, &labels).increment(1);
-        metrics::histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
-        let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let Trail {
-            topic, event_id, ..
-        } = trail;
-        let (topic, event_id) = (topic.as_deref(), event_id.as_deref());
-        macro_rules! line {
-            ($level:ident, $($extra:tt)*) => {
-                tracing::$level!(request_id, source, topic, event_id, outcome, $($extra)*, ms, "request")
-            };
-        }
-        match result {
-            Ok(done) => line!(info, workflow_id = done.execution().workflow_id),
-            Err(reject) => match reject.row().fault {
-                Fault::Caller => line!(info, reason = reject.reason()),
-                Fault::Moment => line!(warn, reason = reject.reason()),
-                Fault::Operator => line!(error, reason = reject.reason()),
-            },
-        }
+/// One log line and one metric for each request to a source, and for each that fits nothing.
+fn report(
+    trail: &Trail<'_>,
+    request_id: &str,
+    first_byte: Instant,
+    handled: &Result<Handled, Reject>,
+) {
+    let elapsed = first_byte.elapsed();
+    let source = trail.source.unwrap_or("none");
+    let (outcome, workflow_id) = match handled {
+        Ok(Handled::Event(outcome, _)) => (
+            outcome.label(),
+            Some(outcome.execution().workflow_id.as_str()),
+        ),
+        Ok(Handled::Handshake(_) | Handled::Page(_)) => ("handshake", None),
+        Err(reject) => (reject.row().label, None),
+    };
+    let labels = [
+        ("source", source.to_owned()),
+        ("outcome", outcome.to_owned()),
+    ];
+    metrics::counter!(REQUESTS, &labels).increment(1);
+    metrics::histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
+    let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    let (topic, event_id) = (trail.topic.as_deref(), trail.event_id.as_deref());
+    macro_rules! line {
+        ($level:ident, $($extra:tt)*) => {
+            tracing::$level!(request_id, source, topic, event_id, outcome, $($extra)*, ms, "request")
+        };
     }
+    let Err(reject) = handled else {
+        return line!(info, workflow_id);
+    };
+    match reject.row().fault {
+        Fault::Caller => line!(info, reason = reject.reason()),
+        Fault::Moment => line!(warn, reason = reject.reason()),
+        Fault::Operator => line!(error, reason = reject.reason()),
+    }
+}
+
+/// When and whence a request came.
+#[derive(Clone, Copy)]
+struct From {
+    first_byte: Instant,
+    peer: IpAddr,
 }
 
 enum Handled {
-    Event(Outcome),
+    Event(Outcome, StatusCode),
+    Handshake(Reply),
     Page(Answer),
-}
-
-fn prove(source: &Source, received: Received) -> Result<Verified, Reject> {
-    let (signature, secrets) = match &source.verification {
-        Verification::DangerUnverified => return Ok(Verified::danger_unverified(received)),
-        Verification::Signature(signature, secrets) => (signature, secrets),
-    };
-    let verified = verify(
-        signature,
-        secrets.iter().map(|named| &named.secret),
-        received,
-    )
-    .map_err(Reject::InvalidSignature)?;
-    if let Proof::Secret(index) = verified.proof() {
-        let labels = [
-            ("source", source.path.clone()),
-            ("key", secrets[index].name.clone()),
-        ];
-        metrics::counter!(KEY_USED, &labels).increment(1);
-    }
-    Ok(verified)
 }
 
 fn nonce() -> [u8; 12] {

@@ -12,6 +12,7 @@
 //! `ARCHITECTURE.md` has the map and the invariants.
 
 pub mod admin;
+pub mod admit;
 pub mod answer;
 pub mod cli;
 pub mod commands;

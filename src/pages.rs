@@ -46,7 +46,7 @@ impl<T: Temporal> Pages<T> {
             return Ok(None);
         }
         if !is_read(method) {
-            return Err(Reject::MethodNotAllowed("GET, HEAD"));
+            return Err(Reject::MethodNotAllowed("GET, HEAD".to_owned()));
         }
         Ok(Some(match path {
             LIVE => self.live(),
@@ -93,18 +93,17 @@ impl<T: Temporal> Pages<T> {
 /// # Errors
 /// [`Reject::MethodNotAllowed`]
 pub fn about(source: &Source, method: &Method) -> Result<Answer, Reject> {
-    let takes_get = source.provider.methods.contains(&Method::GET);
-    if is_read(method) && !takes_get {
-        let provider = &source.provider.name;
-        let body = json!({ "status": "ok", "source": source.path, "provider": provider });
+    let provider = &source.provider;
+    let has_get = provider.methods.contains(&Method::GET);
+    if is_read(method) && !has_get {
+        let body = json!({ "status": "ok", "source": source.path, "provider": provider.name });
         return Ok(json_answer(StatusCode::OK, &body));
     }
-    let allow = if takes_get {
-        "GET, POST"
-    } else {
-        "POST, GET, HEAD"
-    };
-    Err(Reject::MethodNotAllowed(allow))
+    let mut allow: Vec<_> = provider.methods.iter().map(Method::as_str).collect();
+    if !has_get {
+        allow.extend(["GET", "HEAD"]);
+    }
+    Err(Reject::MethodNotAllowed(allow.join(", ")))
 }
 
 fn not_ready(reason: &str) -> Answer {

@@ -36,8 +36,8 @@ pub async fn run<T: Temporal>(
             Some(_) = connections.join_next() => continue,
             () = &mut shutdown => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
                 // Most often: out of file descriptors. Whoever is connected can still finish.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -49,7 +49,13 @@ pub async fn run<T: Temporal>(
             tracing::debug!("too many connections");
             continue;
         };
-        let serve = connection::serve(stream, tls.clone(), Arc::clone(&forwarder), stopped.clone());
+        let serve = connection::serve(
+            stream,
+            peer,
+            tls.clone(),
+            Arc::clone(&forwarder),
+            stopped.clone(),
+        );
         connections.spawn(async move {
             serve.await;
             drop(permit);

@@ -158,7 +158,7 @@ fn enough(source: &Source, retention: Duration) -> Finding {
 }
 
 async fn pollers(connection: &Connection, settings: &Settings, source: &Source) -> Finding {
-    let Some(name) = source.task_queue.fixed() else {
+    let Some(name) = source.provider.task_queue.fixed() else {
         return Ok(format!(
             "{}: its task queue depends on the event, not asked",
             source.path

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpStream;
@@ -15,13 +15,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::load::World;
 use super::serve::{self, Ready};
-use super::{Failure, block_on, send};
+use super::{Failure, block_on, send, sign};
 use crate::cli::{DevArgs, NAME};
 use crate::core::config::secret::Secret;
 use crate::core::config::source::SHOPIFY_KEY;
 use crate::core::config::{Identity, Outside};
 use crate::core::delivery::{About, Delivery};
-use crate::core::provider;
+use crate::core::provider::catalogue;
+use crate::core::provider::scheme::Scheme;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
 
@@ -171,14 +172,20 @@ async fn instructions(ready: &Ready, secret: &str) -> Result<String, Failure> {
     let scheme = if ready.has_tls() { "https" } else { "http" };
     let url = format!("{scheme}://localhost:{}/temporal/shopify", address.port());
     let insecure = if ready.has_tls() { " --insecure" } else { "" };
-    let shopify = provider::find("shopify").expect("shopify is in the catalogue");
+    let shopify = catalogue::find("shopify").expect("shopify is in the catalogue");
     let about = About {
         id: "first-try",
-        ..About::default()
+        topic: None,
+        tenant: None,
+        body: None,
+        now: SystemTime::now(),
+        url: &url,
+        params: &[],
     };
-    let body = shopify.sample.body.clone().into_bytes();
-    let signing = Secret::new(secret.as_bytes().to_vec());
-    let delivery = Delivery::new(shopify, &about, body, signing.as_ref());
+    let signing =
+        Secret::new(secret.as_bytes().to_vec()).ok_or_else(|| anyhow!("the secret is empty"))?;
+    let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &signing, signed);
+    let delivery = Delivery::signed(shopify, &about, &sign).map_err(|problem| anyhow!(problem))?;
     let curl = send::curl(&url, ready.has_tls(), &delivery);
     let ui = temporal_ui(&ready.temporal().address).await;
     Ok(format!(

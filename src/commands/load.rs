@@ -28,8 +28,16 @@ impl Loaded {
     /// # Errors
     /// A configuration file that cannot be read: nothing else can be said then.
     pub fn new(args: &ServeArgs, outside: &dyn Outside) -> Result<Self, Failure> {
-        let file = file(args, outside).map_err(|mistake| Failure::Configuration(vec![mistake]))?;
-        let config = Config::new(args, &file, outside);
+        let (file, mut mistakes) =
+            file(args, outside).map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+        let config = match Config::new(args, &file, outside) {
+            Ok(config) if mistakes.is_empty() => Ok(config),
+            Ok(_) => Err(mistakes),
+            Err(more) => {
+                mistakes.extend(more);
+                Err(mistakes)
+            }
+        };
         let said = config.as_ref().map(|config| config.temporal.clone());
         Ok(Self {
             public: listen::public(args, &file),
@@ -78,19 +86,14 @@ impl Outside for World {
     }
 }
 
-/// The configuration file, or an empty one if none was named.
-fn file(args: &ServeArgs, outside: &dyn Outside) -> Result<File, Mistake> {
+/// The configuration file, or an empty one if none was named; and what is wrong in it.
+fn file(args: &ServeArgs, outside: &dyn Outside) -> Result<(File, Vec<Mistake>), Mistake> {
     let Some(path) = &args.config else {
-        return Ok(File::default());
+        return Ok((File::default(), Vec::new()));
     };
-    let place = format!("--config (TWF_CONFIG) {}", path.display());
-    let wrong = |problem: String| Mistake::new(&place, problem);
+    let name = path.display().to_string();
+    let wrong = |problem: String| Mistake::new(format!("--config (TWF_CONFIG) {name}"), problem);
     let bytes = outside.read(path).map_err(wrong)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("the file is not UTF-8".to_owned()))?;
-    toml::from_str(&text).map_err(|error| {
-        let before = &text[..error.span().map_or(0, |span| span.start)];
-        let line = before.matches('\n').count() + 1;
-        // Never the line itself: a secret may stand in it.
-        wrong(format!("line {line}: {}", error.message()))
-    })
+    Ok(File::read(&name, &text))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,33 +12,35 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Failure, block_on, dev};
+use super::load::World;
+use super::{Failure, block_on, dev, sign};
 use crate::cli::{PrintForm, SendArgs};
+use crate::core::config::file::SecretRef;
 use crate::core::config::secret::Secret;
-use crate::core::config::source::SHOPIFY_KEY;
+use crate::core::config::{Outside, resolve};
 use crate::core::delivery::{About, Delivery};
-use crate::core::provider::{self, Provider};
+use crate::core::provider::scheme::Scheme;
+use crate::core::provider::{Provider, catalogue};
 
 /// Sends, or prints what it would send.
 ///
 /// # Errors
 /// An unknown provider, no secret, an answer that is not 2xx.
 pub fn run(args: &SendArgs) -> Result<(), Failure> {
-    let provider = provider::find(&args.provider).ok_or_else(|| {
-        let names = provider::names();
-        Failure::Usage(format!(
-            "unknown provider {:?}, expected one of: {names}",
-            args.provider
-        ))
-    })?;
+    let provider = catalogue::find(&args.provider)
+        .ok_or_else(|| Failure::Usage(catalogue::unknown(&args.provider)))?;
     let deliveries = Deliveries {
         provider,
         secret: secret(args, provider)?,
-        body: body(args, provider)?,
+        body: body(args)?,
+        url: url(args),
         args: args.clone(),
     };
     if args.print == Some(PrintForm::Curl) {
-        println!("{}", curl(&url(args), args.insecure, &deliveries.next()));
+        println!(
+            "{}",
+            curl(&deliveries.url, args.insecure, &deliveries.next()?)
+        );
         return Ok(());
     }
     block_on(async {
@@ -56,7 +58,7 @@ pub fn curl(url: &str, insecure: bool, delivery: &Delivery) -> String {
     let mut line = format!(
         "curl -sS {}{}",
         if insecure { "-k " } else { "" },
-        quote(url)
+        quote(&full_url(url, delivery))
     );
     for (name, value) in &delivery.headers {
         line.push_str(&format!(" \\\n  -H {}", quote(&format!("{name}: {value}"))));
@@ -69,13 +71,14 @@ pub fn curl(url: &str, insecure: bool, delivery: &Delivery) -> String {
 struct Deliveries {
     provider: &'static Provider,
     secret: Option<Secret>,
-    body: Vec<u8>,
+    body: Option<Vec<u8>>,
+    url: String,
     args: SendArgs,
 }
 
 impl Deliveries {
     /// The same event each time if the id was given, else another one.
-    fn next(&self) -> Delivery {
+    fn next(&self) -> Result<Delivery, Failure> {
         let random;
         let id = match &self.args.id {
             Some(id) => id,
@@ -88,19 +91,22 @@ impl Deliveries {
             id,
             topic: self.args.topic.as_deref(),
             tenant: self.args.tenant.as_deref(),
+            body: self.body.clone(),
+            now: SystemTime::now(),
+            url: self.args.public_url.as_deref().unwrap_or(&self.url),
+            params: &self.args.params,
         };
-        Delivery::new(
-            self.provider,
-            &about,
-            self.body.clone(),
-            self.secret.as_ref(),
-        )
+        let Some(secret) = &self.secret else {
+            return Ok(Delivery::unsigned(self.provider, &about));
+        };
+        let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, secret, signed);
+        Ok(Delivery::signed(self.provider, &about, &sign)
+            .map_err(|problem| anyhow!("--secret: {problem}"))?)
     }
 }
 
 async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
-    let url = url(&deliveries.args);
-    let response = post(client, &url, deliveries.next()).await?;
+    let response = post(client, &deliveries.url, deliveries.next()?).await?;
     let status = response.status();
     println!("{:?} {status}", response.version());
     println!("{}", response.text().await?);
@@ -113,7 +119,7 @@ async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
 
 async fn many(client: Client, deliveries: Deliveries) -> Result<(), Failure> {
     let count = deliveries.args.count;
-    let url: Arc<str> = url(&deliveries.args).into();
+    let url: Arc<str> = deliveries.url.as_str().into();
     // Draws on a terminal only.
     let bar = ProgressBar::new(count.into());
     bar.set_style(ProgressStyle::with_template(
@@ -128,7 +134,7 @@ async fn many(client: Client, deliveries: Deliveries) -> Result<(), Failure> {
             client.clone(),
             Arc::clone(&url),
             bar.clone(),
-            deliveries.next(),
+            deliveries.next()?,
         );
         tasks.spawn(async move {
             let begun = Instant::now();
@@ -181,12 +187,19 @@ fn summary(answers: Vec<(String, Duration)>, took: Duration) -> Result<(), Failu
 }
 
 async fn post(client: &Client, url: &str, delivery: Delivery) -> Result<Response, anyhow::Error> {
-    let mut request = client.post(url).body(delivery.body);
+    let mut request = client.post(full_url(url, &delivery)).body(delivery.body);
     for (name, value) in delivery.headers {
         request = request.header(name, value);
     }
     let hint = "is the forwarder running? a self-signed certificate needs --insecure";
     request.send().await.context(hint)
+}
+
+fn full_url(url: &str, delivery: &Delivery) -> String {
+    delivery
+        .query
+        .as_ref()
+        .map_or_else(|| url.to_owned(), |query| format!("{url}?{query}"))
 }
 
 fn client(insecure: bool) -> Result<Client, anyhow::Error> {
@@ -204,33 +217,43 @@ fn url(args: &SendArgs) -> String {
 }
 
 fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failure> {
-    if provider.signature.is_none() {
+    if provider.schemes.is_empty() {
         return Ok(None);
     }
-    let text = args
-        .secret
-        .clone()
-        .or_else(|| std::env::var(SHOPIFY_KEY).ok())
-        .or_else(dev::secret);
-    let secret = text.and_then(|text| Secret::new(text.into_bytes()));
-    secret.map(Some).ok_or_else(|| {
+    let variable = format!(
+        "{}_WEBHOOKS_KEY",
+        provider.name.to_ascii_uppercase().replace('-', "_")
+    );
+    let reference = match &args.secret {
+        Some(text) => Some(SecretRef::from(text.clone())),
+        None => World
+            .env(&variable)
+            .or_else(dev::secret)
+            .map(SecretRef::from),
+    };
+    let reference = reference.ok_or_else(|| {
         Failure::Usage(format!(
-            "no secret to sign with: give --secret or set {SHOPIFY_KEY}"
+            "no secret to sign with: give --secret or set {variable}"
         ))
-    })
+    })?;
+    let secret = resolve(&reference, &World)
+        .map_err(|problem| Failure::Usage(format!("--secret: {problem}")))?;
+    Ok(Some(secret))
 }
 
-fn body(args: &SendArgs, provider: &Provider) -> Result<Vec<u8>, Failure> {
+fn body(args: &SendArgs) -> Result<Option<Vec<u8>>, Failure> {
     let Some(path) = &args.data else {
-        return Ok(provider.sample.body.clone().into_bytes());
+        return Ok(None);
     };
     if path.as_os_str() == "-" {
         let mut body = Vec::new();
         std::io::stdin().read_to_end(&mut body)?;
-        return Ok(body);
+        return Ok(Some(body));
     }
     let read = std::fs::read(path);
-    Ok(read.map_err(|error| anyhow!("--data {}: {error}", path.display()))?)
+    Ok(Some(read.map_err(|error| {
+        anyhow!("--data {}: {error}", path.display())
+    })?))
 }
 
 /// A word for a POSIX shell.

@@ -15,7 +15,7 @@ use crate::cli::ServeArgs;
 use crate::core::config::listen::Listen;
 use crate::core::config::source::Verification;
 use crate::core::config::{Config, Mistake, Outside};
-use crate::forward::Forwarder;
+use crate::forward::{self, Forwarder};
 use crate::server::{self, tls};
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
@@ -135,7 +135,13 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
     announce(&config, &public, admin.as_ref())?;
     let client = Client::new(temporal);
     let connecting = tokio::spawn(Arc::clone(&client).connect());
-    let forwarder = Arc::new(Forwarder::new(config.sources, config.sealing, client));
+    let forwarder = Arc::new(Forwarder::new(
+        forward::Settings {
+            sources: config.sources,
+            sealing: config.sealing,
+        },
+        client,
+    ));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
     let admin = admin.map(|listener| {
         let stopped = async { drop(admin_stopped.await) };

@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod listen;
+pub mod reader;
 pub mod secret;
 pub mod source;
 
@@ -101,11 +102,8 @@ impl Config {
                     .endpoint
                     .clone()
                     .or_else(|| outside.env("TEMPORAL_ADDRESS"))
-                    .or_else(|| file.temporal.address.clone()),
-                namespace: args
-                    .namespace
-                    .clone()
-                    .or_else(|| file.temporal.namespace.clone()),
+                    .or_else(|| file.address.clone()),
+                namespace: args.namespace.clone().or_else(|| file.namespace.clone()),
             },
             sealing: sealing(file, outside, &mut mistakes),
             sources: source::sources(args, file, outside, &mut mistakes),
@@ -128,7 +126,7 @@ fn tls(
     if args.no_tls {
         return None;
     }
-    let in_file = &file.server.tls;
+    let in_file = &file.server;
     let cert = pick(
         &args.cert,
         "--cert (TWF_CERT)",
@@ -197,7 +195,7 @@ fn pick<'a>(
 }
 
 fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Option<Key> {
-    let entries = || file.encryption.iter().flat_map(|section| &section.keys);
+    let entries = || file.encryption.iter().flatten();
     // A file that names the variable AES_KEY says under which id it is known.
     let is_in_file =
         entries().any(|entry| matches!(&entry.key, SecretRef::Env(name) if name == "AES_KEY"));
@@ -214,15 +212,15 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
         ));
     }
     let mut keys = Vec::new();
-    for (index, entry) in entries().enumerate() {
-        let place = format!("[encryption] keys[{index}]");
-        let secret = keep(mistakes, &place, resolve(&entry.key, outside));
+    for entry in entries() {
+        let place = &entry.place;
+        let secret = keep(mistakes, place, resolve(&entry.key, outside));
         let key = secret.map(|secret| {
             Key::from_hex(&entry.id, String::from_utf8_lossy(secret.reveal()).trim())
         });
-        keys.extend(key.and_then(|key| keep(mistakes, &place, key)));
+        keys.extend(key.and_then(|key| keep(mistakes, place, key)));
     }
-    if file.encryption.as_ref().is_some_and(|e| e.keys.is_empty()) {
+    if file.encryption.as_ref().is_some_and(Vec::is_empty) {
         mistakes.push(Mistake::new(
             "[encryption] keys",
             "empty: give a key or leave [encryption] out",
@@ -231,7 +229,11 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
     keys.into_iter().next()
 }
 
-fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, String> {
+/// The secret itself.
+///
+/// # Errors
+/// A variable that is not set, a file that cannot be read, nothing in it.
+pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, String> {
     match reference {
         SecretRef::Env(name) => outside
             .env(name)
@@ -266,12 +268,9 @@ impl fmt::Display for SecretRef {
 }
 
 fn warnings(file: &File) -> Vec<Mistake> {
-    let secrets = file.source.iter().flat_map(|source| &source.secrets);
-    let keys = file
-        .encryption
-        .iter()
-        .flat_map(|e| &e.keys)
-        .map(|entry| &entry.key);
+    let secrets = file.sources.iter().flat_map(|source| &source.secrets);
+    let secrets = secrets.map(|entry| &entry.secret);
+    let keys = file.encryption.iter().flatten().map(|entry| &entry.key);
     let literals = secrets
         .chain(keys)
         .filter(|s| matches!(s, SecretRef::Literal(_)))

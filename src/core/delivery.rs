@@ -1,21 +1,32 @@
 //! A webhook as a provider would send it: the other side of [`verify`](super::verify), for `send`
 //! and for tests.
 
-use super::config::secret::Secret;
-use super::provider::{Locator, Provider};
-use super::verify::sign;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::provider::Provider;
+use super::provider::locator::Locator;
+use super::provider::scheme::{Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit};
+use super::request::Received;
+use super::verify::key::STANDARD;
+use super::verify::signed::Scope;
 
 /// A signed request, ready to be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// What the URL is followed by, without `?`.
+    pub query: Option<String>,
     /// The raw body.
     pub body: Vec<u8>,
 }
 
 /// What a delivery is about; what is `None` the provider's sample says.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct About<'a> {
     /// The event's id.
     pub id: &'a str,
@@ -23,33 +34,175 @@ pub struct About<'a> {
     pub topic: Option<&'a str>,
     /// Its tenant.
     pub tenant: Option<&'a str>,
+    /// The body; `None`: the sample's.
+    pub body: Option<Vec<u8>>,
+    /// When it is signed.
+    pub now: SystemTime,
+    /// The URL as the sender knows it, without a query.
+    pub url: &'a str,
+    /// The provider's `{param:NAME}`.
+    pub params: &'a [(String, String)],
 }
 
+/// The signature of these bytes under a scheme; `None` if the secret at hand is not for it.
+pub type Sign<'a> = dyn Fn(&Scheme, &[u8]) -> Option<Vec<u8>> + 'a;
+
 impl Delivery {
-    /// Signs `body` as `provider` does; without a secret the signature header is left out.
-    pub fn new(
+    /// The delivery, unsigned.
+    pub fn unsigned(provider: &Provider, about: &About<'_>) -> Self {
+        Self::written(provider, about, &write_time(Unit::S, about.now))
+    }
+
+    /// Signs as `provider` does, under the first of its schemes that `sign` is able to.
+    ///
+    /// # Errors
+    /// Why it cannot be signed.
+    pub fn signed(
         provider: &Provider,
         about: &About<'_>,
-        body: Vec<u8>,
-        secret: Option<&Secret>,
-    ) -> Self {
+        sign: &Sign<'_>,
+    ) -> Result<Self, &'static str> {
+        let mut problem = "the provider signs nothing";
+        for scheme in &provider.schemes {
+            let unit = scheme.timestamp.as_ref().map(|timestamp| timestamp.unit);
+            let ts = write_time(unit.unwrap_or_default(), about.now);
+            match Self::written(provider, about, &ts).sign(scheme, &ts, about, sign) {
+                Ok(delivery) => return Ok(delivery),
+                Err(error) => problem = error,
+            }
+        }
+        Err(problem)
+    }
+
+    fn written(provider: &Provider, about: &About<'_>, ts: &str) -> Self {
         let sample = &provider.sample;
+        let fill = |text: &str| text.replace("{id}", about.id).replace("{ts}", ts);
+        let body = about
+            .body
+            .clone()
+            .unwrap_or_else(|| fill(&sample.body).into_bytes());
+        let mut delivery = Self {
+            headers: Vec::new(),
+            query: sample.query.as_deref().map(fill),
+            body,
+        };
+        delivery.set("content-type", "application/json");
+        for (name, value) in &sample.headers {
+            delivery.set(&name.to_ascii_lowercase(), &fill(value));
+        }
         let labels = [
             (&provider.id, Some(about.id)),
             (&provider.topic, about.topic.or(sample.topic.as_deref())),
             (&provider.tenant, about.tenant.or(sample.tenant.as_deref())),
         ];
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        for (name, value) in &sample.headers {
-            headers.push((name.to_ascii_lowercase(), value.clone()));
-        }
         for (places, value) in labels {
-            headers.extend(header(places).zip(value.map(str::to_owned)));
+            if let (Some(name), Some(value)) = (header(places), value) {
+                delivery.set(&name, value);
+            }
         }
-        if let Some((signature, secret)) = provider.signature.as_ref().zip(secret) {
-            headers.extend(header(&signature.locations).zip(Some(sign(signature, secret, &body))));
+        delivery
+    }
+
+    fn sign(
+        mut self,
+        scheme: &Scheme,
+        ts: &str,
+        about: &About<'_>,
+        sign: &Sign<'_>,
+    ) -> Result<Self, &'static str> {
+        if let Some(Timestamp {
+            location: TimestampLocation::At(Locator::Header(name)),
+            ..
+        }) = &scheme.timestamp
+        {
+            self.set(name.as_str(), ts);
         }
-        Self { headers, body }
+        if scheme.body_sha256.is_some() {
+            return Err("the sample cannot be signed under this scheme");
+        }
+        let received = self.received(about.now);
+        let query = self.query.as_ref();
+        let url = query.map_or_else(
+            || about.url.to_owned(),
+            |query| format!("{}?{query}", about.url),
+        );
+        let scope = Scope {
+            received: &received,
+            timestamp: Some(ts),
+            url: Some(&url),
+            params: about.params,
+        };
+        let signed = scheme
+            .signed
+            .render(&scope)
+            .ok_or("a part that is signed is missing in the sample")?;
+        let bytes = sign(scheme, &signed)
+            .ok_or("the secret is not of the kind that the provider signs with")?;
+        let text = match scheme.encoding {
+            Encoding::Hex => hex::encode(bytes),
+            Encoding::Base64 => STANDARD.encode(bytes),
+            Encoding::Text => String::from_utf8(bytes).map_err(|_| "a token must be text")?,
+        };
+        let text = match (&scheme.format, &scheme.timestamp) {
+            (Format::Plain, _) => format!("{}{text}", scheme.prefix),
+            (Format::List { tag }, _) => format!("{tag},{text}"),
+            (
+                Format::Kv { separator, key },
+                Some(Timestamp {
+                    location: TimestampLocation::Kv(time),
+                    ..
+                }),
+            ) => {
+                format!("{time}={ts}{separator}{key}={text}")
+            }
+            (Format::Kv { key, .. }, _) => format!("{key}={text}"),
+        };
+        match scheme.locations.first() {
+            Some(Locator::Header(name)) => self.set(name.as_str(), &text),
+            Some(Locator::Query(name)) => self.query = Some(format!("{name}={text}")),
+            Some(Locator::Json(_) | Locator::Form(_)) => {
+                let body = String::from_utf8_lossy(&self.body).replace("{signature}", &text);
+                self.body = body.into_bytes();
+            }
+            _ => return Err("the scheme has no place for a signature"),
+        }
+        Ok(self)
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        match self.headers.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => value.clone_into(known),
+            None => self.headers.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    fn received(&self, at: SystemTime) -> Received {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            if let (Ok(name), Ok(value)) =
+                (name.parse::<HeaderName>(), HeaderValue::from_str(value))
+            {
+                headers.append(name, value);
+            }
+        }
+        Received {
+            method: Method::POST,
+            query: self.query.clone(),
+            headers,
+            body: Bytes::from(self.body.clone()),
+            at,
+        }
+    }
+}
+
+fn write_time(unit: Unit, now: SystemTime) -> String {
+    let since = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    match unit {
+        Unit::S => since.as_secs().to_string(),
+        Unit::Ms => since.as_millis().to_string(),
+        Unit::Rfc3339 => humantime::format_rfc3339_seconds(now).to_string(),
     }
 }
 
@@ -57,6 +210,6 @@ impl Delivery {
 fn header(places: &[Locator]) -> Option<String> {
     places.iter().find_map(|place| match place {
         Locator::Header(name) => Some(name.as_str().to_owned()),
-        Locator::RequestSha256 => None,
+        _ => None,
     })
 }

@@ -4,15 +4,18 @@
 use std::time::SystemTime;
 
 use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::multipart;
 use super::outcome::Reject;
-use super::provider::{Found, Locator, Provider};
-use super::request::{Proof, Received, Verified};
+use super::provider::Provider;
+use super::provider::locator::{Found, Locator};
+use super::request::{FORM, MULTIPART, Proof, Received, Verified};
 
 /// A verified webhook: the only thing a workflow can be started from.
 #[derive(Debug)]
@@ -80,6 +83,11 @@ pub(in crate::core) fn request_sha256(received: &Received) -> String {
     hex::encode(context.finish())
 }
 
+/// The hex SHA-256 of the body.
+pub(in crate::core) fn body_sha256(received: &Received) -> String {
+    hex::encode(digest::digest(&digest::SHA256, &received.body))
+}
+
 fn label(
     places: &[Locator],
     received: &Received,
@@ -115,7 +123,7 @@ fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(
         }
     }
     let verified = match verified.proof() {
-        Proof::Secret(_) => "true",
+        Proof::Secret(_) | Proof::Address => "true",
         Proof::Unverified => "false",
     };
     let own = [source, received.method.as_str(), verified];
@@ -140,8 +148,7 @@ fn joined(headers: &HeaderMap, name: &http::HeaderName) -> String {
 
 fn data(received: &Received) -> Result<Data, Reject> {
     if received.method == Method::GET {
-        let query = received.query.as_deref().unwrap_or_default();
-        return match fields(query.as_bytes()) {
+        return match fields(received) {
             fields if fields.is_empty() => Err(Reject::Malformed("the query is empty")),
             fields => Ok(Data::Fields(fields)),
         };
@@ -150,49 +157,77 @@ fn data(received: &Received) -> Result<Data, Reject> {
     if body.is_empty() {
         return Err(Reject::Malformed("the body is empty"));
     }
-    let essence = received
-        .headers
-        .get(CONTENT_TYPE)
-        .map(|value| essence(value.as_bytes()));
-    Ok(match essence.as_deref().map(kind) {
-        Some(Kind::Json) => Data::Json(json(body).ok_or(Reject::Malformed("broken JSON"))?),
-        Some(Kind::Form) => Data::Fields(fields(body)),
+    Ok(match received.media_type().as_deref().map(kind) {
+        Some(Kind::Json) => Data::Json(json_value(body).ok_or(Reject::Malformed("broken JSON"))?),
+        Some(Kind::Form) => Data::Fields(fields(received)),
+        Some(Kind::Multipart) => {
+            Data::Fields(parts(received).ok_or(Reject::Malformed("broken multipart form"))?)
+        }
         Some(Kind::Text) => match std::str::from_utf8(body) {
             Ok(text) => Data::Text(text.to_owned()),
             Err(_) => Data::Binary(body.clone()),
         },
         Some(Kind::Other) => Data::Binary(body.clone()),
         // A sender that names no type: JSON if it is JSON.
-        None => json(body).map_or_else(|| Data::Binary(body.clone()), Data::Json),
+        None => json_value(body).map_or_else(|| Data::Binary(body.clone()), Data::Json),
     })
 }
 
 /// The bytes of the JSON value if `body` is well-formed: without a byte-order mark, which breaks
 /// the readers of several SDKs, and without the white space around it. Does not recurse, so depth
 /// costs nothing.
-fn json(body: &Bytes) -> Option<Bytes> {
+fn json_value(body: &Bytes) -> Option<Bytes> {
     let text = std::str::from_utf8(body).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let raw: &RawValue = serde_json::from_str(text).ok()?;
     Some(body.slice_ref(raw.get().as_bytes()))
 }
 
-fn fields(encoded: &[u8]) -> Map<String, Value> {
+fn fields(received: &Received) -> Map<String, Value> {
     let mut fields = Map::new();
-    for (name, value) in form_urlencoded::parse(encoded) {
-        let value = Value::String(value.into_owned());
-        match fields.get_mut(name.as_ref()) {
-            None => drop(fields.insert(name.into_owned(), value)),
-            Some(Value::Array(values)) => values.push(value),
-            Some(first) => *first = Value::Array(vec![first.take(), value]),
-        }
+    for (name, value) in received.fields() {
+        add(
+            &mut fields,
+            name.into_owned(),
+            Value::String(value.into_owned()),
+        );
     }
     fields
+}
+
+/// Text fields as strings, files as `{"filename", "content_type", "data_base64"}`.
+fn parts(received: &Received) -> Option<Map<String, Value>> {
+    let mut fields = Map::new();
+    for part in multipart::parts(received)? {
+        let text = std::str::from_utf8(&part.bytes)
+            .ok()
+            .filter(|_| part.filename.is_none());
+        let value = match text {
+            Some(text) => Value::String(text.to_owned()),
+            None => json!({
+                "filename": part.filename,
+                "content_type": part.content_type,
+                "data_base64": STANDARD.encode(&part.bytes),
+            }),
+        };
+        add(&mut fields, part.name, value);
+    }
+    Some(fields)
+}
+
+/// A name that comes again makes an array.
+fn add(fields: &mut Map<String, Value>, name: String, value: Value) {
+    match fields.get_mut(&name) {
+        None => drop(fields.insert(name, value)),
+        Some(Value::Array(values)) => values.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+    }
 }
 
 enum Kind {
     Json,
     Form,
+    Multipart,
     Text,
     Other,
 }
@@ -200,19 +235,13 @@ enum Kind {
 fn kind(essence: &str) -> Kind {
     match essence {
         "application/json" | "text/json" => Kind::Json,
-        "application/x-www-form-urlencoded" => Kind::Form,
+        FORM => Kind::Form,
+        MULTIPART => Kind::Multipart,
         "application/xml" => Kind::Text,
         text if text.ends_with("+json") => Kind::Json,
         text if text.ends_with("+xml") || text.starts_with("text/") => Kind::Text,
         _ => Kind::Other,
     }
-}
-
-/// `type/subtype` in lower case, without parameters.
-fn essence(content_type: &[u8]) -> String {
-    let text = String::from_utf8_lossy(content_type);
-    let essence = text.split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
 }
 
 const MAX_LABEL: usize = 200;
@@ -225,7 +254,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::core::provider;
+    use crate::core::provider::catalogue;
 
     fn received(headers: &[(&'static str, &[u8])], body: &[u8]) -> Received {
         let mut map = HeaderMap::new();
@@ -243,7 +272,7 @@ mod tests {
     }
 
     fn event(headers: &[(&'static str, &[u8])], body: &[u8]) -> Result<Event, Reject> {
-        let shopify = provider::find("shopify").expect("in the catalogue");
+        let shopify = catalogue::find("shopify").expect("in the catalogue");
         let verified = Verified::danger_unverified(received(headers, body));
         Event::new(&verified, shopify, "/temporal/shopify")
     }

@@ -48,7 +48,9 @@ pub enum Reject {
     /// No source has this path.
     NotFound,
     /// The path is there, the method is not; the value is for `Allow`.
-    MethodNotAllowed(&'static str),
+    MethodNotAllowed(String),
+    /// The address may not send to this source, or a handshake's token is wrong.
+    Forbidden(&'static str),
     /// The body, or the encoded payload, is over the limit.
     TooLarge(&'static str),
     /// A `Content-Encoding`, or a type that the source refuses.
@@ -103,6 +105,7 @@ impl Reject {
             Self::Malformed(_) => (400, "malformed", "malformed request", Caller),
             Self::NotFound => (404, "not_found", "not found", Caller),
             Self::MethodNotAllowed(_) => (405, "method_not_allowed", "method not allowed", Caller),
+            Self::Forbidden(_) => (403, "forbidden", "forbidden", Caller),
             Self::TooLarge(_) => (413, "too_large", "payload too large", Caller),
             Self::UnsupportedType(_) => (415, "unsupported_type", "unsupported type", Caller),
             Self::TooSlow => (408, "too_slow", "request too slow", Caller),
@@ -127,6 +130,7 @@ impl Reject {
         match self {
             Self::InvalidSignature(reason)
             | Self::Malformed(reason)
+            | Self::Forbidden(reason)
             | Self::TooLarge(reason)
             | Self::UnsupportedType(reason)
             | Self::Internal(reason) => reason,
@@ -144,7 +148,8 @@ impl Reject {
             Self::InvalidSignature(""),
             Self::Malformed(""),
             Self::NotFound,
-            Self::MethodNotAllowed("GET"),
+            Self::MethodNotAllowed(String::new()),
+            Self::Forbidden(""),
             Self::TooLarge(""),
             Self::UnsupportedType(""),
             Self::TooSlow,

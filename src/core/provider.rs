@@ -118,30 +118,56 @@ impl Provider {
                 }
             }
         }
-        let name = section.take(reader, "name").unwrap_or_else(|| "custom".to_owned());
+        let name = section
+            .take(reader, "name")
+            .unwrap_or_else(|| "custom".to_owned());
         Self::named(reader, section, name, "{source}:{event_id}")
     }
 
-    fn named<'t>(reader: &mut Reader<'t>, mut section: Section<'t>, name: String, workflow_id: &str) -> Self {
+    fn named<'t>(
+        reader: &mut Reader<'t>,
+        mut section: Section<'t>,
+        name: String,
+        workflow_id: &str,
+    ) -> Self {
         let schemes = section.tables(reader, "signature");
-        let schemes = schemes.into_iter().filter_map(|table| Scheme::read(reader, table)).collect();
+        let schemes = schemes
+            .into_iter()
+            .filter_map(|table| Scheme::read(reader, table))
+            .collect();
         let template = |text: &str| Template::try_from(text.to_owned()).expect("a template");
         let provider = Self {
-            title: section.take(reader, "title").unwrap_or_else(|| name.clone()),
+            title: section
+                .take(reader, "title")
+                .unwrap_or_else(|| name.clone()),
             docs: section.take(reader, "docs"),
             note: section.take(reader, "note"),
             id: section.require(reader, "id").unwrap_or_default(),
             topic: section.take(reader, "topic").unwrap_or_default(),
             tenant: section.take(reader, "tenant").unwrap_or_default(),
             keep_headers: section.take(reader, "keep_headers").unwrap_or_default(),
-            task_queue: section.take(reader, "task_queue").unwrap_or_else(|| template("webhooks")),
-            workflow_type: section.take(reader, "workflow_type").unwrap_or_else(|| template("Webhook")),
-            workflow_id: section.take(reader, "workflow_id").unwrap_or_else(|| template(workflow_id)),
-            deadline: section.take(reader, "deadline").map_or(DEADLINE, |words::Span(span)| span),
-            retry_window: section.take(reader, "retry_window").map_or(Duration::ZERO, |words::Span(span)| span),
-            methods: section.take(reader, "methods").map_or_else(|| vec![Method::POST], |words::Methods(methods)| methods),
+            task_queue: section
+                .take(reader, "task_queue")
+                .unwrap_or_else(|| template("webhooks")),
+            workflow_type: section
+                .take(reader, "workflow_type")
+                .unwrap_or_else(|| template("Webhook")),
+            workflow_id: section
+                .take(reader, "workflow_id")
+                .unwrap_or_else(|| template(workflow_id)),
+            deadline: section
+                .take(reader, "deadline")
+                .map_or(DEADLINE, |words::Span(span)| span),
+            retry_window: section
+                .take(reader, "retry_window")
+                .map_or(Duration::ZERO, |words::Span(span)| span),
+            methods: section
+                .take(reader, "methods")
+                .map_or_else(|| vec![Method::POST], |words::Methods(methods)| methods),
             handshake: section.take(reader, "handshake"),
-            success_status: section.take(reader, "success_status").map_or(StatusCode::OK, |words::Success(status)| status),
+            success_status: section
+                .take(reader, "success_status")
+                .map_or(StatusCode::OK, |words::Success(status)| status),
             sample: section.take(reader, "sample").unwrap_or_default(),
             schemes,
             name,

@@ -1,10 +1,14 @@
 //! A webhook as received, and the proof that its signature held: [`Received`] -> [`Verified`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method};
+
+use super::multipart;
 
 /// One request to a source, its body complete and untouched.
 pub struct Received {
@@ -28,6 +32,44 @@ impl Received {
             (Some(value), None) => value.to_str().ok(),
             _ => None,
         }
+    }
+
+    /// The media type: `type/subtype` in lower case, without parameters; `None` without a
+    /// `Content-Type`.
+    pub fn media_type(&self) -> Option<String> {
+        let value = self.headers.get(CONTENT_TYPE)?;
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let essence = text.split(';').next().unwrap_or_default();
+        Some(essence.trim().to_ascii_lowercase())
+    }
+
+    /// The fields of a form: of a GET's query, of a urlencoded body, or the text fields of a
+    /// multipart body; none for anything else.
+    pub fn fields(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+        if self.method == Method::GET {
+            return form_urlencoded::parse(self.query.as_deref().unwrap_or_default().as_bytes())
+                .collect();
+        }
+        match self.media_type().as_deref() {
+            Some(FORM) => form_urlencoded::parse(&self.body).collect(),
+            Some(MULTIPART) => multipart::text_fields(self),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The JSON that the request carries: its body, or the field `payload` of a form (GitHub,
+    /// Slack).
+    pub fn json_text(&self) -> Option<Cow<'_, str>> {
+        if matches!(self.media_type().as_deref(), Some(FORM | MULTIPART)) {
+            let mut payloads = self
+                .fields()
+                .into_iter()
+                .filter(|(name, _)| name == "payload");
+            let first = payloads.next().map(|(_, json)| json);
+            return first.filter(|_| payloads.next().is_none());
+        }
+        let text = std::str::from_utf8(&self.body).ok()?;
+        Some(Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)))
     }
 }
 
@@ -54,6 +96,8 @@ pub struct Verified {
 pub enum Proof {
     /// The signature matched the source's secret of this index.
     Secret(usize),
+    /// The sender's address was authorised by a handshake.
+    Address,
     /// The operator switched verification off for the source.
     Unverified,
 }
@@ -64,6 +108,15 @@ impl Verified {
         Self {
             received,
             proof: Proof::Secret(index),
+        }
+    }
+
+    /// The request's address was authorised by a handshake with the verify token. Weak: whoever
+    /// shares the address shares the authority.
+    pub const fn by_address(received: Received) -> Self {
+        Self {
+            received,
+            proof: Proof::Address,
         }
     }
 
@@ -85,3 +138,8 @@ impl Verified {
         self.proof
     }
 }
+
+/// `application/x-www-form-urlencoded`
+pub const FORM: &str = "application/x-www-form-urlencoded";
+/// `multipart/form-data`
+pub const MULTIPART: &str = "multipart/form-data";

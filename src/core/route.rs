@@ -34,9 +34,9 @@ impl Plan {
             source: &source.path,
         };
         let plan = Self {
-            workflow_id: source.workflow_id.render(&scope)?,
-            workflow_type: source.workflow_type.render(&scope)?,
-            task_queue: source.task_queue.render(&scope)?,
+            workflow_id: source.provider.workflow_id.render(&scope)?,
+            workflow_type: source.provider.workflow_type.render(&scope)?,
+            task_queue: source.provider.task_queue.render(&scope)?,
             memo: memo(&scope),
         };
         let names = [&plan.workflow_id, &plan.workflow_type, &plan.task_queue];

@@ -1,8 +1,8 @@
 //! The signature check: over the raw bytes, in constant time, every secret tried.
 
+mod hubspot;
 pub mod key;
 pub mod signed;
-mod hubspot;
 mod sns;
 mod twilio;
 
@@ -21,7 +21,7 @@ use super::request::{Received, Verified};
 #[derive(Debug)]
 pub struct Verifier {
     /// How the sender signs.
-    pub scheme: &'static Scheme,
+    pub scheme: Scheme,
     /// With the index of the secret that each was made from.
     pub keys: Vec<(usize, Key)>,
 }
@@ -35,20 +35,21 @@ pub struct Circumstances {
     pub params: Vec<(String, String)>,
 }
 
-/// Proves the sender: any signature by any key under any scheme will do. `now` is compared with
-/// signed timestamps. On failure the text says why, for the log.
+/// Proves the sender: any signature by any key under any scheme will do, of the secrets that `may`
+/// be used. `now` is compared with signed timestamps. On failure the text says why, for the log.
 ///
 /// # Errors
 /// The reason of the first scheme whose signature is there.
 pub fn verify(
     verifiers: &[Verifier],
     circumstances: &Circumstances,
+    may: impl Fn(usize) -> bool,
     received: Received,
     now: SystemTime,
 ) -> Result<Verified, &'static str> {
     let mut reason = None;
     for verifier in verifiers {
-        match check(verifier, circumstances, &received, now) {
+        match check(verifier, circumstances, &may, &received, now) {
             Ok(index) => return Ok(Verified::by_secret(received, index)),
             Err(NO_SIGNATURE) => {}
             Err(other) => reason = reason.or(Some(other)),
@@ -62,20 +63,32 @@ pub fn verify(
 fn check(
     verifier: &Verifier,
     circumstances: &Circumstances,
+    may: &impl Fn(usize) -> bool,
     received: &Received,
     now: SystemTime,
 ) -> Result<usize, &'static str> {
-    let scheme = verifier.scheme;
+    let scheme = &verifier.scheme;
     let header = match Locator::find_first(&scheme.locations, received) {
         Found::Missing => return Err(NO_SIGNATURE),
         Found::Ambiguous => return Err("more than one signature header, or one that is not ASCII"),
         Found::One(text) => text,
     };
     let claimed = claimed(scheme, &header)?;
-    let timestamp = scheme.timestamp.as_ref().map(|t| text_of(t, scheme, &header, received)).transpose()?;
-    let key_id = scheme.key_id.as_ref().and_then(|place| place.find(received).one());
+    let timestamp = scheme
+        .timestamp
+        .as_ref()
+        .map(|t| text_of(t, scheme, &header, received))
+        .transpose()?;
+    let key_id = scheme
+        .key_id
+        .as_ref()
+        .and_then(|place| place.find(received).one());
     let urls = urls(circumstances.public_url.as_deref(), received);
-    let candidates = if scheme.signed.needs_url() { urls.as_slice() } else { &[None] };
+    let candidates = if scheme.signed.needs_url() {
+        urls.as_slice()
+    } else {
+        &[None]
+    };
     for url in candidates {
         let scope = Scope {
             received,
@@ -83,9 +96,15 @@ fn check(
             url: url.as_deref(),
             params: &circumstances.params,
         };
-        let signed = scheme.signed.render(&scope).ok_or("a signed part of the request is missing")?;
-        let matching = verifier.keys.iter().find(|(_, key)| {
-            claimed.iter().any(|claimed| key.verifies(scheme.algorithm, key_id.as_deref(), &signed, claimed))
+        let signed = scheme
+            .signed
+            .render(&scope)
+            .ok_or("a signed part of the request is missing")?;
+        let mut keys = verifier.keys.iter().filter(|(index, _)| may(*index));
+        let matching = keys.find(|(_, key)| {
+            claimed
+                .iter()
+                .any(|claimed| key.verifies(scheme.algorithm, key_id.as_deref(), &signed, claimed))
         });
         if let Some((index, _)) = matching {
             check_body_hash(scheme, received)?;
@@ -99,8 +118,14 @@ fn check(
 /// The signatures that a header claims: at least one.
 fn claimed(scheme: &Scheme, header: &str) -> Result<Vec<Vec<u8>>, &'static str> {
     let texts: Vec<&str> = match &scheme.format {
-        Format::Plain => header.strip_prefix(scheme.prefix.as_str()).into_iter().collect(),
-        Format::Kv { separator, key } => pairs(header, *separator).filter(|(k, _)| k == key).map(|(_, v)| v).collect(),
+        Format::Plain => header
+            .strip_prefix(scheme.prefix.as_str())
+            .into_iter()
+            .collect(),
+        Format::Kv { separator, key } => pairs(header, *separator)
+            .filter(|(k, _)| k == key)
+            .map(|(_, v)| v)
+            .collect(),
         Format::List { tag } => header
             .split_ascii_whitespace()
             .filter_map(|part| part.split_once(','))
@@ -111,7 +136,10 @@ fn claimed(scheme: &Scheme, header: &str) -> Result<Vec<Vec<u8>>, &'static str> 
     if texts.len() > MAX_SIGNATURES {
         return Err("too many signatures");
     }
-    let decoded: Vec<_> = texts.into_iter().filter_map(|text| decode(scheme.encoding, text)).collect();
+    let decoded: Vec<_> = texts
+        .into_iter()
+        .filter_map(|text| decode(scheme.encoding, text))
+        .collect();
     if decoded.is_empty() {
         return Err("the signature is not written as the sender writes it");
     }
@@ -128,7 +156,9 @@ fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
 }
 
 fn pairs(header: &str, separator: char) -> impl Iterator<Item = (&str, &str)> {
-    header.split(separator).filter_map(|pair| pair.trim().split_once('='))
+    header
+        .split(separator)
+        .filter_map(|pair| pair.trim().split_once('='))
 }
 
 fn text_of(
@@ -151,14 +181,19 @@ fn text_of(
     }
 }
 
-fn check_time(timestamp: Option<&Timestamp>, text: Option<&str>, now: SystemTime) -> Result<(), &'static str> {
+fn check_time(
+    timestamp: Option<&Timestamp>,
+    text: Option<&str>,
+    now: SystemTime,
+) -> Result<(), &'static str> {
     let (Some(timestamp), Some(text)) = (timestamp, text) else {
         return Ok(());
     };
     if timestamp.tolerance.is_zero() {
         return Ok(());
     }
-    let signed_at = parse_time(timestamp.unit, text).ok_or("the timestamp is not written as the sender writes it")?;
+    let signed_at = parse_time(timestamp.unit, text)
+        .ok_or("the timestamp is not written as the sender writes it")?;
     let apart = now
         .duration_since(signed_at)
         .unwrap_or_else(|future| future.duration());
@@ -169,7 +204,12 @@ fn check_time(timestamp: Option<&Timestamp>, text: Option<&str>, now: SystemTime
 }
 
 fn parse_time(unit: Unit, text: &str) -> Option<SystemTime> {
-    let number = || text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let number = || {
+        text.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| text.parse().ok())
+            .flatten()
+    };
     let since = match unit {
         Unit::S => Duration::from_secs(number()?),
         Unit::Ms => Duration::from_millis(number()?),
@@ -182,7 +222,10 @@ fn check_body_hash(scheme: &Scheme, received: &Received) -> Result<(), &'static 
     let Some(place) = &scheme.body_sha256 else {
         return Ok(());
     };
-    let claimed = place.find(received).one().and_then(|text| hex::decode(text).ok());
+    let claimed = place
+        .find(received)
+        .one()
+        .and_then(|text| hex::decode(text).ok());
     let actual = digest::digest(&digest::SHA256, &received.body);
     let claimed = claimed.ok_or("no hash of the body")?;
     verify_slices_are_equal(actual.as_ref(), &claimed).map_err(|_| "the body's hash does not match")
@@ -208,3 +251,6 @@ fn urls(public_url: Option<&str>, received: &Received) -> Vec<Option<String>> {
 const NO_SIGNATURE: &str = "no signature";
 /// A header may hold several during a rotation; each costs work.
 const MAX_SIGNATURES: usize = 16;
+
+#[cfg(test)]
+mod tests;

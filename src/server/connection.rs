@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -30,6 +31,7 @@ use crate::temporal::Temporal;
 /// Serves one connection to its end.
 pub(super) async fn serve<T: Temporal>(
     stream: TcpStream,
+    peer: IpAddr,
     tls: Option<TlsAcceptor>,
     forwarder: Arc<Forwarder<T>>,
     stopped: watch::Receiver<bool>,
@@ -37,20 +39,24 @@ pub(super) async fn serve<T: Temporal>(
     let _open = Gauge::enter(CONNECTIONS);
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        return http1(stream, forwarder, stopped).await;
+        return http1(stream, peer, forwarder, stopped).await;
     };
     match timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
-            http2(stream, forwarder, stopped).await;
+            http2(stream, peer, forwarder, stopped).await;
         }
-        Ok(Ok(stream)) => http1(stream, forwarder, stopped).await,
+        Ok(Ok(stream)) => http1(stream, peer, forwarder, stopped).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake too slow"),
     }
 }
 
-async fn http1<S, T>(stream: S, forwarder: Arc<Forwarder<T>>, stopped: watch::Receiver<bool>)
-where
+async fn http1<S, T>(
+    stream: S,
+    peer: IpAddr,
+    forwarder: Arc<Forwarder<T>>,
+    stopped: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: Temporal,
 {
@@ -59,8 +65,14 @@ where
         stream,
         activity: Arc::clone(&activity),
     });
-    let service =
-        service_fn(|request| respond(request, Arc::clone(&forwarder), Busy::enter(&activity)));
+    let service = service_fn(|request| {
+        respond(
+            request,
+            Arc::clone(&forwarder),
+            Busy::enter(&activity),
+            peer,
+        )
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // the watchdog's business: hyper's timer would also end idle connections
@@ -86,8 +98,12 @@ where
     }
 }
 
-async fn http2<S, T>(stream: S, forwarder: Arc<Forwarder<T>>, stopped: watch::Receiver<bool>)
-where
+async fn http2<S, T>(
+    stream: S,
+    peer: IpAddr,
+    forwarder: Arc<Forwarder<T>>,
+    stopped: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: Temporal,
 {
@@ -96,8 +112,14 @@ where
         stream,
         activity: Arc::clone(&activity),
     });
-    let service =
-        service_fn(|request| respond(request, Arc::clone(&forwarder), Busy::enter(&activity)));
+    let service = service_fn(|request| {
+        respond(
+            request,
+            Arc::clone(&forwarder),
+            Busy::enter(&activity),
+            peer,
+        )
+    });
     let mut connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
@@ -123,9 +145,10 @@ async fn respond<T: Temporal>(
     request: Request<Incoming>,
     forwarder: Arc<Forwarder<T>>,
     busy: Busy,
+    peer: IpAddr,
 ) -> Result<Answer, Infallible> {
     let first_byte = busy.first_byte;
-    let task = tokio::spawn(async move { forwarder.answer(request, first_byte).await });
+    let task = tokio::spawn(async move { forwarder.answer(request, first_byte, peer).await });
     let answer = task.await.unwrap_or_else(|_| {
         tracing::error!("a request's task panicked");
         problem(&Reject::Internal("panic"), "unknown")

@@ -1,83 +1,58 @@
-//! The configuration file as the person wrote it (TOML). Strict: an unknown key is a mistake.
+//! The configuration file as the person wrote it (TOML). Strict: an unknown key, a wrong type is a
+//! mistake, and every one is found in one run, each with its line and key.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de::Error};
+use http::StatusCode;
+use ipnet::IpNet;
+use serde::Deserialize;
 
+use super::Mistake;
+use super::reader::{Reader, Section};
 use super::secret::Secret;
 use crate::core::payload::Format;
+use crate::core::provider::locator::Locator;
+use crate::core::provider::words::{Size, Span, Success};
+use crate::core::provider::{HeaderPattern, Provider, catalogue};
 use crate::core::route::Template;
 
 /// The whole file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
 pub struct File {
     /// `[server]`
     pub server: Server,
-    /// `[admin]`
-    pub admin: Option<Admin>,
-    /// `[temporal]`
-    pub temporal: Temporal,
-    /// `[encryption]`
-    pub encryption: Option<Encryption>,
+    /// `[admin] listen`
+    pub admin: Option<String>,
+    /// `[temporal] address`
+    pub address: Option<String>,
+    /// `[temporal] namespace`
+    pub namespace: Option<String>,
+    /// `[encryption] keys`; `None` if there is no such section.
+    pub encryption: Option<Vec<EncryptionKey>>,
     /// `[[source]]`
-    pub source: Vec<Source>,
+    pub sources: Vec<Source>,
 }
 
 /// `[server]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
 pub struct Server {
     /// `"ADDRESS:PORT"`
     pub listen: Option<String>,
-    /// `[server.tls]`
-    pub tls: Tls,
+    /// `[server.tls] cert`: certificate chain, PEM.
+    pub cert: Option<PathBuf>,
+    /// `[server.tls] key`: private key, PEM.
+    pub key: Option<PathBuf>,
     /// How long a stop waits for requests in flight.
-    #[serde(deserialize_with = "optional_duration")]
     pub drain_timeout: Option<Duration>,
 }
 
-/// `[server.tls]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tls {
-    /// Certificate chain, PEM.
-    pub cert: Option<PathBuf>,
-    /// Private key, PEM.
-    pub key: Option<PathBuf>,
-}
-
-/// `[admin]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Admin {
-    /// `"ADDRESS:PORT"`
-    pub listen: String,
-}
-
-/// `[temporal]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Temporal {
-    /// `"HOST:PORT"`
-    pub address: Option<String>,
-    /// The namespace.
-    pub namespace: Option<String>,
-}
-
-/// `[encryption]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Encryption {
-    /// The first one encrypts.
-    pub keys: Vec<EncryptionKey>,
-}
-
 /// One of `[encryption] keys`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct EncryptionKey {
+    /// Its name, for mistakes.
+    pub place: String,
     /// The name under which workers know it.
     pub id: String,
     /// Hex digits.
@@ -85,19 +60,30 @@ pub struct EncryptionKey {
 }
 
 /// `[[source]]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Clone)]
 pub struct Source {
+    /// Its name, for mistakes.
+    pub place: String,
     /// The path senders post to.
     pub path: String,
-    /// A name from the catalogue.
-    pub provider: String,
+    /// Who they are; `None` if the file names nobody known.
+    pub provider: Option<Provider>,
     /// Any of them verifies.
-    #[serde(default)]
-    pub secrets: Vec<SecretRef>,
+    pub secrets: Vec<SecretEntry>,
     /// Switches verification off.
-    #[serde(default)]
     pub danger_accept_unverified: bool,
+    /// `verify = "address-handshake"`.
+    pub verify: Option<VerifyWord>,
+    /// What a handshake has to show.
+    pub verify_token: Option<SecretRef>,
+    /// How long an address handshake lasts.
+    pub authorised_for: Option<Duration>,
+    /// The URL as the sender knows it.
+    pub public_url: Option<String>,
+    /// Values for `{param:NAME}`.
+    pub params: Vec<(String, String)>,
+    /// Addresses that may send; empty: all.
+    pub allow: Vec<Network>,
     /// Overrides the provider's.
     pub task_queue: Option<Template>,
     /// Overrides the provider's.
@@ -106,12 +92,196 @@ pub struct Source {
     pub workflow_id: Option<Template>,
     /// What the worker gets.
     pub format: Option<Format>,
-    /// Largest body, `"2MiB"`.
-    #[serde(default, deserialize_with = "optional_size")]
+    /// Largest body, bytes.
     pub body_limit: Option<usize>,
     /// Overrides the provider's.
-    #[serde(default, deserialize_with = "optional_duration")]
     pub deadline: Option<Duration>,
+    /// Overrides the provider's.
+    pub success_status: Option<StatusCode>,
+    /// Overrides the provider's.
+    pub keep_headers: Option<Vec<HeaderPattern>>,
+    /// Overrides the provider's.
+    pub event_id: Option<Vec<Locator>>,
+    /// Overrides the provider's.
+    pub topic: Option<Vec<Locator>>,
+    /// Overrides the provider's.
+    pub tenant: Option<Vec<Locator>>,
+}
+
+/// A secret, and whose it is if the file says.
+#[derive(Debug, Clone)]
+pub struct SecretEntry {
+    /// The tenant whose requests alone it verifies.
+    pub tenant: Option<String>,
+    /// Where it is.
+    pub secret: SecretRef,
+}
+
+/// The words of `verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerifyWord {
+    /// A GET with the verify token authorises its address.
+    AddressHandshake,
+}
+
+/// An address or a network: `192.0.2.1`, `192.0.2.0/24`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Network(pub IpNet);
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .map(Self)
+            .map_err(|_| {
+                format!("{text:?}: expected an address or network such as \"192.0.2.0/24\"")
+            })
+    }
+}
+
+impl File {
+    /// Reads the file; the mistakes are in the order of their lines.
+    pub fn read(name: &str, text: &str) -> (Self, Vec<Mistake>) {
+        let (mut reader, mut root) = Reader::new(name, text);
+        let r = &mut reader;
+        let mut file = Self {
+            server: Server::read(r, &mut root),
+            ..Self::default()
+        };
+        if let Some(mut admin) = root.table(r, "admin") {
+            file.admin = admin.require(r, "listen");
+            admin.finish(r);
+        }
+        if let Some(mut temporal) = root.table(r, "temporal") {
+            file.address = temporal.take(r, "address");
+            file.namespace = temporal.take(r, "namespace");
+            temporal.finish(r);
+        }
+        if let Some(mut encryption) = root.table(r, "encryption") {
+            let keys = encryption.tables(r, "keys");
+            let keys = keys
+                .into_iter()
+                .filter_map(|key| EncryptionKey::read(r, key));
+            file.encryption = Some(keys.collect());
+            encryption.finish(r);
+        }
+        let sources = root.tables(r, "source");
+        file.sources = sources
+            .into_iter()
+            .map(|source| Source::read(r, source))
+            .collect();
+        root.finish(r);
+        (file, reader.into_mistakes())
+    }
+}
+
+impl Server {
+    fn read<'t>(r: &mut Reader<'t>, root: &mut Section<'t>) -> Self {
+        let Some(mut section) = root.table(r, "server") else {
+            return Self::default();
+        };
+        let mut server = Self {
+            listen: section.take(r, "listen"),
+            drain_timeout: section.take(r, "drain_timeout").map(|Span(span)| span),
+            ..Self::default()
+        };
+        if let Some(mut tls) = section.table(r, "tls") {
+            server.cert = tls.take(r, "cert");
+            server.key = tls.take(r, "key");
+            tls.finish(r);
+        }
+        section.finish(r);
+        server
+    }
+}
+
+impl EncryptionKey {
+    fn read<'t>(r: &mut Reader<'t>, mut section: Section<'t>) -> Option<Self> {
+        let place = r.place(section.start(), section.place());
+        let (id, key) = (section.require(r, "id"), section.require_secret(r, "key"));
+        section.finish(r);
+        Some(Self {
+            place,
+            id: id?,
+            key: key?,
+        })
+    }
+}
+
+impl Source {
+    fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Self {
+        let provider = if s.has_table("provider") {
+            s.table(r, "provider")
+                .map(|table| Provider::read_inline(r, table))
+        } else {
+            named_provider(r, &mut s)
+        };
+        let params: Option<std::collections::BTreeMap<String, String>> = s.take(r, "params");
+        let source = Self {
+            place: r.place(s.start(), s.place()),
+            path: s.require(r, "path").unwrap_or_default(),
+            provider,
+            secrets: read_secrets(r, &mut s),
+            danger_accept_unverified: s.take(r, "danger_accept_unverified").unwrap_or_default(),
+            verify: s.take(r, "verify"),
+            verify_token: s.take_secret(r, "verify_token"),
+            authorised_for: s.take(r, "authorised_for").map(|Span(span)| span),
+            public_url: s.take(r, "public_url"),
+            params: params.unwrap_or_default().into_iter().collect(),
+            allow: s.take(r, "allow").unwrap_or_default(),
+            task_queue: s.take(r, "task_queue"),
+            workflow_type: s.take(r, "workflow_type"),
+            workflow_id: s.take(r, "workflow_id"),
+            format: s.take(r, "format"),
+            body_limit: s.take(r, "body_limit").map(|Size(bytes)| bytes),
+            deadline: s.take(r, "deadline").map(|Span(span)| span),
+            success_status: s.take(r, "success_status").map(|Success(status)| status),
+            keep_headers: s.take(r, "keep_headers"),
+            event_id: s.take(r, "event_id"),
+            topic: s.take(r, "topic"),
+            tenant: s.take(r, "tenant"),
+        };
+        s.finish(r);
+        source
+    }
+}
+
+fn named_provider<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Option<Provider> {
+    let name: String = s.require(r, "provider")?;
+    let found = catalogue::find(&name).cloned();
+    if found.is_none() {
+        r.mistake(s.start(), &s.full("provider"), &catalogue::unknown(&name));
+    }
+    found
+}
+
+/// A list, or a table with a secret or a list of them for each tenant.
+fn read_secrets<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Vec<SecretEntry> {
+    if !s.has_table("secrets") {
+        let secrets = s.take_secrets(r, "secrets");
+        return secrets
+            .into_iter()
+            .map(|secret| SecretEntry {
+                tenant: None,
+                secret,
+            })
+            .collect();
+    }
+    let Some(table) = s.table(r, "secrets") else {
+        return Vec::new();
+    };
+    let of_tenants = table.take_secrets_by_key(r);
+    let entries = of_tenants.into_iter().flat_map(|(tenant, secrets)| {
+        secrets.into_iter().map(move |secret| SecretEntry {
+            tenant: Some(tenant.clone()),
+            secret,
+        })
+    });
+    entries.collect()
 }
 
 /// A secret: `env:NAME`, `file:PATH`, or the text itself.
@@ -134,32 +304,4 @@ impl From<String> for SecretRef {
             _ => Self::Literal(Secret::new(text.into_bytes())),
         }
     }
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    crate::core::provider::duration::deserialize(from).map(Some)
-}
-
-/// `"512KiB"`, `"2MiB"` or a number of bytes.
-fn optional_size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
-    let text = String::deserialize(from)?;
-    let (digits, unit) = text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
-    let factor = match unit.trim() {
-        "" | "B" => Some(1),
-        "KiB" => Some(1 << 10),
-        "MiB" => Some(1 << 20),
-        _ => None,
-    };
-    factor
-        .zip(digits.parse::<usize>().ok())
-        .and_then(|(factor, digits)| digits.checked_mul(factor))
-        .map(Some)
-        .ok_or_else(|| {
-            D::Error::custom(format!(
-                "{text:?} is no size such as \"512KiB\" or \"2MiB\""
-            ))
-        })
 }

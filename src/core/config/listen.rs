@@ -44,10 +44,7 @@ pub fn admin(args: &ServeArgs, file: &File) -> Result<Option<Listen>, Mistake> {
         .admin
         .as_deref()
         .map(|text| (text, "--admin (TWF_ADMIN)"));
-    let from_file = file
-        .admin
-        .as_ref()
-        .map(|admin| (admin.listen.as_str(), "[admin] listen"));
+    let from_file = file.admin.as_deref().map(|text| (text, "[admin] listen"));
     flag.or(from_file)
         .map(|(text, setting)| parse_listen(text, setting))
         .transpose()

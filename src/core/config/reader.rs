@@ -6,14 +6,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::Mistake;
+use super::file::SecretRef;
 
 /// A file being read, and what is wrong with it so far.
 #[derive(Debug)]
 pub struct Reader<'t> {
     name: String,
     text: &'t str,
-    /// What is wrong so far, in the order of discovery.
-    pub mistakes: Vec<Mistake>,
+    mistakes: Vec<(usize, Mistake)>,
 }
 
 /// One table of the file; what is not taken from it is unknown.
@@ -45,9 +45,29 @@ impl<'t> Reader<'t> {
 
     /// Notes a mistake at this byte of the file.
     pub fn mistake(&mut self, at: usize, key: &str, problem: &str) {
-        let line = self.text[..at.min(self.text.len())].matches('\n').count() + 1;
-        let place = if key.is_empty() { String::new() } else { format!(" {key}") };
-        self.mistakes.push(Mistake::new(format!("{}:{line}:{place}", self.name).trim_end_matches(':'), problem));
+        let line = self.line(at);
+        self.mistakes
+            .push((line, Mistake::new(self.place(at, key), problem)));
+    }
+
+    /// How a mistake names this byte of the file: `FILE:LINE KEY`.
+    pub fn place(&self, at: usize, key: &str) -> String {
+        format!("{}:{} {key}", self.name, self.line(at))
+            .trim_end()
+            .to_owned()
+    }
+
+    /// All mistakes, in the order of their lines.
+    pub fn into_mistakes(mut self) -> Vec<Mistake> {
+        self.mistakes.sort_by_key(|(line, _)| *line);
+        self.mistakes
+            .into_iter()
+            .map(|(_, mistake)| mistake)
+            .collect()
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text[..at.min(self.text.len())].matches('\n').count() + 1
     }
 }
 
@@ -79,7 +99,11 @@ impl<'t> Section<'t> {
     }
 
     /// The key's value, if it is there and of the right type.
-    pub fn take<T: DeserializeOwned>(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Option<T> {
+    pub fn take<T: DeserializeOwned>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        key: &'static str,
+    ) -> Option<T> {
         let value = self.remove(key)?;
         let at = value.span().start;
         T::deserialize(ValueDeserializer::from(value))
@@ -88,13 +112,59 @@ impl<'t> Section<'t> {
     }
 
     /// The key's value; its absence is a mistake.
-    pub fn require<T: DeserializeOwned>(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Option<T> {
+    pub fn require<T: DeserializeOwned>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        key: &'static str,
+    ) -> Option<T> {
         if !self.has(key) {
             self.known.push(key);
             reader.mistake(self.start, &self.full(key), "missing");
             return None;
         }
         self.take(reader, key)
+    }
+
+    /// The key's secret. Mistakes do not repeat what stands there.
+    pub fn take_secret(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Option<SecretRef> {
+        let value = self.remove(key)?;
+        let at = value.span().start;
+        let secret = secret(value);
+        if secret.is_none() {
+            reader.mistake(at, &self.full(key), SECRET);
+        }
+        secret
+    }
+
+    /// The same, and its absence is a mistake.
+    pub fn require_secret(
+        &mut self,
+        reader: &mut Reader<'t>,
+        key: &'static str,
+    ) -> Option<SecretRef> {
+        if !self.has(key) {
+            self.known.push(key);
+            reader.mistake(self.start, &self.full(key), "missing");
+            return None;
+        }
+        self.take_secret(reader, key)
+    }
+
+    /// The key's list of secrets, or an empty one.
+    pub fn take_secrets(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Vec<SecretRef> {
+        let value = self.remove(key);
+        value.map_or_else(Vec::new, |value| secrets(reader, &self.full(key), value))
+    }
+
+    /// Every entry as a secret or a list of them.
+    pub fn take_secrets_by_key(self, reader: &mut Reader<'t>) -> Vec<(String, Vec<SecretRef>)> {
+        let place = self.place;
+        let entries = self.entries.into_iter().map(|(key, value)| {
+            let key = key.into_inner();
+            let full = format!("{place}.{key}");
+            (key, secrets(reader, &full, value))
+        });
+        entries.collect()
     }
 
     /// The key's table, or an empty one.
@@ -133,7 +203,10 @@ impl<'t> Section<'t> {
 
     /// Whether the key's value is a table.
     pub fn has_table(&self, key: &str) -> bool {
-        let mut found = self.entries.iter().filter(|(name, _)| name.get_ref() == key);
+        let mut found = self
+            .entries
+            .iter()
+            .filter(|(name, _)| name.get_ref() == key);
         found.any(|(_, value)| value.get_ref().is_table())
     }
 
@@ -165,11 +238,19 @@ impl<'t> Section<'t> {
 
     fn remove(&mut self, key: &'static str) -> Option<Spanned<DeValue<'t>>> {
         self.known.push(key);
-        let index = self.entries.iter().position(|(name, _)| name.get_ref() == key)?;
+        let index = self
+            .entries
+            .iter()
+            .position(|(name, _)| name.get_ref() == key)?;
         Some(self.entries.remove(index).1)
     }
 
-    fn section(&self, reader: &mut Reader<'t>, place: String, value: Spanned<DeValue<'t>>) -> Option<Self> {
+    fn section(
+        &self,
+        reader: &mut Reader<'t>,
+        place: String,
+        value: Spanned<DeValue<'t>>,
+    ) -> Option<Self> {
         let at = value.span().start;
         match value.into_inner() {
             DeValue::Table(table) => Some(Self::new(place, table, at)),
@@ -181,3 +262,34 @@ impl<'t> Section<'t> {
         }
     }
 }
+
+/// One secret or a list of them.
+fn secrets<'t>(
+    reader: &mut Reader<'t>,
+    place: &str,
+    value: Spanned<DeValue<'t>>,
+) -> Vec<SecretRef> {
+    let at = value.span().start;
+    let items = match value.into_inner() {
+        DeValue::Array(items) => items.into_iter().collect(),
+        other => vec![Spanned::new(at..at, other)],
+    };
+    let read = items.into_iter().filter_map(|item| {
+        let at = item.span().start;
+        let secret = secret(item);
+        if secret.is_none() {
+            reader.mistake(at, place, SECRET);
+        }
+        secret
+    });
+    read.collect()
+}
+
+fn secret(value: Spanned<DeValue<'_>>) -> Option<SecretRef> {
+    match value.into_inner() {
+        DeValue::String(text) => Some(SecretRef::from(text.into_owned())),
+        _ => None,
+    }
+}
+
+const SECRET: &str = "expected a text: \"env:NAME\" or \"file:PATH\"";

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroizing;
 
 /// Bytes that must not reach a log, an answer or a serializer. Never empty.
@@ -12,6 +13,11 @@ impl Secret {
     /// Takes the bytes over; `None` if there are none, since an empty secret protects nothing.
     pub fn new(bytes: Vec<u8>) -> Option<Self> {
         (!bytes.is_empty()).then(|| Self(Zeroizing::new(bytes)))
+    }
+
+    /// Whether these are the same bytes; takes as long wherever the first difference is.
+    pub fn equals(&self, other: &[u8]) -> bool {
+        verify_slices_are_equal(&self.0, other).is_ok()
     }
 
     /// The bytes, for the one call that needs them.

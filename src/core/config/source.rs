@@ -2,56 +2,95 @@
 //! explicit consent to have none.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::file::{self, File, SecretRef};
+use http::Method;
+use ipnet::IpNet;
+
+use super::file::{self, File, SecretEntry, SecretRef, VerifyWord};
 use super::secret::Secret;
 use super::{Mistake, Outside, resolve};
 use crate::cli::ServeArgs;
+use crate::core::handshake::Handshake;
 use crate::core::payload::Format;
-use crate::core::provider::{self, Provider, Signature};
-use crate::core::route::Template;
+use crate::core::provider::{Provider, catalogue};
+use crate::core::verify::key::Key;
+use crate::core::verify::{Circumstances, Verifier};
 
 /// One path, one provider, its secrets, and what its events start.
 #[derive(Debug)]
 pub struct Source {
     /// The path senders post to.
     pub path: String,
-    /// Who they are.
-    pub provider: &'static Provider,
+    /// Who they are, with what this source says otherwise.
+    pub provider: Provider,
     /// How to know them.
     pub verification: Verification,
-    /// Where workers look for the workflow.
-    pub task_queue: Template,
-    /// The workflow's type.
-    pub workflow_type: Template,
-    /// The workflow's id.
-    pub workflow_id: Template,
+    /// What a handshake has to show.
+    pub verify_token: Option<Secret>,
+    /// What else verification needs to know.
+    pub circumstances: Circumstances,
+    /// The networks that may send; empty: all.
+    pub allow: Vec<IpNet>,
     /// What the worker gets.
     pub format: Format,
     /// Largest body, bytes.
     pub body_limit: usize,
-    /// Time from the request's first byte to our answer.
-    pub deadline: Duration,
 }
 
 /// How a source knows its sender.
 #[derive(Debug)]
 pub enum Verification {
-    /// By a signature under any of the secrets; never empty.
-    Signature(&'static Signature, Vec<NamedSecret>),
+    /// By a signature under any of the secrets; neither list is empty.
+    Signature {
+        /// Every scheme that a secret fits.
+        verifiers: Vec<Verifier>,
+        /// What the verifiers' indices mean.
+        secrets: Vec<NamedSecret>,
+    },
+    /// By its address, after a GET from there with the verify token. Weak: see the documentation.
+    AddressHandshake {
+        /// What the GET has to show.
+        token: Secret,
+        /// For how long.
+        authorised_for: Duration,
+    },
     /// Not at all: the operator asked for it by name.
     DangerUnverified,
 }
 
-/// A secret and the setting it came from (`SHOPIFY_WEBHOOKS_KEY`), for the metric.
+/// A secret and the setting it came from (`env:SHOPIFY_WEBHOOKS_KEY`), for the metric.
 #[derive(Debug)]
 pub struct NamedSecret {
     /// Not secret.
     pub name: String,
+    /// The tenant whose requests alone it verifies.
+    pub tenant: Option<String>,
     /// The secret.
     pub secret: Secret,
+}
+
+impl Source {
+    /// Whether this address may send.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        self.allow.is_empty()
+            || self
+                .allow
+                .iter()
+                .any(|network| network.contains(&address.to_canonical()))
+    }
+}
+
+impl Source {
+    /// Whether a request with this method may be an event or a handshake.
+    pub fn takes(&self, method: &Method, query: Option<&str>) -> bool {
+        let greets = matches!(self.verification, Verification::AddressHandshake { .. })
+            || self.provider.handshake.is_some_and(Handshake::uses_get);
+        self.provider.methods.contains(method)
+            || *method == Method::GET && greets && query.is_some()
+    }
 }
 
 /// All sources, or every mistake in them.
@@ -62,52 +101,51 @@ pub(super) fn sources(
     mistakes: &mut Vec<Mistake>,
 ) -> Vec<Source> {
     let verify = args.validate_hmac.unwrap_or(true) && !args.no_validate_hmac;
-    let mut entries: Vec<(String, file::Source)> = Vec::new();
-    if file.source.is_empty() {
-        let mut shopify = default_source("shopify", !verify);
-        shopify.secrets = vec![SecretRef::Env(SHOPIFY_KEY.to_owned())];
-        entries.push((shopify.path.clone(), shopify));
+    let mut entries = file.sources.clone();
+    if entries.is_empty() {
+        let mut shopify = default_source("shopify", "/temporal/shopify");
+        let secret = SecretRef::Env(SHOPIFY_KEY.to_owned());
+        shopify.secrets = vec![SecretEntry {
+            tenant: None,
+            secret,
+        }];
+        entries.push(shopify);
     }
-    for (index, entry) in file.source.iter().enumerate() {
-        let mut entry = entry.clone();
+    for entry in &mut entries {
         entry.danger_accept_unverified |= !verify;
-        entries.push((format!("[[source]] {} ({})", index + 1, entry.path), entry));
     }
     if args.generic_unverified {
-        entries.push((
-            "--generic-unverified".to_owned(),
-            default_source("generic", true),
-        ));
+        let mut generic = default_source("generic", "--generic-unverified");
+        generic.danger_accept_unverified = true;
+        entries.push(generic);
     }
     let mut paths = HashSet::new();
     let mut sources = Vec::new();
-    for (place, entry) in entries {
+    for entry in entries {
+        let place = entry.place.clone();
+        let mut problems = Vec::new();
         if !paths.insert(entry.path.clone()) {
-            mistakes.push(Mistake::new(
-                &place,
-                format!("another source has the path {:?}, too", entry.path),
+            problems.push(format!(
+                "path: another source has the path {:?}, too",
+                entry.path
             ));
         }
-        match source(args, entry, outside) {
-            Ok(source) => sources.push(source),
-            Err(problems) => mistakes.extend(problems.into_iter().map(|p| Mistake::new(&place, p))),
-        }
+        sources.extend(source(args, entry, outside, &mut problems));
+        mistakes.extend(
+            problems
+                .into_iter()
+                .map(|problem| Mistake::new(&place, problem)),
+        );
     }
     sources
 }
 
-fn default_source(provider: &str, danger_accept_unverified: bool) -> file::Source {
+fn default_source(provider: &str, place: &str) -> file::Source {
     file::Source {
+        place: place.to_owned(),
         path: format!("/temporal/{provider}"),
-        provider: provider.to_owned(),
-        secrets: Vec::new(),
-        danger_accept_unverified,
-        task_queue: None,
-        workflow_type: None,
-        workflow_id: None,
-        format: None,
-        body_limit: None,
-        deadline: None,
+        provider: catalogue::find(provider).cloned(),
+        ..file::Source::default()
     }
 }
 
@@ -115,8 +153,8 @@ fn source(
     args: &ServeArgs,
     entry: file::Source,
     outside: &dyn Outside,
-) -> Result<Source, Vec<String>> {
-    let mut problems = Vec::new();
+    problems: &mut Vec<String>,
+) -> Option<Source> {
     if !is_path(&entry.path) {
         problems.push(format!(
             "path {:?}: expected a path such as \"/temporal/shopify\"",
@@ -135,73 +173,170 @@ fn source(
     {
         problems.push("body_limit: expected 1KiB to 50MiB".to_owned());
     }
-    let Some(provider) = provider::find(&entry.provider) else {
-        problems.push(format!(
-            "unknown provider {:?}, expected one of: {}",
-            entry.provider,
-            provider::names()
-        ));
-        return Err(problems);
-    };
-    let verification = verification(&entry, provider, outside);
-    if !problems.is_empty() {
-        problems.extend(verification.err().into_iter().flatten());
-        return Err(problems);
-    }
-    let queue = entry
-        .task_queue
-        .unwrap_or_else(|| provider.task_queue.clone());
+    let token = entry
+        .verify_token
+        .as_ref()
+        .map(|reference| resolve(reference, outside));
+    let verify_token = token.and_then(|token| {
+        token
+            .map_err(|p| problems.push(format!("verify_token: {p}")))
+            .ok()
+    });
+    let mut provider = entry.provider.clone()?;
+    let verification = verification(&entry, &provider, verify_token.as_ref(), outside, problems);
+    circumstances(&entry, &provider, problems);
     let per_topic = args.no_global_queue || args.global_queue == Some(false);
-    Ok(Source {
-        path: entry.path,
+    let file::Source {
+        path,
+        public_url,
+        params,
+        allow,
+        ..
+    } = entry;
+    overwrite(&mut provider.task_queue, entry.task_queue);
+    overwrite(&mut provider.workflow_type, entry.workflow_type);
+    overwrite(&mut provider.workflow_id, entry.workflow_id);
+    overwrite(&mut provider.deadline, entry.deadline);
+    overwrite(&mut provider.success_status, entry.success_status);
+    overwrite(&mut provider.keep_headers, entry.keep_headers);
+    overwrite(&mut provider.id, entry.event_id);
+    overwrite(&mut provider.topic, entry.topic);
+    overwrite(&mut provider.tenant, entry.tenant);
+    if per_topic {
+        provider.task_queue = provider.task_queue.per_topic();
+    }
+    Some(Source {
+        path,
         provider,
         verification: verification?,
-        task_queue: if per_topic { queue.per_topic() } else { queue },
-        workflow_type: entry
-            .workflow_type
-            .unwrap_or_else(|| provider.workflow_type.clone()),
-        workflow_id: entry
-            .workflow_id
-            .unwrap_or_else(|| provider.workflow_id.clone()),
+        verify_token,
+        circumstances: Circumstances { public_url, params },
+        allow: allow
+            .into_iter()
+            .map(|file::Network(network)| network)
+            .collect(),
         format: args.payload_format.or(entry.format).unwrap_or_default(),
         body_limit: entry.body_limit.unwrap_or(BODY_LIMIT),
-        deadline: entry.deadline.unwrap_or(provider.deadline),
     })
+}
+
+fn overwrite<T>(setting: &mut T, said: Option<T>) {
+    if let Some(said) = said {
+        *setting = said;
+    }
 }
 
 /// No source is open by accident: without a verifier it must say `danger_accept_unverified`.
 fn verification(
     entry: &file::Source,
-    provider: &'static Provider,
+    provider: &Provider,
+    token: Option<&Secret>,
     outside: &dyn Outside,
-) -> Result<Verification, Vec<String>> {
+    problems: &mut Vec<String>,
+) -> Option<Verification> {
     if entry.danger_accept_unverified {
-        return Ok(Verification::DangerUnverified);
+        return Some(Verification::DangerUnverified);
     }
-    let Some(signature) = &provider.signature else {
-        return Err(vec![format!(
+    if entry.verify == Some(VerifyWord::AddressHandshake) {
+        if token.is_none() && entry.verify_token.is_none() {
+            problems.push("verify_token: missing: an address handshake has to show it".to_owned());
+        }
+        return Some(Verification::AddressHandshake {
+            token: token?.clone(),
+            authorised_for: entry.authorised_for.unwrap_or(AUTHORISED_FOR),
+        });
+    }
+    if provider.schemes.is_empty() {
+        problems.push(format!(
             "provider {:?} signs nothing: danger_accept_unverified = true accepts whatever anybody sends",
             provider.name
-        )]);
-    };
+        ));
+        return None;
+    }
+    if entry.secrets.is_empty() {
+        problems.push("secrets: missing: without one no signature can be checked".to_owned());
+    }
     let mut secrets = Vec::new();
-    let mut problems = Vec::new();
-    for reference in &entry.secrets {
+    for SecretEntry {
+        tenant,
+        secret: reference,
+    } in &entry.secrets
+    {
         match resolve(reference, outside) {
             Ok(secret) => secrets.push(NamedSecret {
                 name: reference.to_string(),
+                tenant: tenant.clone(),
                 secret,
             }),
             Err(problem) => problems.push(format!("{problem}; signatures are verified with it")),
         }
     }
-    if entry.secrets.is_empty() {
-        problems.push("no secrets: without one no signature can be checked".to_owned());
+    let verifiers = verifiers(provider, &secrets, problems);
+    (!verifiers.is_empty()).then_some(Verification::Signature { verifiers, secrets })
+}
+
+/// Each secret for each scheme that it fits; one that fits none is a mistake.
+fn verifiers(
+    provider: &Provider,
+    secrets: &[NamedSecret],
+    problems: &mut Vec<String>,
+) -> Vec<Verifier> {
+    let keys_of = |scheme: &crate::core::provider::scheme::Scheme| {
+        let keys = secrets.iter().enumerate();
+        keys.filter_map(|(index, named)| {
+            Some((index, Key::new(scheme.secret, &named.secret).ok()?))
+        })
+        .collect()
+    };
+    for named in secrets {
+        let mut tried = provider
+            .schemes
+            .iter()
+            .map(|scheme| Key::new(scheme.secret, &named.secret));
+        if let Some(Err(expected)) = tried.next()
+            && !tried.any(|key| key.is_ok())
+        {
+            problems.push(format!("secret {}: {expected}", named.name));
+        }
     }
-    if problems.is_empty() {
-        Ok(Verification::Signature(signature, secrets))
-    } else {
-        Err(problems)
+    let verifiers = provider.schemes.iter().map(|scheme| Verifier {
+        scheme: scheme.clone(),
+        keys: keys_of(scheme),
+    });
+    verifiers
+        .filter(|verifier: &Verifier| !verifier.keys.is_empty())
+        .collect()
+}
+
+fn circumstances(entry: &file::Source, provider: &Provider, problems: &mut Vec<String>) {
+    let needs_url = provider
+        .schemes
+        .iter()
+        .any(|scheme| scheme.signed.needs_url());
+    match &entry.public_url {
+        None if needs_url && !entry.danger_accept_unverified => problems.push(format!(
+            "public_url: missing: {} signs the URL, and only you know how it is seen from outside",
+            provider.title
+        )),
+        Some(url)
+            if !url.starts_with("https://") && !url.starts_with("http://")
+                || url.contains(['?', '#']) =>
+        {
+            problems.push(format!("public_url {url:?}: expected a URL such as \"https://hooks.example.com{}\", without a query", entry.path));
+        }
+        _ => {}
+    }
+    for name in provider
+        .schemes
+        .iter()
+        .flat_map(|scheme| scheme.signed.params())
+    {
+        if !entry.params.iter().any(|(key, _)| key == name) {
+            problems.push(format!(
+                "params.{name}: missing: {} signs it",
+                provider.title
+            ));
+        }
     }
 }
 
@@ -220,3 +355,4 @@ const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
 const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
 const BODY_LIMITS: RangeInclusive<usize> = 1024..=50 * 1024 * 1024;
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
+const AUTHORISED_FOR: Duration = Duration::from_secs(24 * 60 * 60);

@@ -37,11 +37,14 @@ fn world() -> Fake {
 }
 
 fn file(text: &str) -> File {
-    toml::from_str(text).expect("a configuration file")
+    let (file, mistakes) = File::read("f.toml", text);
+    assert!(mistakes.is_empty(), "{mistakes:?}");
+    file
 }
 
 fn mistakes(args: &ServeArgs, text: &str, outside: &Fake) -> Vec<String> {
-    let mistakes = Config::new(args, &file(text), outside).expect_err("mistakes");
+    let (file, mut mistakes) = File::read("f.toml", text);
+    mistakes.extend(Config::new(args, &file, outside).err().unwrap_or_default());
     mistakes.iter().map(ToString::to_string).collect()
 }
 
@@ -53,11 +56,11 @@ fn the_defaults_are_one_verified_shopify_source_over_tls() {
         panic!("one source");
     };
     assert_eq!(source.path, "/temporal/shopify");
-    assert_eq!(source.task_queue.fixed(), Some("shopify_webhooks"));
-    assert_eq!(source.deadline, Duration::from_secs(4));
+    assert_eq!(source.provider.task_queue.fixed(), Some("shopify_webhooks"));
+    assert_eq!(source.provider.deadline, Duration::from_secs(4));
     assert_eq!(source.body_limit, 2 * 1024 * 1024);
     assert!(
-        matches!(&source.verification, Verification::Signature(_, secrets) if secrets.len() == 1)
+        matches!(&source.verification, Verification::Signature { secrets, .. } if secrets.len() == 1)
     );
 }
 
@@ -87,8 +90,8 @@ fn nothing_is_open_by_accident() {
     assert_eq!(
         found,
         [
-            "[[source]] 1 (/a): no secrets: without one no signature can be checked",
-            "[[source]] 2 (/b): provider \"generic\" signs nothing: danger_accept_unverified = true accepts whatever anybody sends",
+            "f.toml:1 source[1]: secrets: missing: without one no signature can be checked",
+            "f.toml:1 source[2]: provider \"generic\" signs nothing: danger_accept_unverified = true accepts whatever anybody sends",
         ]
     );
 }
@@ -169,13 +172,13 @@ fn every_mistake_is_named_in_one_run() {
         "--cert (TWF_CERT): fullchain.pem: no such file",
         "--key (TWF_KEY): privkey.pem: no such file\n  for a first try, `temporal-webhook-forwarder dev`",
         "AES_KEY: not hex: expected 32, 48 or 64 digits",
-        "[[source]] 1 (/a): EMPTY is empty",
-        "[[source]] 1 (/a): UNSET is not set",
-        "[[source]] 1 (/a): secret: the file is empty",
-        "[[source]] 1 (/a): missing: no such file",
-        "[[source]] 2 (/a): another source has the path \"/a\", too",
-        "[[source]] 2 (/a): unknown provider \"stripes\", expected one of: generic, shopify",
-        "[[source]] 3 (health): path \"health\": expected a path such as",
+        "f.toml:2 source[1]: EMPTY is empty",
+        "f.toml:2 source[1]: UNSET is not set",
+        "f.toml:2 source[1]: secret: the file is empty",
+        "f.toml:2 source[1]: missing: no such file",
+        "f.toml:6 source[2]: path: another source has the path \"/a\", too",
+        "f.toml:6 source[2].provider: unknown provider \"stripes\", expected one of: generic, ",
+        "f.toml:9 source[3]: path \"health\": expected a path such as",
     ] {
         assert!(found.contains(part), "{part:?} is not in:\n{found}");
     }
@@ -215,7 +218,7 @@ fn one_trailing_newline_is_no_part_of_a_secret() {
     world.files.insert("s", "two\n\n");
     let text = r#"source = [{ path = "/a", provider = "shopify", secrets = ["file:s"] }]"#;
     let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
-    let Verification::Signature(_, secrets) = &config.sources[0].verification else {
+    let Verification::Signature { secrets, .. } = &config.sources[0].verification else {
         panic!("verified");
     };
     assert_eq!(secrets[0].secret.reveal(), b"two\n");
@@ -237,8 +240,21 @@ fn the_configuration_prints_no_secret() {
 
 #[test]
 fn an_unknown_key_is_refused() {
-    let unknown = toml::from_str::<File>("[server]\nport = 1").map(drop);
-    assert!(unknown.is_err_and(|e| e.to_string().contains("unknown field `port`")));
+    assert_eq!(
+        mistakes(
+            &ServeArgs::default(),
+            "[server]
+port = 1
+listen = 5
+[serber]",
+            &world()
+        ),
+        [
+            "f.toml:2 server.port: unknown key, expected one of: listen, drain_timeout, tls",
+            "f.toml:3 server.listen: invalid type: integer `5`, expected a string",
+            "f.toml:4 serber: unknown key, expected one of: server, admin, temporal, encryption, source",
+        ]
+    );
 }
 
 #[test]

@@ -12,27 +12,33 @@ pub fn find(name: &str) -> Option<&'static Provider> {
 
 /// The whole catalogue, in alphabetical order.
 pub fn all() -> &'static [Provider] {
-    static CATALOGUE: LazyLock<Vec<Provider>> = LazyLock::new(|| {
-        FILES.iter().map(|(name, text)| read(name, text)).collect()
-    });
+    static CATALOGUE: LazyLock<Vec<Provider>> =
+        LazyLock::new(|| FILES.iter().map(|(name, text)| read(name, text)).collect());
     &CATALOGUE
 }
 
 /// The entry's file.
 pub fn text(name: &str) -> Option<&'static str> {
-    FILES.iter().find(|(file, _)| *file == name).map(|(_, text)| *text)
+    FILES
+        .iter()
+        .find(|(file, _)| *file == name)
+        .map(|(_, text)| *text)
 }
 
 /// The message for a name that is in no entry.
 pub fn unknown(name: &str) -> String {
     let names: Vec<_> = FILES.iter().map(|(name, _)| *name).collect();
-    format!("unknown provider {name:?}, expected one of: {}", names.join(", "))
+    format!(
+        "unknown provider {name:?}, expected one of: {}",
+        names.join(", ")
+    )
 }
 
 fn read(name: &str, text: &'static str) -> Provider {
     let (mut reader, section) = Reader::new(format!("providers/{name}.toml"), text);
     let provider = Provider::read(&mut reader, section);
-    assert!(reader.mistakes.is_empty(), "{:?}", reader.mistakes);
+    let mistakes = reader.into_mistakes();
+    assert!(mistakes.is_empty(), "{mistakes:?}");
     provider
 }
 
@@ -44,3 +50,33 @@ macro_rules! files {
 
 /// In alphabetical order.
 const FILES: &[(&str, &str)] = files!["generic", "shopify"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_loads_is_sorted_and_whole() {
+        let names: Vec<_> = all().iter().map(|p| p.name.as_str()).collect();
+        assert!(names.is_sorted(), "{names:?}");
+        let files: Vec<_> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, files, "a file is named after its provider");
+        for provider in all() {
+            assert!(
+                !provider.sample.body.is_empty(),
+                "{} has no sample",
+                provider.name
+            );
+        }
+    }
+
+    #[test]
+    fn no_entry_shows_credentials_to_the_worker() {
+        for provider in all() {
+            for name in ["authorization", "cookie", "proxy-authorization"] {
+                let keeps = provider.keep_headers.iter().any(|p| p.covers(name));
+                assert!(!keeps, "{} keeps {name}", provider.name);
+            }
+        }
+    }
+}

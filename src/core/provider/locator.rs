@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use http::HeaderName;
 use serde::Deserialize;
@@ -48,9 +49,14 @@ impl Locator {
         match self {
             Self::Header(name) if !received.headers.contains_key(name) => Found::Missing,
             Self::Header(name) => Found::or_ambiguous(received.single_header(name)),
-            Self::Query(name) => field(received.query.as_deref().unwrap_or_default().as_bytes(), name),
-            Self::Form(name) => field(received.form(), name),
-            Self::Json(path) => received.json_text().map_or(Found::Missing, |text| json(&text, path)),
+            Self::Query(name) => {
+                let query = received.query.as_deref().unwrap_or_default();
+                field(form_urlencoded::parse(query.as_bytes()), name)
+            }
+            Self::Form(name) => field(received.fields(), name),
+            Self::Json(path) => received
+                .json_text()
+                .map_or(Found::Missing, |text| json(&text, path)),
             Self::BodySha256 => Found::One(body_sha256(received)),
             Self::RequestSha256 => Found::One(request_sha256(received)),
             Self::Joined(parts) => joined(parts, received),
@@ -97,8 +103,8 @@ fn joined(parts: &[Locator], received: &Received) -> Found {
     Found::One(whole)
 }
 
-fn field(encoded: &[u8], name: &str) -> Found {
-    let mut values = form_urlencoded::parse(encoded).filter(|(key, _)| key == name);
+fn field<'a>(fields: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>, name: &str) -> Found {
+    let mut values = fields.into_iter().filter(|(key, _)| key == name);
     match (values.next(), values.next()) {
         (None, _) => Found::Missing,
         (Some((_, value)), None) => Found::One(value.into_owned()),
@@ -127,7 +133,8 @@ fn json(text: &str, path: &[String]) -> Found {
 fn step<'a>(value: &'a RawValue, key: &str) -> Option<&'a RawValue> {
     match value.get().as_bytes().first()? {
         b'{' => {
-            let object: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(value.get()).ok()?;
+            let object: BTreeMap<Cow<'_, str>, &RawValue> =
+                serde_json::from_str(value.get()).ok()?;
             object.get(key).copied()
         }
         b'[' => {
@@ -135,6 +142,23 @@ fn step<'a>(value: &'a RawValue, key: &str) -> Option<&'a RawValue> {
             array.get(key.parse::<usize>().ok()?).copied()
         }
         _ => None,
+    }
+}
+
+impl fmt::Display for Locator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Query(name) => write!(f, "query {name}"),
+            Self::Json(path) => write!(f, "json {}", path.join(".")),
+            Self::Form(name) => write!(f, "form {name}"),
+            Self::BodySha256 => f.write_str("body-sha256"),
+            Self::RequestSha256 => f.write_str("request-sha256"),
+            Self::Joined(parts) => {
+                let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
+                f.write_str(&parts.join(" + "))
+            }
+        }
     }
 }
 
@@ -148,7 +172,11 @@ impl TryFrom<String> for Locator {
             .collect::<Option<Vec<_>>>()
             .filter(|parts| !parts.is_empty())
             .ok_or_else(|| format!("{text:?}: expected {VOCABULARY}"))?;
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Self::Joined(parts) })
+        Ok(if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Self::Joined(parts)
+        })
     }
 }
 

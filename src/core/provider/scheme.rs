@@ -1,60 +1,138 @@
 //! How a sender signs, in the words of its file: where the signature is, what is signed, how.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::locator::Locator;
+use super::words::Span;
+use crate::core::config::reader::{Reader, Section};
 use crate::core::verify::signed::Signed;
 
 /// One way in which a sender signs; a sender may have several.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Scheme {
     /// Where the signature is: the first that is there counts.
-    #[serde(rename = "in")]
     pub locations: Vec<Locator>,
     /// How it is written there.
-    #[serde(default)]
     pub format: Format,
     /// With the format `plain`: stands before the signature, as in `sha256=…`.
-    #[serde(default)]
     pub prefix: String,
     /// What computes it.
-    #[serde(default)]
     pub algorithm: Algorithm,
     /// How its bytes are written.
-    #[serde(default)]
     pub encoding: Encoding,
     /// What is signed.
-    #[serde(default)]
     pub signed: Signed,
     /// The place of the body's hex SHA-256, if only that is signed.
     pub body_sha256: Option<Locator>,
     /// When it was signed, if the sender says.
     pub timestamp: Option<Timestamp>,
     /// How a secret's text becomes a key.
-    #[serde(default)]
     pub secret: SecretForm,
     /// Where the request names the key, if there is a set of them.
     pub key_id: Option<Locator>,
 }
 
+impl Scheme {
+    /// Reads a `[[signature]]` table; `None` if it has a mistake that leaves no scheme.
+    pub fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Option<Self> {
+        let start = s.start();
+        let place = s.place().to_owned();
+        let timestamp = s
+            .table(r, "timestamp")
+            .map(|table| Timestamp::read(r, table));
+        let scheme = Self {
+            locations: s.require(r, "in").unwrap_or_default(),
+            format: s.take(r, "format").unwrap_or_default(),
+            prefix: s.take(r, "prefix").unwrap_or_default(),
+            algorithm: s.take(r, "algorithm").unwrap_or_default(),
+            encoding: s.take(r, "encoding").unwrap_or_default(),
+            signed: s.take(r, "signed").unwrap_or_default(),
+            body_sha256: s.take(r, "body_sha256"),
+            timestamp: timestamp.flatten(),
+            secret: s.take(r, "secret").unwrap_or_default(),
+            key_id: s.take(r, "key_id"),
+        };
+        s.finish(r);
+        for problem in scheme.problems() {
+            r.mistake(start, &place, problem);
+        }
+        Some(scheme)
+    }
+
+    /// What would make a scheme fail open, or never hold.
+    fn problems(&self) -> Vec<&'static str> {
+        let mut problems = Vec::new();
+        if let Some(timestamp) = &self.timestamp {
+            let in_body = matches!(
+                timestamp.location,
+                TimestampLocation::At(Locator::Json(_) | Locator::Form(_))
+            );
+            if !timestamp.tolerance.is_zero()
+                && !self.signed.covers_timestamp()
+                && !(in_body && self.signed.covers_body())
+                && !self.signed.is_of_body_fields()
+            {
+                problems.push("timestamp: is checked but not signed: put {ts} into signed");
+            }
+        } else if self.signed.covers_timestamp() {
+            problems.push("signed: has {ts}, but there is no timestamp");
+        }
+        let public = matches!(
+            self.algorithm,
+            Algorithm::RsaSha1
+                | Algorithm::RsaSha256
+                | Algorithm::EcdsaP256Sha256
+                | Algorithm::Ed25519
+        );
+        let public_secret = matches!(
+            self.secret,
+            SecretForm::Hex | SecretForm::Whpk | SecretForm::Pem | SecretForm::Jwks
+        );
+        if public != public_secret {
+            problems.push("secret: does not fit the algorithm: public-key algorithms take hex, whpk, pem or jwks, the others text or base64");
+        }
+        if self.secret == SecretForm::Jwks && self.key_id.is_none() {
+            problems.push("key_id: missing: jwks needs the place of the key's id");
+        }
+        if self.format != Format::Plain && !self.prefix.is_empty() {
+            problems.push("prefix: goes with the format plain only");
+        }
+        problems
+    }
+}
+
+impl Timestamp {
+    fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Option<Self> {
+        let location = s.require(r, "in");
+        let unit = s.take(r, "unit").unwrap_or_default();
+        let tolerance = s.take(r, "tolerance").map_or(TOLERANCE, |Span(span)| span);
+        s.finish(r);
+        Some(Self {
+            location: location?,
+            unit,
+            tolerance,
+        })
+    }
+}
+
 /// How signatures are written in their place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String")]
 pub enum Format {
-    /// The signature alone, after the prefix.
+    /// `plain`: the signature alone, after the prefix.
     #[default]
     Plain,
-    /// `t=…,v1=…,v1=…`: the values of a key.
+    /// `kv , v1`: the values of a key, as in `t=…,v1=…,v1=…`.
     Kv {
         /// Between the pairs.
         separator: char,
         /// The signatures' key.
         key: String,
     },
-    /// `v1,… v1,…`: what follows a tag.
+    /// `list v1`: what follows a tag, as in `v1,… v1,…`.
     List {
         /// Before the comma.
         tag: String,
@@ -98,17 +176,13 @@ pub enum Encoding {
 }
 
 /// When a request was signed.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Timestamp {
     /// Where: a place, or `kv KEY` of the signature itself.
-    #[serde(rename = "in")]
     pub location: TimestampLocation,
     /// How it is written.
-    #[serde(default)]
     pub unit: Unit,
     /// How far from our clock it may be, either way.
-    #[serde(with = "super::duration", default = "tolerance")]
     pub tolerance: Duration,
 }
 
@@ -154,6 +228,43 @@ pub enum SecretForm {
     Jwks,
 }
 
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HmacSha1 => "hmac-sha1",
+            Self::HmacSha256 => "hmac-sha256",
+            Self::HmacSha512 => "hmac-sha512",
+            Self::RsaSha1 => "rsa-sha1",
+            Self::RsaSha256 => "rsa-sha256",
+            Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
+            Self::Ed25519 => "ed25519",
+            Self::Token => "token",
+        })
+    }
+}
+
+impl TryFrom<String> for Format {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split(' ').collect::<Vec<_>>().as_slice() {
+            ["plain"] => Ok(Self::Plain),
+            ["kv", separator, key] if separator.chars().count() == 1 && !key.is_empty() => {
+                Ok(Self::Kv {
+                    separator: separator.chars().next().unwrap_or(','),
+                    key: (*key).to_owned(),
+                })
+            }
+            ["list", tag] if !tag.is_empty() => Ok(Self::List {
+                tag: (*tag).to_owned(),
+            }),
+            _ => Err(format!(
+                "{text:?}: expected \"plain\", \"kv SEPARATOR KEY\" or \"list TAG\""
+            )),
+        }
+    }
+}
+
 impl TryFrom<String> for TimestampLocation {
     type Error = String;
 
@@ -165,6 +276,5 @@ impl TryFrom<String> for TimestampLocation {
     }
 }
 
-fn tolerance() -> Duration {
-    Duration::from_secs(300)
-}
+/// What most senders' documents say.
+const TOLERANCE: Duration = Duration::from_secs(300);

@@ -9,7 +9,9 @@ pub(super) fn decoded(url: &str) -> String {
         out.push_str(&rest[..at]);
         let escape = rest.get(at..at + 3);
         let plain = escape.and_then(|escape| {
-            DECODED.iter().find(|(code, _)| escape.eq_ignore_ascii_case(code))
+            DECODED
+                .iter()
+                .find(|(code, _)| escape.eq_ignore_ascii_case(code))
         });
         match plain {
             Some((code, plain)) => {

@@ -38,9 +38,14 @@ impl Key {
         match form {
             SecretForm::Text => Ok(Self::Shared(secret.clone())),
             SecretForm::Base64 => {
-                let text = secret.reveal().strip_prefix(b"whsec_").unwrap_or(secret.reveal());
+                let text = secret
+                    .reveal()
+                    .strip_prefix(b"whsec_")
+                    .unwrap_or(secret.reveal());
                 let bytes = decode_base64(text).and_then(Secret::new);
-                bytes.map(Self::Shared).ok_or("expected base64, as in whsec_…")
+                bytes
+                    .map(Self::Shared)
+                    .ok_or("expected base64, as in whsec_…")
             }
             SecretForm::Hex => hex::decode(secret.reveal())
                 .ok()
@@ -64,7 +69,13 @@ impl Key {
     }
 
     /// Whether `claimed` is the signature of `signed` (for a token: the secret itself).
-    pub fn verifies(&self, algorithm: Algorithm, key_id: Option<&str>, signed: &[u8], claimed: &[u8]) -> bool {
+    pub fn verifies(
+        &self,
+        algorithm: Algorithm,
+        key_id: Option<&str>,
+        signed: &[u8],
+        claimed: &[u8],
+    ) -> bool {
         match self {
             Self::Shared(secret) => shared(algorithm, secret.reveal(), signed, claimed),
             Self::Public(key) => public(algorithm, key, signed, claimed),
@@ -80,34 +91,48 @@ impl Key {
         let Self::Shared(secret) = self else {
             return None;
         };
-        let hmac = |algorithm| hmac::sign(&hmac::Key::new(algorithm, secret.reveal()), signed).as_ref().to_vec();
+        let hmac = |algorithm| {
+            hmac::sign(&hmac::Key::new(algorithm, secret.reveal()), signed)
+                .as_ref()
+                .to_vec()
+        };
         Some(match algorithm {
             Algorithm::HmacSha1 => hmac(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
             Algorithm::HmacSha256 => hmac(hmac::HMAC_SHA256),
             Algorithm::HmacSha512 => hmac(hmac::HMAC_SHA512),
             Algorithm::Token => secret.reveal().to_vec(),
-            Algorithm::RsaSha1 | Algorithm::RsaSha256 | Algorithm::EcdsaP256Sha256 | Algorithm::Ed25519 => return None,
+            Algorithm::RsaSha1
+            | Algorithm::RsaSha256
+            | Algorithm::EcdsaP256Sha256
+            | Algorithm::Ed25519 => return None,
         })
     }
 }
 
 impl RsaKey {
     fn verifies(&self, signed: &[u8], claimed: &[u8]) -> bool {
-        signature::RsaPublicKeyComponents { n: &self.n, e: &self.e }
-            .verify(&signature::RSA_PKCS1_2048_8192_SHA256, signed, claimed)
-            .is_ok()
+        signature::RsaPublicKeyComponents {
+            n: &self.n,
+            e: &self.e,
+        }
+        .verify(&signature::RSA_PKCS1_2048_8192_SHA256, signed, claimed)
+        .is_ok()
     }
 }
 
 /// `verify` and the comparison take the same time wherever the first difference is.
 fn shared(algorithm: Algorithm, secret: &[u8], signed: &[u8], claimed: &[u8]) -> bool {
-    let hmac = |algorithm| hmac::verify(&hmac::Key::new(algorithm, secret), signed, claimed).is_ok();
+    let hmac =
+        |algorithm| hmac::verify(&hmac::Key::new(algorithm, secret), signed, claimed).is_ok();
     match algorithm {
         Algorithm::HmacSha1 => hmac(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
         Algorithm::HmacSha256 => hmac(hmac::HMAC_SHA256),
         Algorithm::HmacSha512 => hmac(hmac::HMAC_SHA512),
         Algorithm::Token => verify_slices_are_equal(secret, claimed).is_ok(),
-        Algorithm::RsaSha1 | Algorithm::RsaSha256 | Algorithm::EcdsaP256Sha256 | Algorithm::Ed25519 => false,
+        Algorithm::RsaSha1
+        | Algorithm::RsaSha256
+        | Algorithm::EcdsaP256Sha256
+        | Algorithm::Ed25519 => false,
     }
 }
 
@@ -117,9 +142,13 @@ fn public(algorithm: Algorithm, key: &[u8], signed: &[u8], claimed: &[u8]) -> bo
         Algorithm::RsaSha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
         Algorithm::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_ASN1,
         Algorithm::Ed25519 => &signature::ED25519,
-        Algorithm::HmacSha1 | Algorithm::HmacSha256 | Algorithm::HmacSha512 | Algorithm::Token => return false,
+        Algorithm::HmacSha1 | Algorithm::HmacSha256 | Algorithm::HmacSha512 | Algorithm::Token => {
+            return false;
+        }
     };
-    signature::UnparsedPublicKey::new(check, key).verify(signed, claimed).is_ok()
+    signature::UnparsedPublicKey::new(check, key)
+        .verify(signed, claimed)
+        .is_ok()
 }
 
 /// The key of a PEM public key or certificate, or of the same as bare base64.
@@ -139,10 +168,14 @@ fn jwks(text: &[u8]) -> Option<Vec<(String, RsaKey)>> {
     let set: JwkSet = serde_json::from_slice(text).ok()?;
     let keys = set.keys.into_iter().filter(|key| key.kty == "RSA");
     let keys = keys.map(|key| {
-        let (n, e) = (decode_base64(key.n.as_bytes())?, decode_base64(key.e.as_bytes())?);
+        let (n, e) = (
+            decode_base64(key.n.as_bytes())?,
+            decode_base64(key.e.as_bytes())?,
+        );
         Some((key.kid, RsaKey { n, e }))
     });
-    keys.collect::<Option<Vec<_>>>().filter(|keys| !keys.is_empty())
+    keys.collect::<Option<Vec<_>>>()
+        .filter(|keys| !keys.is_empty())
 }
 
 #[derive(Deserialize)]
@@ -163,7 +196,10 @@ struct Jwk {
 
 /// Either alphabet, padding optional.
 pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
+    STANDARD
+        .decode(text)
+        .or_else(|_| URL_SAFE.decode(text))
+        .ok()
 }
 
 const LENIENT: GeneralPurposeConfig =

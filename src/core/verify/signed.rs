@@ -46,7 +46,9 @@ pub struct Scope<'a> {
 impl Signed {
     /// Whether the sender's URL has to be known.
     pub fn needs_url(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Url | Piece::UrlHubspot))
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Url | Piece::UrlHubspot))
     }
 
     /// Whether a timestamp is part of it.
@@ -57,6 +59,16 @@ impl Signed {
     /// Whether the body is part of it.
     pub fn covers_body(&self) -> bool {
         self.0.contains(&Piece::Body)
+    }
+
+    /// Whether fields of the body are signed by themselves (Mailgun, AWS SNS).
+    pub fn is_of_body_fields(&self) -> bool {
+        self.0.iter().any(|piece| {
+            matches!(
+                piece,
+                Piece::Sns | Piece::At(Locator::Json(_) | Locator::Form(_))
+            )
+        })
     }
 
     /// The parameters that a source has to give.
@@ -83,7 +95,9 @@ impl Signed {
                     let (_, value) = scope.params.iter().find(|(key, _)| key == name)?;
                     out.extend_from_slice(value.as_bytes());
                 }
-                Piece::BodyCrc32 => out.extend(crc32fast::hash(&received.body).to_string().into_bytes()),
+                Piece::BodyCrc32 => {
+                    out.extend(crc32fast::hash(&received.body).to_string().into_bytes())
+                }
                 Piece::FormSorted => out.extend(twilio::sorted_form(received)?),
                 Piece::UrlHubspot => out.extend(hubspot::decoded(scope.url?).into_bytes()),
                 Piece::Sns => out.extend(sns::canonical(received)?.into_bytes()),

@@ -23,7 +23,20 @@ pub(super) fn canonical(received: &Received) -> Option<String> {
     Some(text)
 }
 
-const NOTIFICATION: &[&str] = &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
+const NOTIFICATION: &[&str] = &[
+    "Message",
+    "MessageId",
+    "Subject",
+    "Timestamp",
+    "TopicArn",
+    "Type",
+];
 const CONFIRMATION: &[&str] = &[
-    "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
+    "Message",
+    "MessageId",
+    "SubscribeURL",
+    "Timestamp",
+    "Token",
+    "TopicArn",
+    "Type",
 ];

@@ -3,17 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::event::is_form;
-use crate::core::request::Received;
+use crate::core::request::{FORM, Received};
 
 /// `None` if the request carries no form: then the fields would cover nothing.
 pub(super) fn sorted_form(received: &Received) -> Option<Vec<u8>> {
-    if !is_form(received) {
+    if received.media_type().as_deref() != Some(FORM) {
         return None;
     }
     let mut fields = BTreeMap::<String, BTreeSet<String>>::new();
     for (name, value) in form_urlencoded::parse(&received.body) {
-        fields.entry(name.into_owned()).or_default().insert(value.into_owned());
+        fields
+            .entry(name.into_owned())
+            .or_default()
+            .insert(value.into_owned());
     }
     let mut out = Vec::new();
     for (name, values) in fields {

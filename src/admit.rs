@@ -1,0 +1,201 @@
+//! Who may in: the address list, the sender's handshakes, the proof that a request is the
+//! sender's.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::core::config::secret::Secret;
+use crate::core::config::source::{NamedSecret, Source, Verification};
+use crate::core::handshake::{Refusal, Reply};
+use crate::core::outcome::Reject;
+use crate::core::provider::locator::Locator;
+use crate::core::request::{Proof, Received, Verified};
+use crate::core::verify::verify;
+use crate::telemetry::KEY_USED;
+
+/// What a request is.
+pub enum Admitted {
+    /// A webhook of the sender's.
+    Webhook(Verified),
+    /// No event: this is what the sender wants to hear.
+    Handshake(Reply),
+}
+
+/// Decides about a request to `source` from `peer`.
+///
+/// # Errors
+/// [`Reject::InvalidSignature`], [`Reject::Forbidden`]
+pub fn admit(
+    source: &Source,
+    received: Received,
+    peer: IpAddr,
+    authorised: &Authorised,
+) -> Result<Admitted, Reject> {
+    let handshake = source.provider.handshake;
+    if let Some(handshake) = handshake {
+        let keys = shared_keys(source);
+        let reply = handshake.unsigned(&received, &keys, source.verify_token.as_ref());
+        if let Some(reply) = reply.map_err(refused)? {
+            return Ok(Admitted::Handshake(reply));
+        }
+    }
+    let now = received.at;
+    let verified = match &source.verification {
+        Verification::DangerUnverified => Verified::danger_unverified(received),
+        Verification::AddressHandshake {
+            token,
+            authorised_for,
+        } => {
+            if received.method == Method::GET {
+                return greet(source, &received, peer, token, *authorised_for, authorised)
+                    .map(Admitted::Handshake);
+            }
+            if !authorised.holds(&source.path, peer) {
+                return Err(Reject::InvalidSignature("the address is not authorised"));
+            }
+            Verified::by_address(received)
+        }
+        Verification::Signature { verifiers, secrets } => {
+            let claimed = claimed_tenant(source, secrets, &received);
+            let may = |index: usize| match (&secrets[index].tenant, &claimed) {
+                (Some(tenant), Some(claimed)) => tenant == claimed,
+                _ => true,
+            };
+            let verified = verify(verifiers, &source.circumstances, may, received, now)
+                .map_err(Reject::InvalidSignature)?;
+            count(source, secrets, verified.proof());
+            verified
+        }
+    };
+    if let Some(handshake) = handshake {
+        let keys = shared_keys(source);
+        let key = match verified.proof() {
+            Proof::Secret(index) => keys.get(index),
+            Proof::Address | Proof::Unverified => keys.first(),
+        };
+        let reply = handshake.signed(verified.received(), key);
+        if let Some(reply) = reply.map_err(refused)? {
+            return Ok(Admitted::Handshake(reply));
+        }
+    }
+    Ok(Admitted::Webhook(verified))
+}
+
+/// After the signature: the event's tenant must be the one whose secret it was.
+///
+/// # Errors
+/// [`Reject::InvalidSignature`]
+pub fn check_tenant(source: &Source, proof: Proof, tenant: Option<&str>) -> Result<(), Reject> {
+    let (Verification::Signature { secrets, .. }, Proof::Secret(index)) =
+        (&source.verification, proof)
+    else {
+        return Ok(());
+    };
+    match &secrets[index].tenant {
+        Some(owner) if Some(owner.as_str()) != tenant => {
+            Err(Reject::InvalidSignature("the secret is another tenant's"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Addresses that have shown a verify token. Per replica and bounded: the longest waiting one
+/// makes room.
+#[derive(Debug, Default)]
+pub struct Authorised(Mutex<HashMap<(String, IpAddr), Instant>>);
+
+impl Authorised {
+    fn holds(&self, path: &str, address: IpAddr) -> bool {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = table.get(&(path.to_owned(), address.to_canonical()));
+        until.is_some_and(|until| *until > Instant::now())
+    }
+
+    fn add(&self, path: &str, address: IpAddr, lasts: Duration) {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.len() >= MAX_AUTHORISED {
+            table.retain(|_, until| *until > Instant::now());
+            let first = table
+                .iter()
+                .min_by_key(|(_, until)| **until)
+                .map(|(key, _)| key.clone());
+            if let Some(first) = first.filter(|_| table.len() >= MAX_AUTHORISED) {
+                table.remove(&first);
+            }
+        }
+        table.insert(
+            (path.to_owned(), address.to_canonical()),
+            Instant::now() + lasts,
+        );
+    }
+}
+
+/// `GET ?verify_token=T` from an address that then may send.
+fn greet(
+    source: &Source,
+    received: &Received,
+    peer: IpAddr,
+    token: &Secret,
+    lasts: Duration,
+    authorised: &Authorised,
+) -> Result<Reply, Reject> {
+    let given = Locator::Query("verify_token".to_owned())
+        .find(received)
+        .one();
+    if !given.is_some_and(|given| token.equals(given.as_bytes())) {
+        return Err(Reject::InvalidSignature(
+            "the verify token is missing or wrong",
+        ));
+    }
+    authorised.add(&source.path, peer, lasts);
+    Ok(Reply {
+        status: StatusCode::OK,
+        content_type: "application/json",
+        body: json!({ "status": "authorised", "seconds": lasts.as_secs() }).to_string(),
+    })
+}
+
+/// The tenant that the request's head claims, if any secret is a tenant's. Chooses the secret and
+/// nothing else: the body is not read before the signature holds.
+fn claimed_tenant(source: &Source, secrets: &[NamedSecret], received: &Received) -> Option<String> {
+    if secrets.iter().all(|named| named.tenant.is_none()) {
+        return None;
+    }
+    let places = source.provider.tenant.iter();
+    let mut heads = places.filter(|place| matches!(place, Locator::Header(_) | Locator::Query(_)));
+    heads.find_map(|place| place.find(received).one())
+}
+
+fn shared_keys(source: &Source) -> Vec<Secret> {
+    match &source.verification {
+        Verification::Signature { secrets, .. } => {
+            secrets.iter().map(|named| named.secret.clone()).collect()
+        }
+        Verification::AddressHandshake { .. } | Verification::DangerUnverified => Vec::new(),
+    }
+}
+
+fn refused(refusal: Refusal) -> Reject {
+    match refusal {
+        Refusal::WrongToken => Reject::Forbidden("the verify token is wrong"),
+        Refusal::NoToken => Reject::Malformed("the challenge is no token"),
+    }
+}
+
+fn count(source: &Source, secrets: &[NamedSecret], proof: Proof) {
+    if let Proof::Secret(index) = proof {
+        let labels = [
+            ("source", source.path.clone()),
+            ("key", secrets[index].name.clone()),
+        ];
+        metrics::counter!(KEY_USED, &labels).increment(1);
+    }
+}
+
+const MAX_AUTHORISED: usize = 10_000;

@@ -1,0 +1,224 @@
+//! What a sender asks before or among its events, and the exact answer: challenges, pings,
+//! confirmations. Sources: each provider's documentation, named in its catalogue file.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::config::secret::Secret;
+use super::provider::locator::{Found, Locator};
+use super::request::Received;
+
+/// The handshakes that senders have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handshake {
+    /// GET `hub.mode=subscribe&hub.challenge=N&hub.verify_token=T` -> N.
+    Meta,
+    /// Signed POST `{"type":"url_verification","challenge":C}` -> C.
+    Slack,
+    /// Signed POST `{"event":"endpoint.url_validation","payload":{"plainToken":P}}` -> P and its HMAC.
+    Zoom,
+    /// GET `?challenge=C` -> C.
+    Dropbox,
+    /// GET `?crc_token=K` -> the HMAC of K.
+    X,
+    /// Signed POST `{"type":1}` -> the same.
+    DiscordInteractions,
+    /// Signed POST `{"type":0}` -> 204.
+    DiscordEvents,
+    /// Unsigned POST form `webhook_id=N` -> 200.
+    Woocommerce,
+    /// Signed POST `topic: ping` -> 200.
+    Intercom,
+}
+
+impl fmt::Display for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Meta => "meta",
+            Self::Slack => "slack",
+            Self::Zoom => "zoom",
+            Self::Dropbox => "dropbox",
+            Self::X => "x",
+            Self::DiscordInteractions => "discord-interactions",
+            Self::DiscordEvents => "discord-events",
+            Self::Woocommerce => "woocommerce",
+            Self::Intercom => "intercom",
+        })
+    }
+}
+
+/// An answer that is not about an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its type.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: String,
+}
+
+impl Reply {
+    fn text(body: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type: "text/plain",
+            body,
+        }
+    }
+
+    fn json(body: &serde_json::Value) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type: "application/json",
+            body: body.to_string(),
+        }
+    }
+
+    fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            content_type: "application/json",
+            body: String::new(),
+        }
+    }
+}
+
+/// Why a handshake is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The verify token is not ours: 403, as Meta's documentation has it.
+    WrongToken,
+    /// What we would have to sign is no token, but could be an event.
+    NoToken,
+}
+
+impl Handshake {
+    /// The answer to a request that nobody has to sign, if this is one; `keys` are the source's
+    /// shared secrets, `verify_token` is its setting of that name.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn unsigned(
+        self,
+        received: &Received,
+        keys: &[Secret],
+        verify_token: Option<&Secret>,
+    ) -> Result<Option<Reply>, Refusal> {
+        let get = received.method == Method::GET;
+        let query = |name: &str| Locator::Query(name.to_owned()).find(received).one();
+        match self {
+            Self::Meta if get => {
+                let Some(challenge) = query("hub.challenge") else {
+                    return Ok(None);
+                };
+                let given = query("hub.verify_token").unwrap_or_default();
+                let ours = verify_token.is_some_and(|token| token.equals(given.as_bytes()));
+                let subscribe = query("hub.mode").as_deref() == Some("subscribe");
+                if !(ours && subscribe && is_challenge(&challenge)) {
+                    return Err(Refusal::WrongToken);
+                }
+                Ok(Some(Reply::text(challenge)))
+            }
+            Self::Dropbox if get => match query("challenge") {
+                Some(challenge) if is_challenge(&challenge) => Ok(Some(Reply::text(challenge))),
+                Some(_) => Err(Refusal::NoToken),
+                None => Ok(None),
+            },
+            // X signs events with the same key over the body: never sign what could be a body.
+            Self::X if get => match (query("crc_token"), keys.first()) {
+                (Some(token), Some(key)) if is_challenge(&token) => {
+                    let mac = hmac_sha256(key, token.as_bytes());
+                    let response = format!("sha256={}", STANDARD.encode(mac));
+                    Ok(Some(Reply::json(&json!({ "response_token": response }))))
+                }
+                (Some(_), _) => Err(Refusal::NoToken),
+                (None, _) => Ok(None),
+            },
+            Self::Woocommerce => {
+                Ok(is_woocommerce_ping(received).then(|| Reply::empty(StatusCode::OK)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The answer to a verified request that is no event, if this is one.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn signed(
+        self,
+        received: &Received,
+        key: Option<&Secret>,
+    ) -> Result<Option<Reply>, Refusal> {
+        let json_at = |path: &[&str]| {
+            let path = path.iter().map(|&key| key.to_owned()).collect();
+            match Locator::Json(path).find(received) {
+                Found::One(text) => Some(text),
+                Found::Missing | Found::Ambiguous => None,
+            }
+        };
+        let is = |key: &str, value: &str| json_at(&[key]).as_deref() == Some(value);
+        match self {
+            Self::Slack if is("type", "url_verification") => {
+                Ok(json_at(&["challenge"]).map(Reply::text))
+            }
+            Self::Zoom if is("event", "endpoint.url_validation") => {
+                let token = json_at(&["payload", "plainToken"]).filter(|token| is_challenge(token));
+                // Zoom signs `v0:{ts}:{body}` with the same key: a token with a colon could be that.
+                let (Some(token), Some(key)) = (token, key) else {
+                    return Err(Refusal::NoToken);
+                };
+                let encrypted = hex::encode(hmac_sha256(key, token.as_bytes()));
+                Ok(Some(Reply::json(
+                    &json!({ "plainToken": token, "encryptedToken": encrypted }),
+                )))
+            }
+            Self::DiscordInteractions
+                if is("type", "1") && json_at(&["event", "type"]).is_none() =>
+            {
+                Ok(Some(Reply::json(&json!({ "type": 1 }))))
+            }
+            Self::DiscordEvents if is("type", "0") => {
+                Ok(Some(Reply::empty(StatusCode::NO_CONTENT)))
+            }
+            Self::Intercom if is("topic", "ping") => Ok(Some(Reply::empty(StatusCode::OK))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether GET requests belong to it.
+    pub const fn uses_get(self) -> bool {
+        matches!(self, Self::Meta | Self::Dropbox | Self::X)
+    }
+}
+
+/// A token that cannot be mistaken for JSON, a form or a signed string.
+fn is_challenge(text: &str) -> bool {
+    (1..=256).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._~+/=-".contains(&b))
+}
+
+/// WooCommerce's ping before a webhook is activated: unsigned, and it starts nothing.
+fn is_woocommerce_ping(received: &Received) -> bool {
+    let signed = received.headers.contains_key("x-wc-webhook-signature");
+    let mut fields = form_urlencoded::parse(&received.body);
+    let one = fields
+        .next()
+        .is_some_and(|(name, id)| name == "webhook_id" && id.bytes().all(|b| b.is_ascii_digit()));
+    !signed && one && fields.next().is_none()
+}
+
+fn hmac_sha256(key: &Secret, text: &[u8]) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.reveal());
+    hmac::sign(&key, text).as_ref().to_vec()
+}

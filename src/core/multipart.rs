@@ -1,0 +1,58 @@
+//! Multipart forms (RFC 7578): text fields, and files with their name and type.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, stream};
+use http::header::CONTENT_TYPE;
+use multer::Multipart;
+
+use super::request::Received;
+
+/// One part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The field's name.
+    pub name: String,
+    /// The file's name, if it is a file.
+    pub filename: Option<String>,
+    /// The part's type, if it says.
+    pub content_type: Option<String>,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// All parts in their order; `None` if the body is no well-formed multipart form.
+pub fn parts(received: &Received) -> Option<Vec<Part>> {
+    let content_type = received.single_header(&CONTENT_TYPE)?;
+    let boundary = multer::parse_boundary(content_type).ok()?;
+    let body = stream::iter([Ok::<_, Infallible>(received.body.clone())]);
+    let mut multipart = Multipart::new(body, boundary);
+    let reading = async {
+        let mut parts = Vec::new();
+        while let Some(field) = multipart.next_field().await.ok()? {
+            parts.push(Part {
+                name: field.name()?.to_owned(),
+                filename: field.file_name().map(str::to_owned),
+                content_type: field.content_type().map(ToString::to_string),
+                bytes: field.bytes().await.ok()?,
+            });
+        }
+        Some(parts)
+    };
+    // The whole body is there: nothing is waited for.
+    reading.now_or_never().flatten()
+}
+
+/// The fields that are no files.
+pub fn text_fields(received: &Received) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    let parts = parts(received).unwrap_or_default().into_iter();
+    let fields = parts
+        .filter(|part| part.filename.is_none())
+        .filter_map(|part| {
+            let text = String::from_utf8(part.bytes.to_vec()).ok()?;
+            Some((Cow::Owned(part.name), Cow::Owned(text)))
+        });
+    fields.collect()
+}

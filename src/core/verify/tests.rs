@@ -1,0 +1,180 @@
+//! Tests of the check itself: published and independently made vectors, and what must never verify.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::*;
+use crate::core::config::reader::Reader;
+use crate::core::config::secret::Secret;
+use crate::core::provider::catalogue;
+use crate::core::request::Proof;
+
+const NAME: &str = "x-shopify-hmac-sha256";
+/// HMAC-SHA256 of `BODY` under `SECRET`, by OpenSSL.
+const SIGNATURE: &str = "VnKUjZsLuN5iZWjn5EntcBVCF9kMN43LglzCE1/GSeY=";
+const SECRET: &str = "hush";
+const BODY: &str = r#"{"id":1}"#;
+
+fn received(headers: &[(&str, &str)], body: &str) -> Received {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().expect("a header name");
+        map.append(name, HeaderValue::from_str(value).expect("a header value"));
+    }
+    Received {
+        method: Method::POST,
+        query: None,
+        headers: map,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+fn verifier(scheme: Scheme, secrets: &[&str]) -> Verifier {
+    let secrets = secrets.iter().enumerate();
+    let keys = secrets.map(|(index, text)| {
+        let secret = Secret::new(text.as_bytes().to_vec()).expect("not empty");
+        (index, Key::new(scheme.secret, &secret).expect("a key"))
+    });
+    Verifier {
+        keys: keys.collect(),
+        scheme,
+    }
+}
+
+fn check_at(seconds: u64, verifier: Verifier, received: Received) -> Result<Proof, &'static str> {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    verify(
+        &[verifier],
+        &Circumstances::default(),
+        |_| true,
+        received,
+        now,
+    )
+    .map(|v| v.proof())
+}
+
+fn shopify(headers: &[(&str, &str)], body: &str, secrets: &[&str]) -> Option<Proof> {
+    let scheme = catalogue::find("shopify")
+        .expect("in the catalogue")
+        .schemes[0]
+        .clone();
+    check_at(0, verifier(scheme, secrets), received(headers, body)).ok()
+}
+
+fn scheme(text: &'static str) -> Scheme {
+    let (mut reader, section) = Reader::new("scheme", text);
+    let scheme = Scheme::read(&mut reader, section).expect("a scheme");
+    assert_eq!(reader.into_mistakes(), []);
+    scheme
+}
+
+#[test]
+fn an_independent_vector_holds_in_both_header_families() {
+    for name in [NAME, "shopify-hmac-sha256"] {
+        assert_eq!(
+            shopify(&[(name, SIGNATURE)], BODY, &[SECRET]),
+            Some(Proof::Secret(0))
+        );
+    }
+}
+
+#[test]
+fn any_secret_may_match_and_is_named() {
+    let proof = shopify(&[(NAME, SIGNATURE)], BODY, &["other", SECRET]);
+    assert_eq!(proof, Some(Proof::Secret(1)));
+}
+
+#[test]
+fn everything_else_fails() {
+    let hex = "5672948d9b0bb8de626568e7e449ed70154217d90c378dcb825cc2135fc649e6";
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[], BODY),
+        (&[(NAME, "")], BODY),
+        (&[(NAME, hex)], BODY),
+        (&[(NAME, &SIGNATURE[..20])], BODY),
+        (&[(NAME, SIGNATURE)], r#"{"id":0}"#),
+        (&[(NAME, SIGNATURE)], ""),
+        (&[(NAME, SIGNATURE), (NAME, SIGNATURE)], BODY),
+        (&[(NAME, "%%%%")], BODY),
+    ];
+    for (headers, body) in cases {
+        assert_eq!(
+            shopify(headers, body, &[SECRET]),
+            None,
+            "{headers:?} {body}"
+        );
+    }
+    assert_eq!(shopify(&[(NAME, SIGNATURE)], BODY, &["other"]), None);
+    assert_eq!(shopify(&[(NAME, SIGNATURE)], BODY, &[]), None);
+}
+
+#[test]
+fn a_signed_time_must_be_near_ours_and_be_there_once() {
+    let scheme = || {
+        scheme(
+            "in = [\"header S\"]\nformat = \"kv , v1\"\nsigned = \"{ts}.{body}\"\n[timestamp]\nin = \"kv t\"",
+        )
+    };
+    let key = Secret::new(SECRET.into()).map(Key::Shared).expect("a key");
+    let mac = hex::encode(key.sign(scheme().algorithm, b"1000.{}").expect("shared"));
+    let at = |seconds, header: &str| {
+        check_at(
+            seconds,
+            verifier(scheme(), &[SECRET]),
+            received(&[("s", header)], "{}"),
+        )
+    };
+    let header = format!("t=1000,v0=00,v1={mac}");
+    for seconds in [700, 1000, 1300] {
+        assert_eq!(at(seconds, &header), Ok(Proof::Secret(0)));
+    }
+    for seconds in [699, 1301] {
+        assert_eq!(
+            at(seconds, &header),
+            Err("the timestamp is too far from our clock")
+        );
+    }
+    assert_eq!(
+        at(1000, &format!("t=1000,v1=00,v1={mac}")),
+        Ok(Proof::Secret(0))
+    );
+    for header in [
+        format!("t=1000,t=1000,v1={mac}"),
+        format!("v1={mac}"),
+        format!("t=1001,v1={mac}"),
+        format!("t=1000,v0={mac}"),
+        format!("t=+1000,v1={mac}"),
+        "t=1000".to_owned(),
+    ] {
+        assert!(at(1000, &header).is_err(), "{header}");
+    }
+}
+
+#[test]
+fn a_scheme_that_would_fail_open_is_a_mistake() {
+    for (text, part) in [
+        (
+            "in = [\"header S\"]\n[timestamp]\nin = \"header T\"",
+            "checked but not signed",
+        ),
+        (
+            "in = [\"header S\"]\nalgorithm = \"ed25519\"",
+            "does not fit the algorithm",
+        ),
+        (
+            "in = [\"header S\"]\nsigned = \"{ts}{body}\"",
+            "there is no timestamp",
+        ),
+        (
+            "in = [\"header S\"]\nsigned = \"{bodi}\"",
+            "unknown name \"bodi\"",
+        ),
+        ("in = [\"cookie S\"]", "expected \"header NAME\""),
+    ] {
+        let (mut reader, section) = Reader::new("scheme", text);
+        let _ = Scheme::read(&mut reader, section);
+        let mistakes = format!("{:?}", reader.into_mistakes());
+        assert!(mistakes.contains(&part.replace('"', "\\\"")), "{mistakes}");
+    }
+}
