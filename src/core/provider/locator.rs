@@ -29,7 +29,7 @@ pub enum Locator {
     /// `request-sha256`: the hex SHA-256 of method, query and body.
     RequestSha256,
     /// `A + B`: the first has to be there, what is there of the others follows after dots.
-    Joined(Vec<Locator>),
+    Joined(Vec<Self>),
 }
 
 /// What a [`Locator`] finds.

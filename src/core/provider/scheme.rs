@@ -70,11 +70,10 @@ impl Scheme {
                 timestamp.location,
                 TimestampLocation::At(Locator::Json(_) | Locator::Form(_))
             );
-            if !timestamp.tolerance.is_zero()
-                && !self.signed.covers_timestamp()
-                && !(in_body && self.signed.covers_body())
-                && !self.signed.is_of_body_fields()
-            {
+            let signed = self.signed.covers_timestamp()
+                || self.signed.is_of_body_fields()
+                || in_body && self.signed.covers_body();
+            if !signed && !timestamp.tolerance.is_zero() {
                 problems.push("timestamp: is checked but not signed: put {ts} into signed");
             }
         } else if self.signed.covers_timestamp() {

@@ -41,7 +41,7 @@ impl Key {
                 let text = secret
                     .reveal()
                     .strip_prefix(b"whsec_")
-                    .unwrap_or(secret.reveal());
+                    .unwrap_or_else(|| secret.reveal());
                 let bytes = decode_base64(text).and_then(Secret::new);
                 bytes
                     .map(Self::Shared)

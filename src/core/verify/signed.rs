@@ -96,7 +96,7 @@ impl Signed {
                     out.extend_from_slice(value.as_bytes());
                 }
                 Piece::BodyCrc32 => {
-                    out.extend(crc32fast::hash(&received.body).to_string().into_bytes())
+                    out.extend(crc32fast::hash(&received.body).to_string().into_bytes());
                 }
                 Piece::FormSorted => out.extend(twilio::sorted_form(received)?),
                 Piece::UrlHubspot => out.extend(hubspot::decoded(scope.url?).into_bytes()),
