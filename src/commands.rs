@@ -13,7 +13,6 @@ use std::future::Future;
 use clap::CommandFactory;
 use tokio::runtime::Runtime;
 
-use self::load::World;
 use crate::cli::{Cli, Command, NAME, SECRET_VARIABLES};
 use crate::core::config::Mistake;
 
@@ -46,8 +45,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             print!("{}", environment_help());
             Ok(())
         }
-        None => serve::run(&cli.serve, &World),
-        Some(Command::Serve(args)) => serve::run(&args, &World),
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Dev(args)) => dev::run(args),
         Some(Command::Send(args)) => send::run(&args),
         Some(Command::Check(args)) => check::run(&args),

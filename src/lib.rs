@@ -19,6 +19,7 @@ pub mod commands;
 pub mod core;
 pub mod forward;
 pub mod pages;
+pub mod reload;
 pub mod server;
 pub mod telemetry;
 pub mod temporal;

@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
+use self::tls::Certificate;
 use crate::forward::Forwarder;
 use crate::temporal::Temporal;
 
@@ -21,7 +21,7 @@ use crate::temporal::Temporal;
 /// to `drain_timeout`.
 pub async fn run<T: Temporal>(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    certificate: Option<Arc<Certificate>>,
     forwarder: Arc<Forwarder<T>>,
     drain_timeout: Duration,
     shutdown: impl Future<Output = ()>,
@@ -52,7 +52,9 @@ pub async fn run<T: Temporal>(
         let serve = connection::serve(
             stream,
             peer,
-            tls.clone(),
+            certificate
+                .as_ref()
+                .map(|certificate| certificate.current()),
             Arc::clone(&forwarder),
             stopped.clone(),
         );

@@ -26,6 +26,8 @@ pub const CONNECTIONS: &str = "webhook_forwarder_connections";
 pub const KEY_USED: &str = "webhook_forwarder_signature_key_used_total";
 /// `certificate_expiry_timestamp_seconds`
 pub const CERTIFICATE_EXPIRY: &str = "webhook_forwarder_certificate_expiry_timestamp_seconds";
+/// `config_last_reload_success`
+pub const LAST_RELOAD: &str = "webhook_forwarder_config_last_reload_success";
 /// `build_info{version}`
 pub const BUILD_INFO: &str = "webhook_forwarder_build_info";
 
@@ -87,6 +89,11 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
         metrics::Unit::Seconds,
         "When the certificate in use expires, Unix time"
     );
+    metrics::describe_gauge!(
+        LAST_RELOAD,
+        "1 if the settings that were read last are in use, 0 if they are bad and the ones before stayed"
+    );
+    metrics::gauge!(LAST_RELOAD).set(1.0);
     metrics::describe_gauge!(BUILD_INFO, "Always 1; the label says which version runs");
     metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics::gauge!(IN_FLIGHT).set(0.0);

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
@@ -32,11 +33,11 @@ use crate::temporal::connect::Settings;
 /// See [`Failure`].
 pub fn run(args: DevArgs) -> Result<(), Failure> {
     let folder = folder()?;
-    let outside = DevWorld {
+    let outside = Arc::new(DevWorld {
         secret: std::env::var(SHOPIFY_KEY)
             .ok()
             .map_or_else(|| made_once(&folder.join(SECRET), random_secret), Ok)?,
-    };
+    });
     let mut serve = args.serve;
     if !serve.no_tls && serve.cert.is_none() && serve.key.is_none() {
         let (cert, key) = certificate(&folder)?;
@@ -46,10 +47,10 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
     serve.admin.get_or_insert_with(|| ADMIN.to_owned());
     block_on(async {
         // Mistakes first: nothing is started for a configuration that cannot serve.
-        let ready = serve::prepare(&serve, &outside).await?;
+        let ready = serve::prepare(&serve, &*outside).await?;
         let temporal = temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder).await?;
         println!("{}", instructions(&ready, &outside.secret).await?);
-        let result = serve::until_signal(ready, &serve).await;
+        let result = serve::until_signal(ready, &serve, outside).await;
         if let Some(mut temporal) = temporal {
             temporal.kill().await?;
         }

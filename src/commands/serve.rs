@@ -7,16 +7,17 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
 
-use super::load::{self, Loaded};
+use super::load::{self, Loaded, World};
 use super::{Failure, block_on};
 use crate::cli::ServeArgs;
 use crate::core::config::listen::Listen;
 use crate::core::config::source::Verification;
 use crate::core::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
-use crate::server::{self, tls};
+use crate::reload::{Reload, SharedOutside};
+use crate::server;
+use crate::server::tls::{self, Certificate};
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
 use crate::{admin, telemetry};
@@ -25,7 +26,7 @@ use crate::{admin, telemetry};
 pub struct Ready {
     config: Config,
     temporal: Settings,
-    tls: Option<TlsAcceptor>,
+    certificate: Option<Arc<Certificate>>,
     public: TcpListener,
     admin: Option<TcpListener>,
 }
@@ -38,7 +39,7 @@ impl Ready {
 
     /// Whether they come over TLS.
     pub const fn has_tls(&self) -> bool {
-        self.tls.is_some()
+        self.certificate.is_some()
     }
 
     /// Where events go.
@@ -51,10 +52,11 @@ impl Ready {
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn run(args: &ServeArgs, outside: &dyn Outside) -> Result<(), Failure> {
+pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     block_on(async {
-        let ready = prepare(args, outside).await?;
-        until_signal(ready, args).await
+        let outside: SharedOutside = Arc::new(World);
+        let ready = prepare(args, &*outside).await?;
+        until_signal(ready, args, outside).await
     })
 }
 
@@ -62,7 +64,11 @@ pub fn run(args: &ServeArgs, outside: &dyn Outside) -> Result<(), Failure> {
 ///
 /// # Errors
 /// [`Failure::Reported`] if a second signal came before all requests were answered.
-pub async fn until_signal(ready: Ready, args: &ServeArgs) -> Result<(), Failure> {
+pub async fn until_signal(
+    ready: Ready,
+    args: &ServeArgs,
+    outside: SharedOutside,
+) -> Result<(), Failure> {
     telemetry::init_logs(args.log_format, args.debug);
     let mut signals = Signals::new()?;
     let (stop, stopped) = oneshot::channel();
@@ -72,7 +78,7 @@ pub async fn until_signal(ready: Ready, args: &ServeArgs) -> Result<(), Failure>
         signals.next().await;
     };
     tokio::select! {
-        result = serve(ready, async { drop(stopped.await) }) => result,
+        result = serve(ready, args, outside, async { drop(stopped.await) }) => result,
         () = second => {
             tracing::warn!("second signal: stopping at once");
             Err(Failure::Reported(1))
@@ -99,7 +105,9 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
         load::all(loaded.config, public, admin, loaded.temporal)?;
     let tls = config.tls.as_ref().map(tls::acceptor).transpose();
     Ok(Ready {
-        tls: tls.map_err(|problem| Failure::Configuration(vec![Mistake::new("TLS", problem)]))?,
+        certificate: tls
+            .map_err(|problem| Failure::Configuration(vec![Mistake::new("TLS", problem)]))?
+            .map(|acceptor| Arc::new(Certificate::new(acceptor))),
         config,
         temporal,
         public,
@@ -122,26 +130,36 @@ async fn bind(listen: Listen) -> Result<TcpListener, Mistake> {
 /// Serves until `shutdown`, then drains.
 ///
 /// # Errors
-/// If metrics cannot be set up.
-pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+/// If metrics or signals cannot be set up.
+pub async fn serve(
+    ready: Ready,
+    args: &ServeArgs,
+    outside: SharedOutside,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let metrics = telemetry::init_metrics()?;
+    announce(&ready)?;
     let Ready {
         config,
         temporal,
-        tls,
+        certificate,
         public,
         admin,
     } = ready;
-    let metrics = telemetry::init_metrics()?;
-    announce(&config, &public, admin.as_ref())?;
     let client = Client::new(temporal);
     let connecting = tokio::spawn(Arc::clone(&client).connect());
-    let forwarder = Arc::new(Forwarder::new(
-        forward::Settings {
-            sources: config.sources,
-            sealing: config.sealing,
-        },
-        client,
-    ));
+    let settings = forward::Settings {
+        sources: config.sources,
+        sealing: config.sealing,
+    };
+    let forwarder = Arc::new(Forwarder::new(settings, client));
+    let reload = Reload {
+        args: args.clone(),
+        outside,
+        forwarder: Arc::clone(&forwarder),
+        certificate: certificate.clone(),
+    };
+    let reloading = tokio::spawn(reload.watch(signal(SignalKind::hangup())?));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
     let admin = admin.map(|listener| {
         let stopped = async { drop(admin_stopped.await) };
@@ -152,8 +170,16 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
             stopped,
         ))
     });
-    server::run(public, tls, forwarder, config.drain_timeout, shutdown).await;
+    server::run(
+        public,
+        certificate,
+        forwarder,
+        config.drain_timeout,
+        shutdown,
+    )
+    .await;
     connecting.abort();
+    reloading.abort();
     drop(stop_admin);
     if let Some(admin) = admin {
         // An idle scraper's connection does not hold up the end.
@@ -163,12 +189,8 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
     Ok(())
 }
 
-fn announce(
-    config: &Config,
-    public: &TcpListener,
-    admin: Option<&TcpListener>,
-) -> Result<(), Failure> {
-    let tls = config.tls.is_some();
+fn announce(ready: &Ready) -> Result<(), Failure> {
+    let config = &ready.config;
     for warning in &config.warnings {
         tracing::warn!(setting = warning.place, "{}", warning.problem);
     }
@@ -191,11 +213,11 @@ fn announce(
     if let Some(expiry) = config.tls.as_ref().and_then(tls::expiry) {
         metrics::gauge!(telemetry::CERTIFICATE_EXPIRY).set(expiry as f64);
     }
-    if let Some(admin) = admin {
+    if let Some(admin) = &ready.admin {
         let address = admin.local_addr()?.to_string();
         tracing::info!(listener = "admin", address, tls = false, "listening");
     }
-    let address = public.local_addr()?.to_string();
+    let (address, tls) = (ready.address()?.to_string(), ready.has_tls());
     tracing::info!(listener = "public", address, tls, "listening");
     Ok(())
 }

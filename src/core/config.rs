@@ -35,7 +35,7 @@ pub struct Config {
 }
 
 /// What the operator said about Temporal; what is `None` Temporal's own files and variables decide.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Temporal {
     /// `host:port` or a URL.
     pub address: Option<String>,

@@ -1,6 +1,6 @@
 //! TLS: 1.2 and 1.3, ALPN h2 and http/1.1, aws-lc-rs.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
@@ -9,6 +9,29 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{Error, InconsistentKeys, ServerConfig, version};
 
 use crate::core::config::Identity;
+
+/// The certificate in use: replaced between two connections.
+pub struct Certificate(RwLock<TlsAcceptor>);
+
+impl Certificate {
+    /// Begins with this one.
+    pub const fn new(acceptor: TlsAcceptor) -> Self {
+        Self(RwLock::new(acceptor))
+    }
+
+    /// For the next connection.
+    pub fn current(&self) -> TlsAcceptor {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// From the next connection on this one.
+    pub fn replace(&self, acceptor: TlsAcceptor) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+}
 
 /// An acceptor for this certificate and key.
 ///
