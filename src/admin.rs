@@ -33,7 +33,6 @@ pub async fn run<T: Temporal>(
         .route(
             "/metrics",
             get(|| async move {
-                metrics.run_upkeep();
                 (
                     [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
                     metrics.render(),

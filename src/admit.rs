@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -25,6 +25,30 @@ pub enum Admitted {
     Webhook(Verified),
     /// No event: this is what the sender wants to hear.
     Handshake(Reply),
+}
+
+/// Before the body is read: a signature that belongs in a header has to be there.
+///
+/// # Errors
+/// [`Reject::InvalidSignature`]
+pub fn check_head(source: &Source, headers: &HeaderMap) -> Result<(), Reject> {
+    let Verification::Signature { verifiers, .. } = &source.verification else {
+        return Ok(());
+    };
+    let places = || {
+        verifiers
+            .iter()
+            .flat_map(|verifier| &verifier.scheme.locations)
+    };
+    let may_be_there = places().any(|place| match place {
+        Locator::Header(name) => headers.contains_key(name),
+        _ => true,
+    });
+    if may_be_there || source.provider.handshake.is_some() {
+        Ok(())
+    } else {
+        Err(Reject::InvalidSignature("no signature"))
+    }
 }
 
 /// Decides about a request to `source` from `peer`.

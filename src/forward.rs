@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::admit::{Admitted, Authorised, admit, check_tenant};
+use crate::admit::{self, Admitted, Authorised, admit, check_tenant};
 use crate::answer::{self, Answer};
 use crate::core::codec::Key;
 use crate::core::config::source::Source;
@@ -47,8 +47,8 @@ pub struct Settings {
     pub sealing: Option<Key>,
 }
 
-/// What a request's log line and metrics say, filled in as it becomes known. Nothing that an
-/// unverified caller sent gets here.
+/// What a request's log line and metrics say, filled in as it becomes known: after verification,
+/// where there is any.
 #[derive(Default)]
 struct Trail<'a> {
     source: Option<&'a str>,
@@ -81,12 +81,12 @@ impl<T: Temporal> Forwarder<T> {
     pub async fn answer(
         &self,
         request: Request<Incoming>,
+        request_id: &str,
         first_byte: Instant,
         peer: IpAddr,
     ) -> Answer {
         let _in_flight = Gauge::enter(IN_FLIGHT);
         let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
-        let request_id = Uuid::new_v4().simple().to_string();
         let (parts, mut body) = request.into_parts();
         let mut trail = Trail::default();
         let from = From { first_byte, peer };
@@ -94,18 +94,24 @@ impl<T: Temporal> Forwarder<T> {
             .handle(&settings, &parts, &mut body, from, &mut trail)
             .await;
         if !matches!(handled, Ok(Handled::Page(_))) {
-            report(&trail, &request_id, first_byte, &handled);
+            report(&trail, request_id, first_byte, &handled);
         }
         let mut answer = match handled {
-            Ok(Handled::Page(answer)) => answer,
+            Ok(Handled::Page(answer)) => {
+                tracing::debug!(request_id, status = answer.status().as_u16(), "page");
+                answer
+            }
             Ok(Handled::Handshake(reply)) => answer::handshake(&reply),
             Ok(Handled::Event(outcome, status)) => answer::success(&outcome, status),
-            Err(reject) => answer::problem(&reject, &request_id),
+            Err(reject) => answer::problem(&reject, request_id),
         };
-        answer::identify(&mut answer, &request_id);
-        let stalled = answer.status() == StatusCode::REQUEST_TIMEOUT;
-        let done = !stalled && intake::discard(&parts, body).await;
-        if !done && parts.version < Version::HTTP_2 {
+        answer::identify(&mut answer, request_id);
+        let usable = match answer.status() {
+            // The body is not coming; or where it ends is anybody's guess.
+            StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST => false,
+            _ => intake::discard(&parts, body, first_byte + LATEST).await,
+        };
+        if !usable && parts.version < Version::HTTP_2 {
             answer::close(&mut answer);
         }
         answer
@@ -135,8 +141,9 @@ impl<T: Temporal> Forwarder<T> {
         if !source.takes(&parts.method, parts.uri.query()) {
             return about(source, &parts.method).map(Handled::Page);
         }
+        admit::check_head(source, &parts.headers)?;
         let deadline = from.first_byte + source.provider.deadline - ANSWER_RESERVE;
-        let (received, _held) =
+        let (received, held) =
             intake::receive(parts, body, source.body_limit, deadline, &self.memory).await?;
         let verified = match admit(source, received, from.peer, &self.authorised)? {
             Admitted::Webhook(verified) => verified,
@@ -148,6 +155,10 @@ impl<T: Temporal> Forwarder<T> {
         trail.topic.clone_from(&event.topic);
         let plan = Plan::new(&event, source)?;
         let start = settings.start(source, &event, plan)?;
+        let size = u32::try_from(start.input.encoded_len()).unwrap_or(u32::MAX);
+        let full = |_| Reject::Unavailable("too many bodies in memory".to_owned());
+        let _encoded = self.memory.try_acquire_many(size).map_err(full)?;
+        drop((event, verified, held));
         let full = |_| Reject::Unavailable("too many starts in flight".to_owned());
         let _place = self.starts.try_acquire().map_err(full)?;
         self.temporal
@@ -165,15 +176,14 @@ impl Settings {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), self.seal(payload::text(&value))))
             .collect();
-        let payloads = Payloads {
+        let input = Payloads {
             payloads: vec![input],
         };
-        if payloads.encoded_len() > MAX_PAYLOAD {
+        if input.encoded_len() > MAX_PAYLOAD {
             return Err(Reject::TooLarge(
                 "encoded, the event is over Temporal's limit of 2 MiB",
             ));
         }
-        let [input] = <[Payload; 1]>::try_from(payloads.payloads).unwrap_or_default();
         Ok(Start {
             workflow_id: plan.workflow_id,
             workflow_type: plan.workflow_type,
@@ -190,6 +200,16 @@ impl Settings {
             None => payload,
         }
     }
+}
+
+/// A request of which not even the head arrived.
+pub fn count_unread(reject: &Reject) {
+    let labels = [("source", "none"), ("outcome", reject.row().label)];
+    metrics::counter!(REQUESTS, &labels).increment(1);
+    tracing::debug!(
+        outcome = reject.row().label,
+        "a request's head did not arrive"
+    );
 }
 
 /// One log line and one metric for each request to a source, and for each that fits nothing.
@@ -257,5 +277,7 @@ const MAX_STARTS: usize = 512;
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
 /// Temporal takes a start's payloads up to 2 MiB, encoded.
 const MAX_PAYLOAD: usize = 2 * 1024 * 1024;
+/// When the remains of a body are not waited for any longer, from the first byte.
+const LATEST: Duration = Duration::from_secs(2);
 /// Of the deadline, what is left for writing the answer.
 const ANSWER_RESERVE: Duration = Duration::from_millis(150);

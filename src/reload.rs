@@ -168,7 +168,7 @@ impl Recorder<'_> {
 }
 
 impl Outside for Recorder<'_> {
-    fn env(&self, name: &str) -> Option<String> {
+    fn env(&self, name: &str) -> Option<Vec<u8>> {
         self.outside.env(name)
     }
 

@@ -5,13 +5,15 @@ pub mod intake;
 pub mod tls;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use futures_util::FutureExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::tls::Certificate;
 use crate::forward::Forwarder;
@@ -28,42 +30,46 @@ pub async fn run<T: Temporal>(
 ) {
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
+    let permits = Arc::new(Semaphore::new(max_connections()));
+    let serve = |connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr| {
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+            tracing::debug!("too many connections");
+            return;
+        };
+        let tls = certificate
+            .as_ref()
+            .map(|certificate| certificate.current());
+        let (forwarder, stopped) = (Arc::clone(&forwarder), stopped.clone());
+        connections.spawn(async move {
+            connection::serve(stream, peer.ip(), tls, forwarder, stopped).await;
+            drop(permit);
+        });
+    };
     tokio::pin!(shutdown);
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut complained: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
             () = &mut shutdown => break,
         };
-        let (stream, peer) = match accepted {
-            Ok((stream, peer)) => (stream, peer.ip()),
+        match accepted {
+            Ok((stream, peer)) => serve(&mut connections, stream, peer),
             Err(error) => {
                 // Most often: out of file descriptors. Whoever is connected can still finish.
-                tracing::warn!(%error, "cannot accept a connection");
+                if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+                    tracing::warn!(%error, "cannot accept connections");
+                    complained = Some(Instant::now());
+                }
                 sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-            tracing::debug!("too many connections");
-            continue;
-        };
-        let serve = connection::serve(
-            stream,
-            peer,
-            certificate
-                .as_ref()
-                .map(|certificate| certificate.current()),
-            Arc::clone(&forwarder),
-            stopped.clone(),
-        );
-        connections.spawn(async move {
-            serve.await;
-            drop(permit);
-        });
+        }
     }
     forwarder.pages.drain();
+    // Who has connected already is served: the kernel has said yes in our name.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        serve(&mut connections, stream, peer);
+    }
     drop(listener);
     let _ = stop.send(true);
     let open = connections.len();
@@ -78,6 +84,12 @@ pub async fn run<T: Temporal>(
             "stopped before every connection was done"
         );
     }
+}
+
+/// As many connections as there are file descriptors for, and some left for everything else.
+fn max_connections() -> usize {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    usize::try_from(files / 5 * 4).map_or(MAX_CONNECTIONS, |share| share.min(MAX_CONNECTIONS))
 }
 
 const MAX_CONNECTIONS: usize = 10_000;

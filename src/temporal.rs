@@ -6,7 +6,7 @@ pub mod status;
 
 use std::future::Future;
 
-use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload};
+use temporalio_common::protos::temporal::api::common::v1::{Memo, Payloads};
 use tokio::time::Instant;
 
 use crate::core::outcome::{Outcome, Reject};
@@ -35,7 +35,7 @@ pub struct Start {
     /// The workflow's task queue.
     pub task_queue: String,
     /// The one argument.
-    pub input: Payload,
+    pub input: Payloads,
     /// The memo.
     pub memo: Memo,
     /// Random, one per delivery. Were it derived from the event, Temporal would call a

@@ -69,9 +69,9 @@ struct DevWorld {
 }
 
 impl Outside for DevWorld {
-    fn env(&self, name: &str) -> Option<String> {
+    fn env(&self, name: &str) -> Option<Vec<u8>> {
         if name == SHOPIFY_KEY {
-            return Some(self.secret.clone());
+            return Some(self.secret.clone().into_bytes());
         }
         World.env(name)
     }

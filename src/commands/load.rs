@@ -1,12 +1,13 @@
 //! Flags, environment and file -> checked settings, every mistake of all of them in one run.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::Failure;
 use crate::cli::ServeArgs;
 use crate::core::config::file::File;
 use crate::core::config::listen::{self, Listen};
-use crate::core::config::{Config, Identity, Mistake, Outside};
+use crate::core::config::{Config, Identity, Mistake, Outside, temporal};
 use crate::server::tls;
 use crate::temporal::connect::{self, Settings};
 
@@ -38,11 +39,10 @@ impl Loaded {
                 Err(mistakes)
             }
         };
-        let said = config.as_ref().map(|config| config.temporal.clone());
         Ok(Self {
             public: listen::public(args, &file),
             admin: listen::admin(args, &file),
-            temporal: connect::settings(&said.unwrap_or_default()),
+            temporal: connect::settings(&temporal(args, &file, outside)),
             config,
         })
     }
@@ -73,8 +73,8 @@ pub fn all<P, A>(
 pub struct World;
 
 impl Outside for World {
-    fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+    fn env(&self, name: &str) -> Option<Vec<u8>> {
+        std::env::var_os(name).map(OsString::into_encoded_bytes)
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {

@@ -228,8 +228,8 @@ fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failur
         Some(text) => Some(SecretRef::from(text.clone())),
         None => World
             .env(&variable)
-            .or_else(dev::secret)
-            .map(SecretRef::from),
+            .map(|_| SecretRef::Env(variable.clone()))
+            .or_else(|| dev::secret().map(SecretRef::from)),
     };
     let reference = reference.ok_or_else(|| {
         Failure::Usage(format!(

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -146,6 +148,7 @@ pub async fn serve(
         public,
         admin,
     } = ready;
+    let upkeep = tokio::spawn(keep_up(metrics.clone()));
     let client = Client::new(temporal);
     let connecting = tokio::spawn(Arc::clone(&client).connect());
     let settings = forward::Settings {
@@ -180,6 +183,7 @@ pub async fn serve(
     .await;
     connecting.abort();
     reloading.abort();
+    upkeep.abort();
     drop(stop_admin);
     if let Some(admin) = admin {
         // An idle scraper's connection does not hold up the end.
@@ -187,6 +191,14 @@ pub async fn serve(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Without this, samples pile up until somebody asks for the metrics.
+async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
 }
 
 fn announce(ready: &Ready) -> Result<(), Failure> {
@@ -244,4 +256,5 @@ impl Signals {
     }
 }
 
-const ADMIN_GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
+const UPKEEP: Duration = Duration::from_secs(5);
+const ADMIN_GOODBYE: Duration = Duration::from_secs(1);

@@ -54,8 +54,8 @@ pub struct Identity {
 
 /// What a configuration may ask of the world.
 pub trait Outside {
-    /// The variable's value, `None` if it is not set.
-    fn env(&self, name: &str) -> Option<String>;
+    /// The variable's bytes, `None` if it is not set.
+    fn env(&self, name: &str) -> Option<Vec<u8>>;
     /// The bytes of a file, or why there are none.
     fn read(&self, path: &Path) -> Result<Vec<u8>, String>;
     /// Whether certificate chain and key (PEM) can serve TLS together.
@@ -97,14 +97,7 @@ impl Config {
                 .drain_timeout
                 .or(file.server.drain_timeout)
                 .unwrap_or(DRAIN_TIMEOUT),
-            temporal: Temporal {
-                address: args
-                    .endpoint
-                    .clone()
-                    .or_else(|| outside.env("TEMPORAL_ADDRESS"))
-                    .or_else(|| file.address.clone()),
-                namespace: args.namespace.clone().or_else(|| file.namespace.clone()),
-            },
+            temporal: temporal(args, file, outside),
             sealing: sealing(file, outside, &mut mistakes),
             sources: source::sources(args, file, outside, &mut mistakes),
             warnings: warnings(file),
@@ -115,6 +108,23 @@ impl Config {
             Err(mistakes)
         }
     }
+}
+
+/// What the operator said about Temporal.
+pub fn temporal(args: &ServeArgs, file: &File, outside: &dyn Outside) -> Temporal {
+    let address = args.endpoint.clone();
+    let address = address.or_else(|| text(outside, "TEMPORAL_ADDRESS"));
+    let namespace = args.namespace.clone();
+    Temporal {
+        address: address.or_else(|| file.address.clone()),
+        namespace: namespace.or_else(|| file.namespace.clone()),
+    }
+}
+
+/// A variable that is no secret.
+fn text(outside: &dyn Outside, name: &str) -> Option<String> {
+    let bytes = outside.env(name)?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn tls(
@@ -200,9 +210,8 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
     let is_in_file =
         entries().any(|entry| matches!(&entry.key, SecretRef::Env(name) if name == "AES_KEY"));
     if let Some(digits) = outside.env("AES_KEY").filter(|_| !is_in_file) {
-        let id = outside
-            .env("AES_KEY_ID")
-            .unwrap_or_else(|| AES_KEY_ID.to_owned());
+        let id = text(outside, "AES_KEY_ID").unwrap_or_else(|| AES_KEY_ID.to_owned());
+        let digits = String::from_utf8_lossy(&digits);
         return keep(mistakes, "AES_KEY", Key::from_hex(&id, digits.trim()));
     }
     if outside.env("AES_KEY_ID").is_some() {
@@ -238,9 +247,7 @@ pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, S
         SecretRef::Env(name) => outside
             .env(name)
             .ok_or_else(|| format!("{name} is not set"))
-            .and_then(|text| {
-                Secret::new(text.into_bytes()).ok_or_else(|| format!("{name} is empty"))
-            }),
+            .and_then(|text| Secret::new(text).ok_or_else(|| format!("{name} is empty"))),
         SecretRef::Literal(secret) => secret
             .clone()
             .ok_or_else(|| "empty: expected \"env:NAME\" or \"file:PATH\"".to_owned()),

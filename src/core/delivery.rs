@@ -187,6 +187,7 @@ impl Delivery {
         }
         Received {
             method: Method::POST,
+            path: String::new(),
             query: self.query.clone(),
             headers,
             body: Bytes::from(self.body.clone()),

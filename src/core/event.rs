@@ -68,12 +68,13 @@ impl Event {
     }
 }
 
-/// The hex SHA-256 of method, query and body, each after its length.
+/// The hex SHA-256 of method, path, query and body, each after its length.
 pub(in crate::core) fn request_sha256(received: &Received) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let query = received.query.as_deref().unwrap_or_default();
     for part in [
         received.method.as_str().as_bytes(),
+        received.path.as_bytes(),
         query.as_bytes(),
         &received.body,
     ] {
@@ -264,6 +265,7 @@ mod tests {
         }
         Received {
             method: Method::POST,
+            path: String::new(),
             query: None,
             headers: map,
             body: Bytes::copy_from_slice(body),

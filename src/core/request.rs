@@ -12,8 +12,10 @@ use super::multipart;
 
 /// One request to a source, its body complete and untouched.
 pub struct Received {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, …
     pub method: Method,
+    /// The source's path.
+    pub path: String,
     /// The raw query, without the `?`.
     pub query: Option<String>,
     /// All headers, names in lower case.

@@ -72,6 +72,8 @@ pub struct Template(Vec<Piece>);
 enum Piece {
     Text(String),
     Hole(Variable),
+    /// `:{topic}`, or nothing.
+    TopicSuffix,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,11 +92,15 @@ struct Scope<'a> {
 }
 
 impl Template {
-    /// This template followed by `:{topic}`.
+    /// This template followed by `:{topic}`, for events that have one.
     pub fn per_topic(mut self) -> Self {
-        self.0.push(Piece::Text(":".to_owned()));
-        self.0.push(Piece::Hole(Variable::Topic));
+        self.0.push(Piece::TopicSuffix);
         self
+    }
+
+    /// Whether different events get different texts.
+    pub fn names_event(&self) -> bool {
+        self.0.contains(&Piece::Hole(Variable::EventId))
     }
 
     /// The text, if it has no holes.
@@ -111,6 +117,12 @@ impl Template {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Hole(variable) => out.push_str(variable.value(scope)?),
+                Piece::TopicSuffix => {
+                    if let Some(topic) = &scope.event.topic {
+                        out.push(':');
+                        out.push_str(topic);
+                    }
+                }
             }
         }
         Ok(out)

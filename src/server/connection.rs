@@ -20,11 +20,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use uuid::Uuid;
 
 use super::tls::H2;
-use crate::answer::{Answer, problem};
+use crate::answer::{Answer, identify, problem};
 use crate::core::outcome::Reject;
-use crate::forward::Forwarder;
+use crate::forward::{self, Forwarder};
 use crate::telemetry::{CONNECTIONS, Gauge};
 use crate::temporal::Temporal;
 
@@ -41,7 +42,13 @@ pub(super) async fn serve<T: Temporal>(
     let Some(tls) = tls else {
         return http1(stream, peer, forwarder, stopped).await;
     };
-    match timeout(HANDSHAKE, tls.accept(stream)).await {
+    let mut stopping = stopped.clone();
+    let handshake = tokio::select! {
+        handshake = timeout(HANDSHAKE, tls.accept(stream)) => handshake,
+        // Nothing was asked yet.
+        () = async { drop(stopping.wait_for(|stopped| *stopped).await); sleep(GOODBYE).await } => return,
+    };
+    match handshake {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
             http2(stream, peer, forwarder, stopped).await;
         }
@@ -79,7 +86,8 @@ async fn http1<S, T>(
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
-        .half_close(false)
+        // A client that has said all it has to say still gets its answer.
+        .half_close(true)
         .serve_connection(io, service);
     let end = drive(
         &mut connection,
@@ -89,6 +97,7 @@ async fn http1<S, T>(
     )
     .await;
     if end == End::HeadTooSlow {
+        forward::count_unread(&Reject::TooSlow);
         let mut stream = connection.into_parts().io.into_inner().stream;
         let farewell = async {
             let _ = stream.write_all(HEAD_TOO_SLOW).await;
@@ -148,10 +157,14 @@ async fn respond<T: Temporal>(
     peer: IpAddr,
 ) -> Result<Answer, Infallible> {
     let first_byte = busy.first_byte;
-    let task = tokio::spawn(async move { forwarder.answer(request, first_byte, peer).await });
+    let request_id = Uuid::new_v4().simple().to_string();
+    let id = request_id.clone();
+    let task = tokio::spawn(async move { forwarder.answer(request, &id, first_byte, peer).await });
     let answer = task.await.unwrap_or_else(|_| {
-        tracing::error!("a request's task panicked");
-        problem(&Reject::Internal("panic"), "unknown")
+        tracing::error!(request_id, "a request's task panicked");
+        let mut answer = problem(&Reject::Internal("panic"), &request_id);
+        identify(&mut answer, &request_id);
+        answer
     });
     drop(busy);
     Ok(answer)
@@ -180,8 +193,18 @@ where
     tokio::select! {
         result = &mut *connection => return ended(result),
         () = stop => {
-            shut_down(Pin::new(connection));
-            return ended(connection.await);
+            shut_down(Pin::new(&mut *connection));
+            let unfinished = async {
+                sleep(GOODBYE).await;
+                while !activity.is_idle() {
+                    sleep(POLL).await;
+                }
+            };
+            tokio::select! {
+                result = &mut *connection => return ended(result),
+                // A head that nobody finishes does not hold up the end.
+                () = unfinished => return End::Over,
+            }
         }
         () = watchdog => {}
     }
@@ -232,6 +255,10 @@ impl Activity {
 
     fn with<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.with(|state| state.in_flight == 0)
     }
 
     /// When the head that is being read began.
@@ -306,7 +333,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        // Line ends between requests are no beginning of a head (RFC 9112, section 2.2).
+        if buf.filled()[before..]
+            .iter()
+            .any(|byte| !b"\r\n".contains(byte))
+        {
             self.activity.with(|state| {
                 state.first_byte.get_or_insert_with(Instant::now);
             });
@@ -354,5 +385,6 @@ const IDLE: Duration = Duration::from_secs(60);
 const GOODBYE: Duration = Duration::from_secs(2);
 const HEAD_TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+const POLL: Duration = Duration::from_millis(50);
 const MAX_HEAD: usize = 32 * 1024;
 const MAX_HEADERS: usize = 100;

@@ -87,6 +87,7 @@ pub async fn receive<'a>(
     }
     let received = Received {
         method: parts.method.clone(),
+        path: parts.uri.path().to_owned(),
         query: parts.uri.query().map(str::to_owned),
         headers: parts.headers.clone(),
         body: bytes.freeze(),
@@ -97,7 +98,7 @@ pub async fn receive<'a>(
 
 /// Reads on for a moment after an early answer, so that the client is still there when the
 /// answer comes. `false`: there is more, and an HTTP/1 connection is good for nothing.
-pub async fn discard(parts: &Parts, mut body: Incoming) -> bool {
+pub async fn discard(parts: &Parts, mut body: Incoming, latest: Instant) -> bool {
     if body.is_end_stream() {
         return true;
     }
@@ -105,7 +106,7 @@ pub async fn discard(parts: &Parts, mut body: Incoming) -> bool {
         // Reading would ask the client for the body.
         return false;
     }
-    let until = Instant::now() + DISCARD_TIME;
+    let until = latest.min(Instant::now() + DISCARD_TIME);
     let mut bytes = 0;
     while bytes <= DISCARD_BYTES {
         match timeout_at(until, body.frame()).await {

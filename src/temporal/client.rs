@@ -6,7 +6,7 @@ use std::time::Duration;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
 use temporalio_client::{Connection, RetryOptions};
-use temporalio_common::protos::temporal::api::common::v1::{Payloads, WorkflowType};
+use temporalio_common::protos::temporal::api::common::v1::WorkflowType;
 use temporalio_common::protos::temporal::api::enums::v1::{
     WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
@@ -102,9 +102,7 @@ impl Client {
                 name: start.task_queue,
                 ..TaskQueue::default()
             }),
-            input: Some(Payloads {
-                payloads: vec![start.input],
-            }),
+            input: Some(start.input),
             identity: self.settings.options.identity.clone(),
             request_id: start.request_id,
             workflow_id_reuse_policy: WorkflowIdReusePolicy::RejectDuplicate.into(),

@@ -1,6 +1,7 @@
 //! The connection's settings: Temporal's own variables and temporal.toml by the official client's
 //! loader, what the operator said on top.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use temporalio_client::envconfig::{ClientConfigProfile, LoadClientConfigProfileOptions};
@@ -32,8 +33,9 @@ pub fn settings(said: &Temporal) -> Result<Settings, Mistake> {
         )
     };
     let load = LoadClientConfigProfileOptions::builder().build();
+    let variables = variables().map_err(|name| wrong(&format!("{name} is not UTF-8")))?;
     let mut profile: ClientConfigProfile =
-        load_client_config_profile(load, None).map_err(|error| wrong(&error))?;
+        load_client_config_profile(load, Some(&variables)).map_err(|error| wrong(&error))?;
     if let Some(address) = &said.address {
         profile.address = Some(address.clone());
     }
@@ -56,11 +58,29 @@ pub fn settings(said: &Temporal) -> Result<Settings, Mistake> {
     // `localhost`) in the rotation.
     options.dns_load_balancing = None;
     options.keep_alive = Some(keep_alive());
+    if namespace.is_empty() {
+        return Err(wrong(&"the namespace is empty"));
+    }
     Ok(Settings {
         options,
         namespace,
         address,
     })
+}
+
+/// Temporal's own variables. The loader would panic at any variable that is not UTF-8.
+///
+/// # Errors
+/// The name of one of Temporal's whose value is not.
+fn variables() -> Result<HashMap<String, String>, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with("TEMPORAL_"))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(name),
+        })
+        .collect()
 }
 
 fn keep_alive() -> ClientKeepAliveOptions {

@@ -185,6 +185,13 @@ fn source(
     let mut provider = entry.provider.clone()?;
     let verification = verification(&entry, &provider, verify_token.as_ref(), outside, problems);
     circumstances(&entry, &provider, problems);
+    let id = entry.workflow_id.as_ref().unwrap_or(&provider.workflow_id);
+    if !id.names_event() {
+        problems.push(
+            "workflow_id: must contain {event_id}: without it different events are one workflow"
+                .to_owned(),
+        );
+    }
     let per_topic = args.no_global_queue || args.global_queue == Some(false);
     let file::Source {
         path,

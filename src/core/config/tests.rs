@@ -13,8 +13,8 @@ struct Fake {
 }
 
 impl Outside for Fake {
-    fn env(&self, name: &str) -> Option<String> {
-        self.env.get(name).map(|&text| text.to_owned())
+    fn env(&self, name: &str) -> Option<Vec<u8>> {
+        self.env.get(name).map(|&text| text.into())
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {

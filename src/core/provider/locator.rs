@@ -26,7 +26,7 @@ pub enum Locator {
     Form(String),
     /// `body-sha256`: the hex SHA-256 of the body.
     BodySha256,
-    /// `request-sha256`: the hex SHA-256 of method, query and body.
+    /// `request-sha256`: the hex SHA-256 of method, path, query and body.
     RequestSha256,
     /// `A + B`: the first has to be there, what is there of the others follows after dots.
     Joined(Vec<Self>),

@@ -23,6 +23,7 @@ fn received(headers: &[(&str, &str)], body: &str) -> Received {
     }
     Received {
         method: Method::POST,
+        path: String::new(),
         query: None,
         headers: map,
         body: Bytes::copy_from_slice(body.as_bytes()),
