@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::core::config::Mistake;
 use crate::core::payload::Format;
 
 /// Verifies webhooks and starts exactly one Temporal workflow per event.
@@ -22,6 +23,76 @@ pub struct Cli {
     /// The flags of `serve`.
     #[command(flatten)]
     pub serve: ServeArgs,
+}
+
+impl Cli {
+    /// The command line's definition.
+    pub fn definition() -> clap::Command {
+        // What stands in the environment is not for a help text.
+        let mut command = Self::command().mut_args(|arg| arg.hide_env_values(true));
+        let names: Vec<_> = command
+            .get_subcommands()
+            .map(|c| c.get_name().to_owned())
+            .collect();
+        for name in names {
+            command = command.mut_subcommand(name, |c| c.mut_args(|arg| arg.hide_env_values(true)));
+        }
+        command
+    }
+
+    /// Parses the process's arguments.
+    ///
+    /// # Errors
+    /// What clap has to say, help and version included.
+    pub fn from_process() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::definition().try_get_matches()?)
+    }
+
+    /// What is wrong with the variables of flags: each is checked by itself, so that one run finds
+    /// all.
+    pub fn environment_mistakes() -> Vec<Mistake> {
+        let definition = Self::definition();
+        let mistake = |arg: &clap::Arg| {
+            let name = arg.get_env()?.to_string_lossy().into_owned();
+            let value = std::env::var_os(&name)?;
+            let place = format!("{name} (--{})", arg.get_long().unwrap_or_default());
+            if value.is_empty() {
+                return Some(Mistake::new(place, "empty: give a value or unset it"));
+            }
+            let alone = clap::Arg::new("value")
+                .allow_hyphen_values(true)
+                .value_parser(arg.get_value_parser().clone());
+            let alone = clap::Command::new(NAME).no_binary_name(true).arg(alone);
+            let error = alone.try_get_matches_from([value]).err()?;
+            let text = error.to_string();
+            let problem = text.lines().take_while(|line| !line.is_empty());
+            let problem = problem.map(str::trim).collect::<Vec<_>>().join(" ");
+            Some(Mistake::new(
+                place,
+                problem.replace("error: ", "").replace(" for '[value]'", ""),
+            ))
+        };
+        definition.get_arguments().filter_map(mistake).collect()
+    }
+
+    /// Whether flags of `serve` matter.
+    pub const fn serves(&self) -> bool {
+        matches!(
+            self.command,
+            None | Some(Command::Serve(_) | Command::Dev(_) | Command::Check(_))
+        )
+    }
+
+    /// Whether the list of environment variables was asked for.
+    pub const fn wants_environment(&self) -> bool {
+        let serve = match &self.command {
+            Some(Command::Serve(args)) => args,
+            Some(Command::Dev(args)) => &args.serve,
+            Some(Command::Check(args)) => &args.serve,
+            _ => &self.serve,
+        };
+        serve.help_env_vars
+    }
 }
 
 /// The subcommands.
@@ -256,8 +327,6 @@ Exit codes: 0 fine, 64 usage, 78 configuration, 1 anything else.";
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -265,7 +265,8 @@ enum Handled {
     Page(Answer),
 }
 
-fn nonce() -> [u8; 12] {
+/// A nonce that was never used before.
+pub fn nonce() -> [u8; 12] {
     let mut nonce = [0; 12];
     aws_lc_rs::rand::fill(&mut nonce).expect("the system gives random numbers");
     nonce

@@ -2,20 +2,21 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use temporal_webhook_forwarder::cli::Cli;
 use temporal_webhook_forwarder::commands::{self, Failure};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
+    let mistakes = Cli::environment_mistakes();
+    let result = match Cli::from_process() {
+        Err(error) if mistakes.is_empty() || !error.use_stderr() => {
             // A broken pipe is nobody's concern here.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { EX_USAGE } else { 0 });
         }
+        Ok(cli) if mistakes.is_empty() || !cli.serves() => commands::run(cli),
+        _ => Err(Failure::Configuration(mistakes)),
     };
-    match commands::run(cli) {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Configuration(mistakes)) => {
             for mistake in mistakes {

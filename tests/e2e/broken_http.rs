@@ -98,17 +98,47 @@ fn a_body_cut_off_starts_nothing_and_the_next_request_is_served() {
 }
 
 #[test]
-fn an_early_413_comes_before_the_body_is_sent() {
+fn an_early_refusal_comes_before_the_body_is_sent() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        let too_large = "Content-Length: 99999999\r\nX-Shopify-Hmac-Sha256: AAAA";
+        let unsigned = "Content-Length: 10";
+        for (lines, expected) in [(too_large, "HTTP/1.1 413"), (unsigned, "HTTP/1.1 401")] {
+            let mut stream = raw::connect(&forwarder).await;
+            let head = format!(
+                "POST {SHOPIFY} HTTP/1.1\r\nHost: a\r\n{lines}\r\nExpect: 100-continue\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.expect("it reads");
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.expect("an answer");
+            assert_eq!(String::from_utf8_lossy(&answer), expected);
+        }
+    });
+}
+
+#[test]
+fn a_line_end_between_requests_is_no_request() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig {
+            tls: false,
+            ..ForwarderConfig::default()
+        })
+        .await;
         let mut stream = raw::connect(&forwarder).await;
-        let head = format!(
-            "POST {SHOPIFY} HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.expect("it reads");
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer).await.expect("an answer");
-        assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 413");
+        for _ in 0..2 {
+            let order = Delivery::order();
+            let bytes = request(&order, &["Host: a"]);
+            let text = String::from_utf8_lossy(&bytes).replacen("Connection: close\r\n", "", 1);
+            stream.write_all(text.as_bytes()).await.expect("it reads");
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.expect("an answer");
+            assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 200");
+            let mut rest = [0; 4096];
+            let _ = stream.read(&mut rest).await.expect("the rest of it");
+            stream.write_all(b"\r\n").await.expect("it reads");
+            // Longer than an answer may take, were the line end taken for a beginning.
+            tokio::time::sleep(std::time::Duration::from_millis(4500)).await;
+        }
     });
 }
 
