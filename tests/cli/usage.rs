@@ -101,7 +101,22 @@ fn wrong_usage_is_exit_64_and_names_what_is_wrong() {
         assert!(run.stderr.contains(named), "{named}: {run:?}");
         assert_eq!(run.stdout, "", "{args:?}");
     }
-    let run = Run::new(&[], &[("TWF_PORT", "high")]);
-    assert_eq!(run.code, Some(64), "{run:?}");
-    assert!(run.stderr.contains("high"), "{run:?}");
+}
+
+#[test]
+fn variables_that_are_wrong_are_configuration_and_named_in_one_run() {
+    let run = Run::new(
+        &[],
+        &[("TWF_PORT", "high"), ("TWF_HOST", ""), ("TWF_NO_TLS", "so")],
+    );
+    assert_eq!(run.code, Some(78), "{run:?}");
+    for named in [
+        "TWF_PORT (--port): ",
+        "TWF_HOST (--host): empty",
+        "TWF_NO_TLS",
+    ] {
+        assert!(run.stderr.contains(named), "{named}: {run:?}");
+    }
+    // What does not serve does not mind.
+    assert_eq!(Run::new(&["man"], &[("TWF_HOST", "")]).code, Some(0));
 }
