@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -16,6 +16,7 @@ use crate::core::handshake::{Refusal, Reply};
 use crate::core::outcome::Reject;
 use crate::core::provider::locator::Locator;
 use crate::core::request::{Proof, Received, Verified};
+use crate::core::verify::key::Key;
 use crate::core::verify::verify;
 use crate::telemetry::KEY_USED;
 
@@ -60,6 +61,7 @@ pub fn admit(
     received: Received,
     peer: IpAddr,
     authorised: &Authorised,
+    fetched: &[Option<Arc<Key>>],
 ) -> Result<Admitted, Reject> {
     let handshake = source.provider.handshake;
     if let Some(handshake) = handshake {
@@ -91,8 +93,15 @@ pub fn admit(
                 (Some(tenant), Some(claimed)) => tenant == claimed,
                 _ => true,
             };
-            let verified = verify(verifiers, &source.circumstances, may, received, now)
-                .map_err(Reject::InvalidSignature)?;
+            let verified = verify(
+                verifiers,
+                &source.circumstances,
+                may,
+                fetched,
+                received,
+                now,
+            )
+            .map_err(Reject::InvalidSignature)?;
             count(source, secrets, verified.proof());
             verified
         }
@@ -101,7 +110,7 @@ pub fn admit(
         let keys = shared_keys(source);
         let key = match verified.proof() {
             Proof::Secret(index) => keys.get(index),
-            Proof::Address | Proof::Unverified => keys.first(),
+            Proof::FetchedKey | Proof::Address | Proof::Unverified => keys.first(),
         };
         let reply = handshake.signed(verified.received(), key);
         if let Some(reply) = reply.map_err(refused)? {

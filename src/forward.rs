@@ -23,6 +23,7 @@ use crate::core::handshake::Reply;
 use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::payload;
 use crate::core::route::Plan;
+use crate::fetch::Keys;
 use crate::pages::{Pages, about};
 use crate::server::intake;
 use crate::telemetry::{Gauge, IN_FLIGHT, REQUEST_DURATION, REQUESTS};
@@ -35,6 +36,7 @@ pub struct Forwarder<T> {
     settings: RwLock<Arc<Settings>>,
     temporal: Arc<T>,
     authorised: Authorised,
+    keys: Keys,
     starts: Semaphore,
     memory: Semaphore,
 }
@@ -64,6 +66,7 @@ impl<T: Temporal> Forwarder<T> {
             settings: RwLock::new(Arc::new(settings)),
             temporal,
             authorised: Authorised::default(),
+            keys: Keys::default(),
             starts: Semaphore::new(MAX_STARTS),
             memory: Semaphore::new(MAX_MEMORY),
         }
@@ -145,7 +148,8 @@ impl<T: Temporal> Forwarder<T> {
         let deadline = from.first_byte + source.provider.deadline - ANSWER_RESERVE;
         let (received, held) =
             intake::receive(parts, body, source.body_limit, deadline, &self.memory).await?;
-        let verified = match admit(source, received, from.peer, &self.authorised)? {
+        let fetched = self.keys.named_by(source, &received, deadline).await?;
+        let verified = match admit(source, received, from.peer, &self.authorised, &fetched)? {
             Admitted::Webhook(verified) => verified,
             Admitted::Handshake(reply) => return Ok(Handled::Handshake(reply)),
         };

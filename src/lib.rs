@@ -17,6 +17,7 @@ pub mod answer;
 pub mod cli;
 pub mod commands;
 pub mod core;
+pub mod fetch;
 pub mod forward;
 pub mod pages;
 pub mod reload;

@@ -124,7 +124,7 @@ fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(
         }
     }
     let verified = match verified.proof() {
-        Proof::Secret(_) | Proof::Address => "true",
+        Proof::Secret(_) | Proof::FetchedKey | Proof::Address => "true",
         Proof::Unverified => "false",
     };
     let own = [source, received.method.as_str(), verified];

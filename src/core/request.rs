@@ -98,6 +98,8 @@ pub struct Verified {
 pub enum Proof {
     /// The signature matched the source's secret of this index.
     Secret(usize),
+    /// The signature matched a key that was fetched from the sender's host.
+    FetchedKey,
     /// The sender's address was authorised by a handshake.
     Address,
     /// The operator switched verification off for the source.
@@ -110,6 +112,14 @@ impl Verified {
         Self {
             received,
             proof: Proof::Secret(index),
+        }
+    }
+
+    /// For [`verify`](super::verify::verify) alone: the signature matched a fetched key.
+    pub(in crate::core) const fn by_fetched_key(received: Received) -> Self {
+        Self {
+            received,
+            proof: Proof::FetchedKey,
         }
     }
 

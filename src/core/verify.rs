@@ -6,6 +6,7 @@ pub mod signed;
 mod sns;
 mod twilio;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -36,7 +37,7 @@ pub struct Circumstances {
 }
 
 /// Proves the sender: any signature by any key under any scheme will do, of the secrets that `may`
-/// be used. `now` is compared with signed timestamps. On failure the text says why, for the log.
+/// be used and of the keys that were `fetched`, one for each verifier. `now` is compared with signed timestamps. On failure the text says why, for the log.
 ///
 /// # Errors
 /// The reason of the first scheme whose signature is there.
@@ -44,13 +45,16 @@ pub fn verify(
     verifiers: &[Verifier],
     circumstances: &Circumstances,
     may: impl Fn(usize) -> bool,
+    fetched: &[Option<Arc<Key>>],
     received: Received,
     now: SystemTime,
 ) -> Result<Verified, &'static str> {
     let mut reason = None;
-    for verifier in verifiers {
-        match check(verifier, circumstances, &may, &received, now) {
-            Ok(index) => return Ok(Verified::by_secret(received, index)),
+    for (index, verifier) in verifiers.iter().enumerate() {
+        let fetched = fetched.get(index).and_then(Option::as_deref);
+        match check(verifier, circumstances, &may, fetched, &received, now) {
+            Ok(Some(index)) => return Ok(Verified::by_secret(received, index)),
+            Ok(None) => return Ok(Verified::by_fetched_key(received)),
             Err(NO_SIGNATURE) => {}
             Err(other) => reason = reason.or(Some(other)),
         }
@@ -58,15 +62,16 @@ pub fn verify(
     Err(reason.unwrap_or(NO_SIGNATURE))
 }
 
-/// The index of the secret that matched. The signature is checked before the time: an answer
+/// The index of the secret that matched, `None` for the fetched key. The signature is checked before the time: an answer
 /// tells a guesser nothing.
 fn check(
     verifier: &Verifier,
     circumstances: &Circumstances,
     may: &impl Fn(usize) -> bool,
+    fetched: Option<&Key>,
     received: &Received,
     now: SystemTime,
-) -> Result<usize, &'static str> {
+) -> Result<Option<usize>, &'static str> {
     let scheme = &verifier.scheme;
     let header = match Locator::find_first(&scheme.locations, received) {
         Found::Missing => return Err(NO_SIGNATURE),
@@ -100,7 +105,9 @@ fn check(
             .signed
             .render(&scope)
             .ok_or("a signed part of the request is missing")?;
-        let mut keys = verifier.keys.iter().filter(|(index, _)| may(*index));
+        let own = verifier.keys.iter().filter(|(index, _)| may(*index));
+        let own = own.map(|(index, key)| (Some(*index), key));
+        let mut keys = own.chain(fetched.map(|key| (None, key)));
         let matching = keys.find(|(_, key)| {
             claimed
                 .iter()
@@ -109,7 +116,7 @@ fn check(
         if let Some((index, _)) = matching {
             check_body_hash(scheme, received)?;
             check_time(scheme.timestamp.as_ref(), timestamp.as_deref(), now)?;
-            return Ok(*index);
+            return Ok(index);
         }
     }
     Err("the signature does not match")

@@ -72,6 +72,8 @@ pub struct Source {
     pub secrets: Vec<SecretEntry>,
     /// Switches verification off.
     pub danger_accept_unverified: bool,
+    /// Public keys may be fetched from the provider's hosts.
+    pub fetch_keys: bool,
     /// `verify = "address-handshake"`.
     pub verify: Option<VerifyWord>,
     /// What a handshake has to show.
@@ -227,6 +229,7 @@ impl Source {
             provider,
             secrets: read_secrets(r, &mut s),
             danger_accept_unverified: s.take(r, "danger_accept_unverified").unwrap_or_default(),
+            fetch_keys: s.take(r, "fetch_keys").unwrap_or_default(),
             verify: s.take(r, "verify"),
             verify_token: s.take_secret(r, "verify_token"),
             authorised_for: s.take(r, "authorised_for").map(|Span(span)| span),

@@ -34,6 +34,8 @@ pub struct Source {
     pub circumstances: Circumstances,
     /// The networks that may send; empty: all.
     pub allow: Vec<IpNet>,
+    /// Public keys may be fetched from the provider's hosts.
+    pub fetch_keys: bool,
     /// What the worker gets.
     pub format: Format,
     /// Largest body, bytes.
@@ -222,6 +224,7 @@ fn source(
             .into_iter()
             .map(|file::Network(network)| network)
             .collect(),
+        fetch_keys: entry.fetch_keys,
         format: args.payload_format.or(entry.format).unwrap_or_default(),
         body_limit: entry.body_limit.unwrap_or(BODY_LIMIT),
     })
@@ -260,7 +263,18 @@ fn verification(
         ));
         return None;
     }
-    if entry.secrets.is_empty() {
+    let fetches = entry.fetch_keys
+        && provider
+            .schemes
+            .iter()
+            .any(|scheme| scheme.key_url.is_some());
+    if entry.fetch_keys && !fetches {
+        problems.push(format!(
+            "fetch_keys: {} publishes no keys that could be fetched",
+            provider.title
+        ));
+    }
+    if entry.secrets.is_empty() && !fetches {
         problems.push("secrets: missing: without one no signature can be checked".to_owned());
     }
     let mut secrets = Vec::new();
@@ -278,7 +292,7 @@ fn verification(
             Err(problem) => problems.push(format!("{problem}; signatures are verified with it")),
         }
     }
-    let verifiers = verifiers(provider, &secrets, problems);
+    let verifiers = verifiers(provider, &secrets, fetches, problems);
     (!verifiers.is_empty()).then_some(Verification::Signature { verifiers, secrets })
 }
 
@@ -286,6 +300,7 @@ fn verification(
 fn verifiers(
     provider: &Provider,
     secrets: &[NamedSecret],
+    fetches: bool,
     problems: &mut Vec<String>,
 ) -> Vec<Verifier> {
     let keys_of = |scheme: &crate::core::provider::scheme::Scheme| {
@@ -311,7 +326,9 @@ fn verifiers(
         keys: keys_of(scheme),
     });
     verifiers
-        .filter(|verifier: &Verifier| !verifier.keys.is_empty())
+        .filter(|verifier: &Verifier| {
+            !verifier.keys.is_empty() || fetches && verifier.scheme.key_url.is_some()
+        })
         .collect()
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::locator::Locator;
 use super::words::Span;
 use crate::core::config::reader::{Reader, Section};
+use crate::core::request::Received;
 use crate::core::verify::signed::Signed;
 
 /// One way in which a sender signs; a sender may have several.
@@ -33,6 +34,88 @@ pub struct Scheme {
     pub secret: SecretForm,
     /// Where the request names the key, if there is a set of them.
     pub key_id: Option<Locator>,
+    /// Where the key can be fetched, if the source allows it.
+    pub key_url: Option<KeyUrl>,
+}
+
+/// Where a public key can be fetched.
+#[derive(Debug, Clone)]
+pub struct KeyUrl {
+    /// The request names the URL here; or it is fixed.
+    location: KeyUrlLocation,
+    /// The hosts that may have it; `*` stands for one label.
+    hosts: Vec<String>,
+    /// What the URL's path ends in.
+    suffix: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "String")]
+enum KeyUrlLocation {
+    Fixed(String),
+    Named(Locator),
+}
+
+impl From<String> for KeyUrlLocation {
+    fn from(text: String) -> Self {
+        Locator::try_from(text.clone()).map_or(Self::Fixed(text), Self::Named)
+    }
+}
+
+impl KeyUrl {
+    fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Option<Self> {
+        let location = s.require(r, "in");
+        let hosts = s.require(r, "hosts");
+        let suffix = s.take(r, "suffix").unwrap_or_default();
+        s.finish(r);
+        Some(Self {
+            location: location?,
+            hosts: hosts?,
+            suffix,
+        })
+    }
+
+    /// The URL that a request's key is at.
+    pub fn find(&self, received: &Received) -> Option<String> {
+        match &self.location {
+            KeyUrlLocation::Fixed(url) => Some(url.clone()),
+            KeyUrlLocation::Named(place) => place.find(received).one(),
+        }
+    }
+
+    /// Whether a URL is one of the provider's: https, no user, no port, one of the hosts.
+    pub fn accepts(&self, url: &str) -> bool {
+        let Some(rest) = url.strip_prefix("https://") else {
+            return false;
+        };
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let plain = path
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"?#\\@%".contains(&b));
+        plain
+            && path.ends_with(&self.suffix)
+            && self.hosts.iter().any(|pattern| is_host(host, pattern))
+    }
+}
+
+/// `sns.*.amazonaws.com`: `*` stands for exactly one label. A port in the pattern counts, too.
+fn is_host(host: &str, pattern: &str) -> bool {
+    let (labels, wanted): (Vec<_>, Vec<_>) =
+        (host.split('.').collect(), pattern.split('.').collect());
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    labels.len() == wanted.len()
+        && labels.iter().zip(wanted).all(|(label, wanted)| {
+            if wanted == "*" {
+                is_label(label)
+            } else {
+                label.eq_ignore_ascii_case(wanted)
+            }
+        })
 }
 
 impl Scheme {
@@ -40,6 +123,7 @@ impl Scheme {
     pub fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Option<Self> {
         let start = s.start();
         let place = s.place().to_owned();
+        let key_url = s.table(r, "key_url").map(|table| KeyUrl::read(r, table));
         let timestamp = s
             .table(r, "timestamp")
             .map(|table| Timestamp::read(r, table));
@@ -54,6 +138,7 @@ impl Scheme {
             timestamp: timestamp.flatten(),
             secret: s.take(r, "secret").unwrap_or_default(),
             key_id: s.take(r, "key_id"),
+            key_url: key_url.flatten(),
         };
         s.finish(r);
         for problem in scheme.problems() {

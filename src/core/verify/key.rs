@@ -68,6 +68,14 @@ impl Key {
         }
     }
 
+    /// Whether this is the key of that id, as far as keys have ids.
+    pub fn has(&self, key_id: Option<&str>) -> bool {
+        match self {
+            Self::Shared(_) | Self::Public(_) => true,
+            Self::Set(keys) => keys.iter().any(|(id, _)| Some(id.as_str()) == key_id),
+        }
+    }
+
     /// Whether `claimed` is the signature of `signed` (for a token: the secret itself).
     pub fn verifies(
         &self,

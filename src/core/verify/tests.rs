@@ -49,6 +49,7 @@ fn check_at(seconds: u64, verifier: Verifier, received: Received) -> Result<Proo
         &[verifier],
         &Circumstances::default(),
         |_| true,
+        &[],
         received,
         now,
     )
