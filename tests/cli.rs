@@ -6,9 +6,14 @@ mod certs;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "support/process.rs"]
 mod process;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "support/run.rs"]
+mod run;
 
 mod cli {
+    mod completions;
     mod configuration;
-    mod run;
     mod usage;
+
+    use super::run;
 }

@@ -11,7 +11,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::IntoRequest;
 
 use super::load::{self, Loaded, World};
-use super::{Failure, block_on};
+use super::{Failure, block_on, say};
 use crate::cli::CheckArgs;
 use crate::core::config::Config;
 use crate::core::config::source::Source;
@@ -77,7 +77,8 @@ impl Table {
                 ("WRONG", text)
             }
         };
-        println!("{what:<14} {mark:<8} {text}");
+        // If it cannot be said, the exit code still tells.
+        let _ = say(format_args!("{what:<14} {mark:<8} {text}"));
     }
 }
 
