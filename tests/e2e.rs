@@ -5,6 +5,7 @@ mod support;
 mod e2e {
     mod broken_http;
     mod delivery;
+    mod dev;
     mod drill;
     mod duplicates;
     mod generic;
