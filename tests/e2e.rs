@@ -4,6 +4,7 @@ mod support;
 
 mod e2e {
     mod broken_http;
+    mod check;
     mod delivery;
     mod dev;
     mod drill;

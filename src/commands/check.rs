@@ -14,7 +14,7 @@ use super::load::{self, Loaded, World};
 use super::{Failure, block_on, say};
 use crate::cli::CheckArgs;
 use crate::core::config::Config;
-use crate::core::config::source::Source;
+use crate::core::config::source::{Source, Verification};
 use crate::core::payload;
 use crate::server::tls;
 use crate::temporal::client::Client;
@@ -37,6 +37,15 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     table.row("configuration", Ok(paths(&config.sources)));
     for warning in &config.warnings {
         table.row("configuration", Err(Trouble::Warning(warning.to_string())));
+    }
+    for source in &config.sources {
+        if matches!(source.verification, Verification::DangerUnverified) {
+            let text = format!(
+                "DANGER: {} accepts webhooks that anybody may have sent",
+                source.path
+            );
+            table.row("configuration", Err(Trouble::Warning(text)));
+        }
     }
     table.row("clock", clock());
     table.row("certificate", certificate(&config));
