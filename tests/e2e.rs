@@ -15,6 +15,7 @@ mod e2e {
     mod outage;
     mod payload;
     mod refusals;
+    mod send;
     mod shutdown;
     mod worker;
 }
