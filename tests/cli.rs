@@ -13,6 +13,7 @@ mod run;
 mod cli {
     mod completions;
     mod configuration;
+    mod readme;
     mod usage;
 
     use super::run;

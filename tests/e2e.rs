@@ -9,8 +9,10 @@ mod e2e {
     mod dev;
     mod drill;
     mod duplicates;
+    mod example;
     mod generic;
     mod harness;
+    mod metrics;
     mod operations;
     mod outage;
     mod payload;
