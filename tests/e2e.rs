@@ -19,5 +19,7 @@ mod e2e {
     mod refusals;
     mod send;
     mod shutdown;
+    mod slow;
+    mod text_log;
     mod worker;
 }
