@@ -8,9 +8,12 @@ pub mod send;
 pub mod serve;
 pub mod sign;
 
+use std::fmt::Display;
 use std::future::Future;
+use std::io::{self, Write};
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, NAME, SECRET_VARIABLES};
@@ -41,24 +44,37 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 /// See [`Failure`].
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
-        _ if cli.serve.help_env_vars => {
-            print!("{}", environment_help());
-            Ok(())
-        }
+        _ if cli.serve.help_env_vars => Ok(say(environment_help().trim_end())?),
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Dev(args)) => dev::run(args),
         Some(Command::Send(args)) => send::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Providers(args)) => providers::run(&args),
-        Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), NAME, &mut std::io::stdout());
-            Ok(())
-        }
+        Some(Command::Completions { shell }) => Ok(say(completions(shell)?.trim_end())?),
         Some(Command::Man) => {
-            Ok(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?)
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            Ok(say(String::from_utf8(page)?.trim_end())?)
         }
     }
+}
+
+/// Prints a line; that its reader has left (`| head`) is no failure.
+fn say(text: impl Display) -> Result<(), io::Error> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn completions(shell: Shell) -> Result<String, anyhow::Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    // For bash it spells a name with hyphens in two ways, so that no flag of a subcommand is ever
+    // completed: https://github.com/clap-rs/clap/issues/6421
+    let [wrong, right] = ["__subcmd__", "__"].map(|hyphen| NAME.replace('-', hyphen));
+    Ok(String::from_utf8(script)?.replace(&wrong, &right))
 }
 
 /// Runs a command's future to its end.

@@ -6,9 +6,15 @@ mod certs;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "support/process.rs"]
 mod process;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "support/run.rs"]
+mod run;
 
 mod cli {
+    mod completions;
     mod configuration;
-    mod run;
+    mod readme;
     mod usage;
+
+    use super::run;
 }

@@ -4,15 +4,22 @@ mod support;
 
 mod e2e {
     mod broken_http;
+    mod check;
     mod delivery;
+    mod dev;
     mod drill;
     mod duplicates;
+    mod example;
     mod generic;
     mod harness;
+    mod metrics;
     mod operations;
     mod outage;
     mod payload;
     mod refusals;
+    mod send;
     mod shutdown;
+    mod slow;
+    mod text_log;
     mod worker;
 }

@@ -11,10 +11,10 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::IntoRequest;
 
 use super::load::{self, Loaded, World};
-use super::{Failure, block_on};
+use super::{Failure, block_on, say};
 use crate::cli::CheckArgs;
 use crate::core::config::Config;
-use crate::core::config::source::Source;
+use crate::core::config::source::{Source, Verification};
 use crate::core::payload;
 use crate::server::tls;
 use crate::temporal::client::Client;
@@ -37,6 +37,15 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     table.row("configuration", Ok(paths(&config.sources)));
     for warning in &config.warnings {
         table.row("configuration", Err(Trouble::Warning(warning.to_string())));
+    }
+    for source in &config.sources {
+        if matches!(source.verification, Verification::DangerUnverified) {
+            let text = format!(
+                "DANGER: {} accepts webhooks that anybody may have sent",
+                source.path
+            );
+            table.row("configuration", Err(Trouble::Warning(text)));
+        }
     }
     table.row("clock", clock());
     table.row("certificate", certificate(&config));
@@ -77,7 +86,8 @@ impl Table {
                 ("WRONG", text)
             }
         };
-        println!("{what:<14} {mark:<8} {text}");
+        // If it cannot be said, the exit code still tells.
+        let _ = say(format_args!("{what:<14} {mark:<8} {text}"));
     }
 }
 

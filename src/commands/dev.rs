@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::load::World;
 use super::serve::{self, Ready};
-use super::{Failure, block_on, send, sign};
+use super::{Failure, block_on, say, send, sign};
 use crate::cli::{DevArgs, NAME};
 use crate::core::config::secret::Secret;
 use crate::core::config::source::SHOPIFY_KEY;
@@ -33,10 +34,10 @@ use crate::temporal::connect::Settings;
 /// See [`Failure`].
 pub fn run(args: DevArgs) -> Result<(), Failure> {
     let folder = folder()?;
+    let given = std::env::var(SHOPIFY_KEY).ok();
     let outside = Arc::new(DevWorld {
-        secret: std::env::var(SHOPIFY_KEY)
-            .ok()
-            .map_or_else(|| made_once(&folder.join(SECRET), random_secret), Ok)?,
+        made: given.is_none(),
+        secret: given.map_or_else(|| made_once(&folder.join(SECRET), random_secret), Ok)?,
     });
     let mut serve = args.serve;
     if !serve.no_tls && serve.cert.is_none() && serve.key.is_none() {
@@ -48,11 +49,21 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
     block_on(async {
         // Mistakes first: nothing is started for a configuration that cannot serve.
         let ready = serve::prepare(&serve, &*outside).await?;
-        let temporal = temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder).await?;
-        println!("{}", instructions(&ready, &outside.secret).await?);
-        let result = serve::until_signal(ready, &serve, outside).await;
-        if let Some(mut temporal) = temporal {
-            temporal.kill().await?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let temporal = tokio::select! {
+            temporal = temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder) => temporal?,
+            // Dropped, a Temporal that is still starting is killed.
+            result = given_up(&mut hangup) => return result,
+        };
+        say(instructions(&ready, &outside, temporal.ui.as_deref())?)?;
+        let result = tokio::select! {
+            result = serve::until_signal(ready, &serve, outside) => result,
+            // The terminal was closed. Temporal, in a process group of its own, is not told, and
+            // files are read again without this signal, too.
+            _ = hangup.recv() => Ok(()),
+        };
+        if let Some(mut own) = temporal.own {
+            own.kill().await?;
         }
         result
     })
@@ -66,6 +77,8 @@ pub fn secret() -> Option<String> {
 /// The real world, with a secret for Shopify.
 struct DevWorld {
     secret: String,
+    /// By us: `send` finds it by itself.
+    made: bool,
 }
 
 impl Outside for DevWorld {
@@ -85,15 +98,36 @@ impl Outside for DevWorld {
     }
 }
 
+/// SIGINT, SIGTERM or SIGHUP.
+async fn given_up(hangup: &mut Signal) -> Result<(), Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}
+
+/// Where events go.
+struct DevTemporal {
+    /// The server, if it is ours.
+    own: Option<Child>,
+    /// Where its web interface listens, if it has one.
+    ui: Option<String>,
+}
+
 /// A Temporal server of our own, unless one answers already.
 async fn temporal(
     settings: &Settings,
     binary: Option<&Path>,
     folder: &Path,
-) -> Result<Option<Child>, Failure> {
+) -> Result<DevTemporal, Failure> {
     let address = &settings.address;
     if is_open(address).await {
-        return Ok(None);
+        let ui = ui_of(address).await;
+        return Ok(DevTemporal { own: None, ui });
     }
     let (host, port) = address
         .rsplit_once(':')
@@ -102,11 +136,12 @@ async fn temporal(
         .ok_or_else(|| anyhow!("nothing answers at {address}, and `dev` starts Temporal only on this machine: --endpoint localhost:PORT"))?;
     let binary = find_temporal(binary).ok_or_else(|| anyhow!(NO_TEMPORAL))?;
     let log_path = folder.join("temporal.log");
-    let log = fs::File::create(&log_path)?;
-    println!(
+    let log = private_file(&log_path)?;
+    let ui_port = ui_port(port).await?.to_string();
+    say(format_args!(
         "Starting a Temporal dev server on {host}:{port} (log: {}) …",
         log_path.display()
-    );
+    ))?;
     let mut child = Command::new(&binary)
         .args([
             "server",
@@ -116,12 +151,8 @@ async fn temporal(
             "--log-level",
             "error",
         ])
-        .args([
-            "--port",
-            &port.to_string(),
-            "--namespace",
-            &settings.namespace,
-        ])
+        .args(["--port", &port.to_string(), "--ui-port", &ui_port])
+        .args(["--namespace", &settings.namespace])
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -138,13 +169,36 @@ async fn temporal(
             return Err(anyhow!("the Temporal dev server ended ({status}): {}", log.trim()).into());
         }
         match client.connect_once().await {
-            Ok(_) => return Ok(Some(child)),
+            Ok(_) => {
+                return Ok(DevTemporal {
+                    own: Some(child),
+                    ui: Some(format!("localhost:{ui_port}")),
+                });
+            }
             Err(error) if Instant::now() > patience => {
                 return Err(anyhow!("the Temporal dev server does not answer: {error}").into());
             }
             Err(_) => sleep(Duration::from_millis(200)).await,
         }
     }
+}
+
+/// Its usual place, a thousand ports above the endpoint, or any other if that is taken.
+async fn ui_port(port: u16) -> std::io::Result<u16> {
+    let usual = TcpListener::bind(("127.0.0.1", port.saturating_add(UI_ABOVE))).await;
+    let free = match usual {
+        Ok(free) => free,
+        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await?,
+    };
+    Ok(free.local_addr()?.port())
+}
+
+/// Where somebody else's dev server has its web interface, if it has one.
+async fn ui_of(address: &str) -> Option<String> {
+    let (host, port) = address.rsplit_once(':')?;
+    let port = port.parse::<u16>().ok()?.checked_add(UI_ABOVE)?;
+    let ui = format!("{host}:{port}");
+    is_open(&ui).await.then_some(ui)
 }
 
 async fn is_open(address: &str) -> bool {
@@ -157,18 +211,34 @@ fn find_temporal(given: Option<&Path>) -> Option<PathBuf> {
     if let Some(path) = given {
         return Some(path.to_owned());
     }
-    let on_path = std::env::var_os("PATH").unwrap_or_default();
     let go = std::env::var_os("GOBIN")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("GOPATH")?).join("bin")))
         .or_else(|| Some(dirs::home_dir()?.join("go/bin")));
-    std::env::split_paths(&on_path)
-        .chain(go)
-        .map(|folder| folder.join("temporal"))
-        .find(|path| path.is_file())
+    on_path("temporal").or_else(|| {
+        go.map(|folder| folder.join("temporal"))
+            .filter(|path| path.is_file())
+    })
 }
 
-async fn instructions(ready: &Ready, secret: &str) -> Result<String, Failure> {
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join(program));
+    files.find(|path| path.is_file())
+}
+
+/// How to call this program: by its name if a shell finds it, else by its path.
+fn program() -> String {
+    let this = std::env::current_exe().and_then(|path| path.canonicalize());
+    let found = on_path(NAME).and_then(|path| path.canonicalize().ok());
+    match this {
+        Ok(this) if found.as_ref() != Some(&this) => send::quote(&this.to_string_lossy()),
+        _ => NAME.to_owned(),
+    }
+}
+
+fn instructions(ready: &Ready, outside: &DevWorld, ui: Option<&str>) -> Result<String, Failure> {
+    let secret = &outside.secret;
     let address = ready.address()?;
     let scheme = if ready.has_tls() { "https" } else { "http" };
     let url = format!("{scheme}://localhost:{}/temporal/shopify", address.port());
@@ -188,28 +258,18 @@ async fn instructions(ready: &Ready, secret: &str) -> Result<String, Failure> {
     let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &signing, signed);
     let delivery = Delivery::signed(shopify, &about, &sign).map_err(|problem| anyhow!(problem))?;
     let curl = send::curl(&url, ready.has_tls(), &delivery);
-    let ui = temporal_ui(&ready.temporal().address).await;
+    let ui = ui.map_or_else(String::new, |ui| format!("Temporal:  http://{ui}\n"));
+    let key = match outside.made {
+        true => String::new(),
+        false => format!(" --secret {}", send::quote(secret)),
+    };
+    let program = program();
     Ok(format!(
         "\nWebhooks:  {url}\n{ui}Secret:    {secret}\n\
-         \nSend a signed Shopify webhook:\n\n{NAME} send shopify --url {url}{insecure}\n\
+         \nSend a signed Shopify webhook:\n\n{program} send shopify --url {url}{insecure}{key}\n\
          \nThe same with curl (sent twice, the second is a duplicate):\n\n{curl}\n\
          \nCtrl-C stops everything.\n"
     ))
-}
-
-/// A dev server's web UI listens a thousand ports above its endpoint, if it has one.
-async fn temporal_ui(address: &str) -> String {
-    let parts = address.rsplit_once(':');
-    let ui = parts.and_then(|(host, port)| {
-        Some(format!(
-            "{host}:{}",
-            port.parse::<u16>().ok()?.checked_add(1000)?
-        ))
-    });
-    match ui {
-        Some(ui) if is_open(&ui).await => format!("Temporal:  http://{ui}\n"),
-        _ => String::new(),
-    }
 }
 
 /// Certificate and key for `localhost`, made once, so that a client may trust them for good.
@@ -243,12 +303,14 @@ fn random_secret() -> String {
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), anyhow::Error> {
+    let written = private_file(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| path.display().to_string())
+}
+
+fn private_file(path: &Path) -> std::io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    let written = options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| path.display().to_string())
+    options.open(path)
 }
 
 fn folder() -> Result<PathBuf, Failure> {
@@ -269,6 +331,8 @@ fn data_folder() -> Option<PathBuf> {
 
 const SECRET: &str = "shopify-secret";
 const ADMIN: &str = "127.0.0.1:9000";
+/// A dev server's web interface listens so many ports above its endpoint.
+const UI_ABOVE: u16 = 1000;
 const TEMPORAL_PATIENCE: Duration = Duration::from_secs(30);
 const NO_TEMPORAL: &str = "\
 no Temporal answers, and there is no `temporal` program to start one with. Get it from

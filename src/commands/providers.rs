@@ -1,6 +1,6 @@
 //! `providers`: the catalogue as a table, or one entry as it is written.
 
-use super::Failure;
+use super::{Failure, say};
 use crate::cli::ProvidersArgs;
 use crate::core::provider::locator::Locator;
 use crate::core::provider::{Provider, catalogue};
@@ -12,8 +12,7 @@ use crate::core::provider::{Provider, catalogue};
 pub fn run(args: &ProvidersArgs) -> Result<(), Failure> {
     if let Some(crate::cli::ProvidersCommand::Show { name }) = &args.command {
         let text = catalogue::text(name).ok_or_else(|| Failure::Usage(catalogue::unknown(name)))?;
-        print!("{text}");
-        return Ok(());
+        return Ok(say(text.trim_end())?);
     }
     let header = ["NAME", "SCHEME", "ID", "TOPIC", "TENANT", "HANDSHAKE"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(header)
@@ -32,7 +31,7 @@ pub fn run(args: &ProvidersArgs) -> Result<(), Failure> {
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:<width$}"));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        say(cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())
 }

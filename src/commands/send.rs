@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::load::World;
-use super::{Failure, block_on, dev, sign};
+use super::{Failure, block_on, dev, say, sign};
 use crate::cli::{PrintForm, SendArgs};
 use crate::core::config::file::SecretRef;
 use crate::core::config::secret::Secret;
@@ -37,11 +37,13 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
         args: args.clone(),
     };
     if args.print == Some(PrintForm::Curl) {
-        println!(
-            "{}",
-            curl(&deliveries.url, args.insecure, &deliveries.next()?)
-        );
-        return Ok(());
+        let delivery = deliveries.next()?;
+        let text = str::from_utf8(&delivery.body).is_ok_and(|text| !text.contains('\0'));
+        if !text {
+            let why = "--print curl: a command line cannot hold this body, send it without";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        return Ok(say(curl(&deliveries.url, args.insecure, &delivery))?);
     }
     block_on(async {
         let client = client(args.insecure)?;
@@ -108,8 +110,8 @@ impl Deliveries {
 async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
     let response = post(client, &deliveries.url, deliveries.next()?).await?;
     let status = response.status();
-    println!("{:?} {status}", response.version());
-    println!("{}", response.text().await?);
+    say(format_args!("{:?} {status}", response.version()))?;
+    say(response.text().await?)?;
     if status.is_success() {
         Ok(())
     } else {
@@ -169,16 +171,16 @@ fn summary(answers: Vec<(String, Duration)>, took: Duration) -> Result<(), Failu
         *counts.entry(outcome.as_str()).or_default() += 1;
     }
     for (outcome, count) in &counts {
-        println!("{count:>8}  {outcome}");
+        say(format_args!("{count:>8}  {outcome}"))?;
     }
     let per_second = answers.len() as f64 / took.as_secs_f64();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    println!(
+    say(format_args!(
         "{} requests in {took:.1?}, {per_second:.0} a second; half within {:.1?}, 99 % within {:.1?}",
         answers.len(),
         at(0.5),
         at(0.99)
-    );
+    ))?;
     if counts.keys().all(|outcome| outcome.starts_with('2')) {
         Ok(())
     } else {
@@ -257,7 +259,7 @@ fn body(args: &SendArgs) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 /// A word for a POSIX shell.
-fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
@@ -27,6 +28,10 @@ impl Certificates {
     }
 
     pub(crate) fn generate() -> Self {
+        Self::valid_until(SystemTime::now() + Duration::from_secs(365 * 86_400))
+    }
+
+    pub(crate) fn valid_until(end: SystemTime) -> Self {
         let authority_key = KeyPair::generate().expect("a key can be made");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,9 +40,10 @@ impl Certificates {
 
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let leaf_key = KeyPair::generate().expect("a key can be made");
-        let leaf = CertificateParams::new(names)
-            .and_then(|params| params.signed_by(&leaf_key, &issuer))
-            .expect("a valid request");
+        let mut params = CertificateParams::new(names).expect("valid names");
+        params.not_after = end.into();
+        let leaf = params.signed_by(&leaf_key, &issuer);
+        let leaf = leaf.expect("a valid request");
 
         // Cargo's folder, so that the next run can remove what a static or a kill leaves behind.
         let prefix = format!("run-{}-", std::process::id());

@@ -14,7 +14,7 @@ use temporalio_common::protos::temporal::api::history::v1::{
 };
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
-    ListWorkflowExecutionsRequest, TerminateWorkflowExecutionRequest,
+    ListWorkflowExecutionsRequest, RegisterNamespaceRequest, TerminateWorkflowExecutionRequest,
 };
 
 use super::temporal::Temporal;
@@ -39,6 +39,18 @@ impl Started {
 }
 
 impl Temporal {
+    /// Another namespace, which remembers a closed workflow for so long.
+    pub(crate) async fn register_namespace(&self, name: &str, retention: Duration) {
+        let request = RegisterNamespaceRequest {
+            namespace: name.to_owned(),
+            workflow_execution_retention_period: retention.try_into().ok(),
+            ..Default::default()
+        };
+        let mut service = self.connection().workflow_service();
+        let registered = service.register_namespace(request.into_request());
+        registered.await.expect("Temporal makes it");
+    }
+
     /// The first event of the workflow's history. The workflow must be there.
     pub(crate) async fn started(&self, workflow_id: &str) -> Started {
         let request = GetWorkflowExecutionHistoryRequest {

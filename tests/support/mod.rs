@@ -2,14 +2,17 @@
 
 pub(crate) mod certs;
 pub(crate) mod delivery;
+pub(crate) mod dev;
 pub(crate) mod event;
 pub(crate) mod forwarder;
 pub(crate) mod history;
 pub(crate) mod leaks;
 pub(crate) mod log;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod run;
 pub(crate) mod sender;
 pub(crate) mod temporal;
 pub(crate) mod wait;

@@ -78,6 +78,16 @@ impl Drop for Process {
     }
 }
 
+/// Notes a process that a child of ours started.
+pub(crate) fn adopt(pid: u32) {
+    tell_reaper('+', pid);
+}
+
+/// The end of [`adopt`].
+pub(crate) fn forget(pid: u32) {
+    tell_reaper('-', pid);
+}
+
 fn tell_reaper(sign: char, pid: u32) {
     static REAPER: OnceLock<Mutex<Child>> = OnceLock::new();
     let reaper = REAPER.get_or_init(|| {

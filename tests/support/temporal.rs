@@ -120,7 +120,7 @@ fn free_port() -> u16 {
 }
 
 /// `$TEMPORAL_BIN`, else `PATH`, else Go's folder. Without it nothing is tested, so it is an error.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     if let Some(path) = env::var_os("TEMPORAL_BIN") {
         return path.into();
     }

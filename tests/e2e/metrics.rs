@@ -1,0 +1,173 @@
+//! The metrics page is Prometheus' text format, has what the README says, and no word of a caller.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+
+use crate::support::delivery::{Delivery, SHOPIFY};
+use crate::support::forwarder::{Forwarder, ForwarderConfig};
+use crate::support::sender::Sender;
+use crate::support::wait::run;
+
+#[test]
+fn after_one_request_there_is_every_metric_of_the_readme_and_no_other() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        Sender::new(&forwarder).send(&Delivery::order()).await;
+        let samples = scrape(&forwarder).await;
+        let mut there = BTreeMap::<_, BTreeSet<String>>::new();
+        for sample in &samples {
+            let labels = there.entry(sample.metric.clone()).or_default();
+            labels.extend(sample.labels.keys().filter(|name| *name != "le").cloned());
+        }
+        assert_eq!(there, documented());
+    });
+}
+
+#[test]
+fn histograms_count_up_to_their_total() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        let sender = Sender::new(&forwarder);
+        for _ in 0..3 {
+            sender.send(&Delivery::order()).await;
+        }
+        let samples = scrape(&forwarder).await;
+        let named = |name: &str| -> Vec<&Sample> {
+            let name = format!("webhook_forwarder_request_duration_seconds_{name}");
+            samples
+                .iter()
+                .filter(|sample| sample.name == name)
+                .collect()
+        };
+        let buckets: Vec<_> = named("bucket").iter().map(|sample| sample.value).collect();
+        assert!(buckets.len() > 5 && buckets.is_sorted(), "{buckets:?}");
+        let last = named("bucket").pop().expect("a bucket");
+        assert_eq!((last.labels["le"].as_str(), last.value), ("+Inf", 3.0));
+        assert_eq!(named("count")[0].value, 3.0);
+        assert!(named("sum")[0].value > 0.0);
+    });
+}
+
+#[test]
+fn requests_that_fit_no_source_count_under_one_label_of_ours() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        let sender = Sender::new(&forwarder);
+        sender.send(&Delivery::order()).await;
+        let odd = Method::from_bytes(b"CALLERSWORD").expect("a method");
+        for (method, path) in [
+            (Method::POST, "/random-path"),
+            (Method::GET, "/random-path?callersword"),
+            (Method::POST, "/temporal/shopify/callersword"),
+            (odd.clone(), SHOPIFY),
+            (odd, "/"),
+        ] {
+            sender.send(&Delivery::bare(method, path)).await;
+        }
+        let mut counts = BTreeMap::new();
+        for sample in scrape(&forwarder).await {
+            if let Some(source) = sample.labels.get("source") {
+                assert!([SHOPIFY, "none"].contains(&source.as_str()), "{sample:?}");
+            }
+            let words = format!("{:?}", sample.labels).to_lowercase();
+            assert!(!words.contains("callersword"), "{sample:?}");
+            if sample.metric == "requests_total" {
+                let labels = [&sample.labels["source"], &sample.labels["outcome"]];
+                counts.insert(labels.map(String::clone).join(" "), sample.value as u32);
+            }
+        }
+        let expected = [
+            ("/temporal/shopify started", 1),
+            ("/temporal/shopify method_not_allowed", 1),
+            ("none not_found", 3),
+            ("none method_not_allowed", 1),
+        ];
+        let expected = expected.map(|(labels, count)| (labels.to_owned(), count));
+        assert_eq!(counts, BTreeMap::from(expected));
+    });
+}
+
+/// One line of the page.
+#[derive(Debug)]
+struct Sample {
+    /// Without our prefix and without a histogram's `_bucket`, `_sum` and `_count`.
+    metric: String,
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+/// Reads the page as strictly as a scraper: every sample has a type, none is there twice.
+async fn scrape(forwarder: &Forwarder) -> Vec<Sample> {
+    let answer = Sender::plain(&forwarder.admin.to_string())
+        .get("/metrics")
+        .await;
+    assert_eq!(answer.status, 200);
+    let kind = answer.header("content-type");
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    assert!(answer.text.ends_with('\n'));
+    let mut types = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut samples = Vec::new();
+    for line in answer.text.lines().filter(|line| !line.is_empty()) {
+        if let Some(declared) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = declared.split_once(' ').expect("a name and a type");
+            let twice = types.insert(name.to_owned(), kind.to_owned());
+            assert!(twice.is_none(), "{line}");
+        } else if !line.starts_with("# HELP ") {
+            let sample = read(line, &types);
+            assert!(
+                seen.insert((sample.name.clone(), sample.labels.clone())),
+                "{line}"
+            );
+            samples.push(sample);
+        }
+    }
+    samples
+}
+
+/// `name{label="value",…} number`
+fn read(line: &str, types: &BTreeMap<String, String>) -> Sample {
+    let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+    let labels = labels.strip_suffix('}').unwrap_or_else(|| panic!("{line}"));
+    let labels = labels.split_terminator(',').map(|label| {
+        let (name, value) = label.split_once("=\"").unwrap_or_else(|| panic!("{line}"));
+        let value = value.strip_suffix('"').unwrap_or_else(|| panic!("{line}"));
+        (name.to_owned(), value.to_owned())
+    });
+    let parts = ["_bucket", "_sum", "_count"];
+    let whole = parts.iter().find_map(|part| {
+        let whole = name.strip_suffix(part)?;
+        (types.get(whole)? == "histogram").then_some(whole)
+    });
+    let metric = whole.unwrap_or(name);
+    assert!(types.contains_key(metric), "no type: {line}");
+    let ours = metric.strip_prefix("webhook_forwarder_");
+    Sample {
+        metric: ours.unwrap_or_else(|| panic!("{line}")).to_owned(),
+        name: name.to_owned(),
+        labels: labels.collect(),
+        value: value.parse().unwrap_or_else(|_| panic!("{line}")),
+    }
+}
+
+/// The README's table: metrics and their labels.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let readme = include_str!("../../README.md");
+    let (_, table) = readme
+        .split_once("\n| metric | labels | |\n")
+        .expect("a table");
+    let rows = table.lines().skip(1).take_while(|row| row.starts_with('|'));
+    rows.map(|row| {
+        let mut cells = row.split('|').skip(1);
+        let mut words = || {
+            let quoted = cells.next().expect("a cell").split('`').skip(1).step_by(2);
+            quoted.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let name = words().pop().expect("a metric");
+        (name, words().into_iter().collect())
+    })
+    .collect()
+}
