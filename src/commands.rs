@@ -12,7 +12,6 @@ use std::fmt::Display;
 use std::future::Future;
 use std::io::{self, Write};
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 use tokio::runtime::Runtime;
 
@@ -44,7 +43,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 /// See [`Failure`].
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
-        _ if cli.serve.help_env_vars => Ok(say(environment_help().trim_end())?),
+        _ if cli.wants_environment() => Ok(say(environment_help().trim_end())?),
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Dev(args)) => dev::run(args),
@@ -54,7 +53,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Completions { shell }) => Ok(say(completions(shell)?.trim_end())?),
         Some(Command::Man) => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            clap_mangen::Man::new(Cli::definition()).render(&mut page)?;
             Ok(say(String::from_utf8(page)?.trim_end())?)
         }
     }
@@ -70,7 +69,7 @@ fn say(text: impl Display) -> Result<(), io::Error> {
 
 fn completions(shell: Shell) -> Result<String, anyhow::Error> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    clap_complete::generate(shell, &mut Cli::definition(), NAME, &mut script);
     // For bash it spells a name with hyphens in two ways, so that no flag of a subcommand is ever
     // completed: https://github.com/clap-rs/clap/issues/6421
     let [wrong, right] = ["__subcmd__", "__"].map(|hyphen| NAME.replace('-', hyphen));
@@ -87,7 +86,7 @@ fn block_on(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
 }
 
 fn environment_help() -> String {
-    let command = Cli::command();
+    let command = Cli::definition();
     let flags = command.get_arguments().filter_map(|arg| {
         let name = arg.get_env()?.to_string_lossy().into_owned();
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();

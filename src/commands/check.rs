@@ -16,6 +16,7 @@ use crate::cli::CheckArgs;
 use crate::core::config::Config;
 use crate::core::config::source::{Source, Verification};
 use crate::core::payload;
+use crate::forward::nonce;
 use crate::server::tls;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
@@ -224,7 +225,7 @@ fn encryption(config: &Config) -> Finding {
         return Ok("off: Temporal stores events as they are".to_owned());
     };
     let payload = payload::text("check");
-    match key.open(&key.seal(&payload, [0; 12])) {
+    match key.open(&key.seal(&payload, nonce())) {
         Ok(opened) if opened == payload => Ok(format!("key {:?}, round trip fine", key.id())),
         _ => Err(Trouble::Wrong(format!(
             "key {:?} does not open what it sealed",

@@ -15,10 +15,11 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::load::World;
+use super::load::{self, World};
 use super::serve::{self, Ready};
 use super::{Failure, block_on, say, send, sign};
-use crate::cli::{DevArgs, NAME};
+use crate::cli::{DevArgs, NAME, ServeArgs};
+use crate::core::config::file::File;
 use crate::core::config::secret::Secret;
 use crate::core::config::source::SHOPIFY_KEY;
 use crate::core::config::{Identity, Outside};
@@ -40,12 +41,7 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
         secret: given.map_or_else(|| made_once(&folder.join(SECRET), random_secret), Ok)?,
     });
     let mut serve = args.serve;
-    if !serve.no_tls && serve.cert.is_none() && serve.key.is_none() {
-        let (cert, key) = certificate(&folder)?;
-        (serve.cert, serve.key) = (Some(cert), Some(key));
-    }
-    serve.host.get_or_insert_with(|| "127.0.0.1".to_owned());
-    serve.admin.get_or_insert_with(|| ADMIN.to_owned());
+    fill_in(&mut serve, &*outside, &folder)?;
     block_on(async {
         // Mistakes first: nothing is started for a configuration that cannot serve.
         let ready = serve::prepare(&serve, &*outside).await?;
@@ -67,6 +63,24 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
         }
         result
     })
+}
+
+/// What neither the flags nor the file say.
+fn fill_in(serve: &mut ServeArgs, outside: &dyn Outside, folder: &Path) -> Result<(), Failure> {
+    // What is wrong with the file is reported when it is loaded.
+    let file = load::file(serve, outside).map_or_else(|_| File::default(), |(file, _)| file);
+    let said = [&serve.cert, &serve.key, &file.server.cert, &file.server.key];
+    if !serve.no_tls && said.into_iter().all(Option::is_none) {
+        let (cert, key) = certificate(folder)?;
+        (serve.cert, serve.key) = (Some(cert), Some(key));
+    }
+    if file.server.listen.is_none() {
+        serve.host.get_or_insert_with(|| "127.0.0.1".to_owned());
+    }
+    if file.admin.is_none() {
+        serve.admin.get_or_insert_with(|| ADMIN.to_owned());
+    }
+    Ok(())
 }
 
 /// The secret that `dev` made, if it has.
@@ -238,11 +252,32 @@ fn program() -> String {
 }
 
 fn instructions(ready: &Ready, outside: &DevWorld, ui: Option<&str>) -> Result<String, Failure> {
-    let secret = &outside.secret;
-    let address = ready.address()?;
     let scheme = if ready.has_tls() { "https" } else { "http" };
-    let url = format!("{scheme}://localhost:{}/temporal/shopify", address.port());
-    let insecure = if ready.has_tls() { " --insecure" } else { "" };
+    let origin = format!("{scheme}://localhost:{}", ready.address()?.port());
+    let mut text = "\n".to_owned();
+    for source in ready.sources() {
+        text.push_str(&format!("Webhooks:  {origin}{}\n", source.path));
+    }
+    if let Some(ui) = ui {
+        text.push_str(&format!("Temporal:  http://{ui}\n"));
+    }
+    let shopify = ready.sources().iter().find(|source| {
+        source.provider.name == "shopify" && source.circumstances.public_url.is_none()
+    });
+    if let Some(source) = shopify {
+        text.push_str(&try_shopify(
+            &format!("{origin}{}", source.path),
+            ready,
+            outside,
+        )?);
+    }
+    text.push_str("\nCtrl-C stops everything.\n");
+    Ok(text)
+}
+
+/// How to send a first webhook, with our own program and with curl.
+fn try_shopify(url: &str, ready: &Ready, outside: &DevWorld) -> Result<String, Failure> {
+    let secret = &outside.secret;
     let shopify = catalogue::find("shopify").expect("shopify is in the catalogue");
     let about = About {
         id: "first-try",
@@ -250,25 +285,29 @@ fn instructions(ready: &Ready, outside: &DevWorld, ui: Option<&str>) -> Result<S
         tenant: None,
         body: None,
         now: SystemTime::now(),
-        url: &url,
+        url,
         params: &[],
     };
     let signing =
         Secret::new(secret.as_bytes().to_vec()).ok_or_else(|| anyhow!("the secret is empty"))?;
     let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &signing, signed);
     let delivery = Delivery::signed(shopify, &about, &sign).map_err(|problem| anyhow!(problem))?;
-    let curl = send::curl(&url, ready.has_tls(), &delivery);
-    let ui = ui.map_or_else(String::new, |ui| format!("Temporal:  http://{ui}\n"));
-    let key = match outside.made {
-        true => String::new(),
-        false => format!(" --secret {}", send::quote(secret)),
+    let curl = send::curl(url, ready.has_tls(), &delivery);
+    let insecure = if ready.has_tls() { " --insecure" } else { "" };
+    // A secret of the operator's is not for the screen.
+    let (shown, flag) = if outside.made {
+        (secret.clone(), String::new())
+    } else {
+        (
+            format!("${SHOPIFY_KEY}"),
+            format!(" --secret env:{SHOPIFY_KEY}"),
+        )
     };
     let program = program();
     Ok(format!(
-        "\nWebhooks:  {url}\n{ui}Secret:    {secret}\n\
-         \nSend a signed Shopify webhook:\n\n{program} send shopify --url {url}{insecure}{key}\n\
-         \nThe same with curl (sent twice, the second is a duplicate):\n\n{curl}\n\
-         \nCtrl-C stops everything.\n"
+        "Secret:    {shown}\n\
+         \nSend a signed Shopify webhook:\n\n{program} send shopify --url {url}{insecure}{flag}\n\
+         \nThe same with curl (sent twice, the second is a duplicate):\n\n{curl}\n"
     ))
 }
 

@@ -87,7 +87,10 @@ impl Outside for World {
 }
 
 /// The configuration file, or an empty one if none was named; and what is wrong in it.
-fn file(args: &ServeArgs, outside: &dyn Outside) -> Result<(File, Vec<Mistake>), Mistake> {
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn file(args: &ServeArgs, outside: &dyn Outside) -> Result<(File, Vec<Mistake>), Mistake> {
     let Some(path) = &args.config else {
         return Ok((File::default(), Vec::new()));
     };

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::{Client, Response};
 use tokio::sync::Semaphore;
@@ -36,6 +36,12 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
         url: url(args),
         args: args.clone(),
     };
+    let url = reqwest::Url::parse(&deliveries.url).ok();
+    if !url.is_some_and(|url| ["http", "https"].contains(&url.scheme())) {
+        let url = &deliveries.url;
+        let problem = format!("--url {url:?}: expected a URL such as https://HOST:PORT/PATH");
+        return Err(Failure::Usage(problem));
+    }
     if args.print == Some(PrintForm::Curl) {
         let delivery = deliveries.next()?;
         let text = str::from_utf8(&delivery.body).is_ok_and(|text| !text.contains('\0'));
@@ -193,8 +199,15 @@ async fn post(client: &Client, url: &str, delivery: Delivery) -> Result<Response
     for (name, value) in delivery.headers {
         request = request.header(name, value);
     }
-    let hint = "is the forwarder running? a self-signed certificate needs --insecure";
-    request.send().await.context(hint)
+    request.send().await.map_err(|error| {
+        let unreachable = error.is_connect();
+        let error = anyhow::Error::from(error);
+        if unreachable {
+            error.context("is the forwarder running? a self-signed certificate needs --insecure")
+        } else {
+            error
+        }
+    })
 }
 
 fn full_url(url: &str, delivery: &Delivery) -> String {

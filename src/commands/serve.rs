@@ -14,7 +14,7 @@ use super::load::{self, Loaded, World};
 use super::{Failure, block_on};
 use crate::cli::ServeArgs;
 use crate::core::config::listen::Listen;
-use crate::core::config::source::Verification;
+use crate::core::config::source::{Source, Verification};
 use crate::core::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
 use crate::reload::{Reload, SharedOutside};
@@ -42,6 +42,11 @@ impl Ready {
     /// Whether they come over TLS.
     pub const fn has_tls(&self) -> bool {
         self.certificate.is_some()
+    }
+
+    /// Who may send.
+    pub fn sources(&self) -> &[Source] {
+        &self.config.sources
     }
 
     /// Where events go.

@@ -73,13 +73,17 @@ fn the_next_try_keeps_certificate_and_secret_and_leaves_a_temporal_of_others_alo
 }
 
 #[test]
-fn a_secret_of_ones_own_is_in_the_line_to_paste() {
+fn a_secret_of_ones_own_is_used_and_not_shown() {
     run(async {
         let temporal = Temporal::shared().await;
         let home = Home::new();
         let own = [("SHOPIFY_WEBHOOKS_KEY", "it's my own")];
         let mut dev = home.start_with(&temporal.address(), &own);
-        let sent = home.paste(&instructions(&mut dev).send).fine();
+        let send = instructions(&mut dev).send;
+        assert!(send.contains("env:SHOPIFY_WEBHOOKS_KEY"), "{send}");
+        let shown = dev.stdout();
+        assert!(!shown.contains(own[0].1), "{shown}");
+        let sent = home.paste_with(&send, &own).fine();
         assert!(sent.contains(r#""status":"started""#), "{sent}");
         let kept = home.data().join("shopify-secret");
         assert!(!kept.exists(), "only what is made here is kept");

@@ -70,7 +70,12 @@ impl Home {
 
     /// A line that `dev` printed, pasted into a shell.
     pub(crate) fn paste(&self, line: &str) -> Run {
-        Run::shell(line, &self.env())
+        self.paste_with(line, &[])
+    }
+
+    /// The same in a shell that has these variables, too.
+    pub(crate) fn paste_with<'a>(&'a self, line: &str, env: &[(&'a str, &'a str)]) -> Run {
+        Run::shell(line, &[self.env().as_slice(), env].concat())
     }
 
     /// Where `dev` keeps what it makes.

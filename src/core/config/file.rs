@@ -1,7 +1,7 @@
 //! The configuration file as the person wrote it (TOML). Strict: an unknown key, a wrong type is a
 //! mistake, and every one is found in one run, each with its line and key.
 
-use std::net::IpAddr;
+use ::core::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 

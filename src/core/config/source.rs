@@ -1,8 +1,8 @@
 //! Sources: the one of the flags, or those of the file; each with a verifier or the operator's
 //! explicit consent to have none.
 
+use ::core::net::IpAddr;
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
