@@ -143,6 +143,7 @@ impl Keys {
 async fn download(url: &Url) -> Result<Vec<u8>, String> {
     let client = Client::builder()
         .https_only(true)
+        .http1_only()
         .redirect(redirect::Policy::none())
         .timeout(TIMEOUT)
         .build()

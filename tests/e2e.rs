@@ -10,6 +10,7 @@ mod e2e {
     mod drill;
     mod duplicates;
     mod example;
+    mod fetch;
     mod generic;
     mod harness;
     mod metrics;

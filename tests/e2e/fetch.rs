@@ -1,0 +1,204 @@
+//! Public keys that a request names by URL: fetched from the provider's hosts only, once, and
+//! never by default.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use tempfile::TempDir;
+use temporal_webhook_forwarder::core::config::Identity;
+use temporal_webhook_forwarder::core::config::secret::Secret;
+use temporal_webhook_forwarder::server::tls::acceptor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::support::certs::Certificates;
+use crate::support::delivery::Delivery;
+use crate::support::forwarder::{Forwarder, ForwarderConfig};
+use crate::support::sender::Sender;
+use crate::support::wait::run;
+
+#[test]
+fn a_key_is_fetched_once_and_from_the_providers_hosts_only() {
+    run(async {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
+        let server = KeyServer::start(&pair).await;
+        let (forwarder, _folder) = forwarder(server.port, true).await;
+        let sender = Sender::new(&forwarder);
+        let send = async |url: &str, body: &str, signed: &str| {
+            let signature = sign(&pair, signed);
+            let delivery = Delivery::bare(Method::POST, "/hook")
+                .with("Content-Type", "application/json")
+                .with("X-Signature", &signature)
+                .with("X-Key-Url", url)
+                .with_body(body);
+            sender.send(&delivery).await.outcome()
+        };
+        let key = format!("https://localhost:{}/key.pem", server.port);
+        assert_eq!(
+            send(&key, r#"{"id":"1"}"#, r#"{"id":"1"}"#).await,
+            "200 started"
+        );
+        assert_eq!(
+            send(&key, r#"{"id":"2"}"#, r#"{"id":"2"}"#).await,
+            "200 started"
+        );
+        assert_eq!(
+            server.asked(),
+            1,
+            "the second request found it in the cache"
+        );
+        assert_eq!(send(&key, r#"{"id":"3"}"#, r#"{"id":"4"}"#).await, "401");
+        let port = server.port;
+        for elsewhere in [
+            format!("https://127.0.0.1:{port}/key.pem"),
+            format!("http://localhost:{port}/key.pem"),
+            format!("https://localhost:{port}/key.txt"),
+            format!("https://localhost:{port}@evil.example/key.pem"),
+            format!("https://evil.example/localhost:{port}/key.pem"),
+            format!("https://localhost:{port}/key.pem?x=.pem"),
+            String::new(),
+        ] {
+            let outcome = send(&elsewhere, r#"{"id":"5"}"#, r#"{"id":"5"}"#).await;
+            assert_eq!(outcome, "401", "{elsewhere}");
+        }
+        assert_eq!(server.asked(), 1, "nothing else was fetched");
+        let missing = format!("https://localhost:{port}/missing.pem");
+        for _ in 0..3 {
+            let outcome = send(&missing, r#"{"id":"6"}"#, r#"{"id":"6"}"#).await;
+            assert_eq!(outcome, "503");
+        }
+        assert_eq!(server.asked(), 2, "a failure is remembered for a while");
+    });
+}
+
+#[test]
+fn without_leave_nothing_is_fetched() {
+    run(async {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
+        let server = KeyServer::start(&pair).await;
+        let (forwarder, _folder) = forwarder(server.port, false).await;
+        let body = r#"{"id":"1"}"#;
+        let delivery = Delivery::bare(Method::POST, "/hook")
+            .with("Content-Type", "application/json")
+            .with("X-Signature", sign(&pair, body))
+            .with(
+                "X-Key-Url",
+                format!("https://localhost:{}/key.pem", server.port),
+            )
+            .with_body(body);
+        let outcome = Sender::new(&forwarder).send(&delivery).await.outcome();
+        assert_eq!(outcome, "401");
+        assert_eq!(server.asked(), 0);
+    });
+}
+
+/// A forwarder whose sender names its key by URL. Without `fetch_keys` it has another key.
+async fn forwarder(port: u16, fetch: bool) -> (Forwarder, TempDir) {
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let file = folder.path().join("f.toml");
+    let other = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
+    let secrets = if fetch {
+        "fetch_keys = true".to_owned()
+    } else {
+        format!("secrets = [\"{}\"]", public(&other))
+    };
+    let text = format!(
+        r#"
+        [[source]]
+        path = "/hook"
+        {secrets}
+        [source.provider]
+        id = ["json id"]
+        workflow_id = "fetch-{port}:{{event_id}}"
+        [[source.provider.signature]]
+        in = ["header X-Signature"]
+        algorithm = "rsa-sha256"
+        encoding = "base64"
+        secret = "pem"
+        key_url = {{ in = "header X-Key-Url", hosts = ["localhost:{port}"], suffix = ".pem" }}
+        "#
+    );
+    fs::write(&file, text).expect("the folder is writable");
+    let trusted = Certificates::shared().cert.to_str().expect("text");
+    let file: &'static str = file.to_str().expect("text").to_owned().leak();
+    let forwarder = Forwarder::start(ForwarderConfig {
+        secret: None,
+        args: Box::leak(Box::new(["--config", file])),
+        env: Box::leak(Box::new([("SSL_CERT_FILE", trusted)])),
+        ..ForwarderConfig::default()
+    })
+    .await;
+    (forwarder, folder)
+}
+
+/// Serves `/key.pem` over TLS and counts.
+struct KeyServer {
+    port: u16,
+    asked: Arc<AtomicUsize>,
+}
+
+impl KeyServer {
+    async fn start(pair: &RsaKeyPair) -> Self {
+        let certificates = Certificates::shared();
+        let read = |path| fs::read(path).expect("the certificate is there");
+        let identity = Identity {
+            cert: read(&certificates.cert),
+            key: Secret::new(read(&certificates.key)).expect("not empty"),
+        };
+        let tls = acceptor(&identity).expect("they fit");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it has one").port();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (counter, key) = (Arc::clone(&asked), public(pair));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = tls.accept(stream).await else {
+                    continue;
+                };
+                // Keys are fetched over HTTP/1.1, which this server speaks.
+                assert_ne!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+                counter.fetch_add(1, Ordering::SeqCst);
+                let mut head = [0; 2048];
+                let count = stream.read(&mut head).await.unwrap_or_default();
+                let found = head[..count].starts_with(b"GET /key.pem ");
+                let status = if found { "200 OK" } else { "404 Not Found" };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{key}",
+                    key.len()
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        Self { port, asked }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn public(pair: &RsaKeyPair) -> String {
+    let der = pair.public_key().as_der().expect("a key has a form");
+    STANDARD.encode(der.as_ref())
+}
+
+fn sign(pair: &RsaKeyPair, text: &str) -> String {
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        text.as_bytes(),
+        &mut signature,
+    )
+    .expect("a key signs");
+    STANDARD.encode(signature)
+}
