@@ -71,6 +71,14 @@ impl Signed {
         })
     }
 
+    /// The places whose values are signed by themselves.
+    pub fn places(&self) -> impl Iterator<Item = &Locator> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::At(place) => Some(place),
+            _ => None,
+        })
+    }
+
     /// The parameters that a source has to give.
     pub fn params(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
