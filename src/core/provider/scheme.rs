@@ -78,7 +78,7 @@ impl Scheme {
                 TimestampLocation::At(Locator::Json(_) | Locator::Form(_))
             );
             let signed = self.signed.covers_timestamp()
-                || self.signed.is_of_body_fields()
+                || matches!(&timestamp.location, TimestampLocation::At(place) if self.signed.covers(place))
                 || in_body && self.signed.covers_body();
             if !signed && !timestamp.tolerance.is_zero() {
                 problems.push("timestamp: is checked but not signed: put {ts} into signed");
@@ -98,6 +98,9 @@ impl Scheme {
         }
         if self.secret == SecretForm::Jwks && self.key_id.is_none() {
             problems.push("key_id: missing: jwks needs the place of the key's id");
+        }
+        if self.algorithm != Algorithm::Token && self.signed.is_constant() {
+            problems.push("signed: has nothing of the request in it");
         }
         if self.format != Format::Plain && !self.prefix.is_empty() {
             problems.push("prefix: goes with the format plain only");

@@ -220,6 +220,14 @@ fn a_scheme_that_would_fail_open_is_a_mistake() {
             "unknown name \"bodi\"",
         ),
         ("in = [\"cookie S\"]", "expected \"header NAME\""),
+        (
+            "in = [\"header S\"]\nsigned = \"{param:p}.v1\"",
+            "nothing of the request",
+        ),
+        (
+            "in = [\"json s\"]\nsigned = \"{json:a}\"\n[timestamp]\nin = \"json t\"",
+            "checked but not signed",
+        ),
     ] {
         let (mut reader, section) = Reader::new("scheme", text);
         let _ = Scheme::read(&mut reader, section);
