@@ -23,7 +23,7 @@ use crate::telemetry::KEY_USED;
 /// What a request is.
 pub enum Admitted {
     /// A webhook of the sender's.
-    Webhook(Verified),
+    Webhook(Box<Verified>),
     /// No event: this is what the sender wants to hear.
     Handshake(Reply),
 }
@@ -117,7 +117,7 @@ pub fn admit(
             return Ok(Admitted::Handshake(reply));
         }
     }
-    Ok(Admitted::Webhook(verified))
+    Ok(Admitted::Webhook(Box::new(verified)))
 }
 
 /// After the signature: the event's tenant must be the one whose secret it was.

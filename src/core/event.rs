@@ -55,7 +55,7 @@ impl Event {
     /// empty body, broken JSON.
     pub fn new(verified: &Verified, provider: &Provider, source: &str) -> Result<Self, Reject> {
         let received = verified.received();
-        let id = label(&provider.id, received, "the event id")?
+        let id = label(&id_places(verified, provider), received, "the event id")?
             .ok_or(Reject::Malformed("the request has no event id"))?;
         Ok(Self {
             id,
@@ -89,6 +89,15 @@ pub(in crate::core) fn body_sha256(received: &Received) -> String {
     hex::encode(digest::digest(&digest::SHA256, &received.body))
 }
 
+/// A place that the signature covers goes first: in any other, whoever has seen a delivery could
+/// give it a new id and send it again.
+fn id_places(verified: &Verified, provider: &Provider) -> Vec<Locator> {
+    let places = provider.id.iter().cloned();
+    let (mut signed, others): (Vec<_>, Vec<_>) = places.partition(|place| verified.signs(place));
+    signed.extend(others);
+    signed
+}
+
 fn label(
     places: &[Locator],
     received: &Received,
@@ -114,7 +123,12 @@ fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(
     let mut kept = Vec::new();
     for name in received.headers.keys() {
         let ours = OWN_HEADERS.contains(&name.as_str());
+        let token = provider
+            .schemes
+            .iter()
+            .any(|scheme| scheme.is_token_in(name));
         if !ours
+            && !token
             && provider
                 .keep_headers
                 .iter()
@@ -387,6 +401,23 @@ mod tests {
             ]
         );
         assert_eq!(event.topic.as_deref(), Some("orders/create"));
+    }
+
+    #[test]
+    fn a_token_does_not_reach_the_worker() {
+        let headers: &[(_, &[u8])] = &[
+            ("x-gitlab-token", b"hush"),
+            ("x-gitlab-event", b"Push Hook"),
+            ("idempotency-key", b"1"),
+        ];
+        let gitlab = catalogue::find("gitlab").expect("in the catalogue");
+        let verified = Verified::danger_unverified(received(headers, b"{}"));
+        let event = Event::new(&verified, gitlab, "/temporal/gitlab").expect("an event");
+        let shown = format!("{:?}", event.headers);
+        assert!(
+            shown.contains("Push Hook") && !shown.contains("hush"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method};
 
 use super::multipart;
+use super::provider::locator::Locator;
 
 /// One request to a source, its body complete and untouched.
 pub struct Received {
@@ -91,6 +92,7 @@ impl fmt::Debug for Received {
 pub struct Verified {
     received: Received,
     proof: Proof,
+    signed: Vec<Locator>,
 }
 
 /// Why a request was let through.
@@ -107,19 +109,17 @@ pub enum Proof {
 }
 
 impl Verified {
-    /// For [`verify`](super::verify::verify) alone: the signature matched secret `index`.
-    pub(in crate::core) const fn by_secret(received: Received, index: usize) -> Self {
+    /// For [`verify`](super::verify::verify) alone: the signature matched what `proof` says;
+    /// `signed` are places whose values it covers, besides the body.
+    pub(in crate::core) const fn by_signature(
+        received: Received,
+        proof: Proof,
+        signed: Vec<Locator>,
+    ) -> Self {
         Self {
             received,
-            proof: Proof::Secret(index),
-        }
-    }
-
-    /// For [`verify`](super::verify::verify) alone: the signature matched a fetched key.
-    pub(in crate::core) const fn by_fetched_key(received: Received) -> Self {
-        Self {
-            received,
-            proof: Proof::FetchedKey,
+            proof,
+            signed,
         }
     }
 
@@ -129,6 +129,7 @@ impl Verified {
         Self {
             received,
             proof: Proof::Address,
+            signed: Vec::new(),
         }
     }
 
@@ -137,12 +138,18 @@ impl Verified {
         Self {
             received,
             proof: Proof::Unverified,
+            signed: Vec::new(),
         }
     }
 
     /// The request itself.
     pub const fn received(&self) -> &Received {
         &self.received
+    }
+
+    /// Whether the signature covers the value in this place by itself, as headers are covered.
+    pub fn signs(&self, place: &Locator) -> bool {
+        self.signed.contains(place)
     }
 
     /// What proved it.

@@ -16,7 +16,7 @@ use self::key::{Key, decode_base64};
 use self::signed::Scope;
 use super::provider::locator::{Found, Locator};
 use super::provider::scheme::{Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit};
-use super::request::{Received, Verified};
+use super::request::{Proof, Received, Verified};
 
 /// A scheme and the keys that a source has for it.
 #[derive(Debug)]
@@ -53,8 +53,11 @@ pub fn verify(
     for (index, verifier) in verifiers.iter().enumerate() {
         let fetched = fetched.get(index).and_then(Option::as_deref);
         match check(verifier, circumstances, &may, fetched, &received, now) {
-            Ok(Some(index)) => return Ok(Verified::by_secret(received, index)),
-            Ok(None) => return Ok(Verified::by_fetched_key(received)),
+            Ok(secret) => {
+                let proof = secret.map_or(Proof::FetchedKey, Proof::Secret);
+                let signed = verifier.scheme.signed.places().cloned().collect();
+                return Ok(Verified::by_signature(received, proof, signed));
+            }
             Err(NO_SIGNATURE) => {}
             Err(other) => reason = reason.or(Some(other)),
         }
@@ -220,9 +223,31 @@ fn parse_time(unit: Unit, text: &str) -> Option<SystemTime> {
     let since = match unit {
         Unit::S => Duration::from_secs(number()?),
         Unit::Ms => Duration::from_millis(number()?),
-        Unit::Rfc3339 => return humantime::parse_rfc3339(text).ok(),
+        Unit::Rfc3339 => return parse_rfc3339(text),
     };
     SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+fn parse_rfc3339(text: &str) -> Option<SystemTime> {
+    if let Ok(time) = humantime::parse_rfc3339(text) {
+        return Some(time);
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let number = |digits: &str| match digits.as_bytes() {
+        [b'0'..=b'9', b'0'..=b'9'] => digits.parse::<u64>().ok(),
+        _ => None,
+    };
+    let ahead = Duration::from_secs(number(hours)? * 3600 + number(minutes)? * 60);
+    if local.ends_with('Z') {
+        return None;
+    }
+    let local = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
+    match offset.as_bytes().first()? {
+        b'+' => local.checked_sub(ahead),
+        b'-' => local.checked_add(ahead),
+        _ => None,
+    }
 }
 
 fn check_body_hash(scheme: &Scheme, received: &Received) -> Result<(), &'static str> {

@@ -15,6 +15,7 @@ use super::{Mistake, Outside, resolve};
 use crate::cli::ServeArgs;
 use crate::core::handshake::Handshake;
 use crate::core::payload::Format;
+use crate::core::provider::scheme::Scheme;
 use crate::core::provider::{Provider, catalogue};
 use crate::core::verify::key::Key;
 use crate::core::verify::{Circumstances, Verifier};
@@ -296,19 +297,25 @@ fn verification(
     (!verifiers.is_empty()).then_some(Verification::Signature { verifiers, secrets })
 }
 
-/// Each secret for each scheme that it fits; one that fits none is a mistake.
+/// Each secret for each scheme that it fits; one that fits none is a mistake. What a scheme of the
+/// provider takes for a public key is for such schemes only: as a shared secret, everybody has it.
 fn verifiers(
     provider: &Provider,
     secrets: &[NamedSecret],
     fetches: bool,
     problems: &mut Vec<String>,
 ) -> Vec<Verifier> {
-    let keys_of = |scheme: &crate::core::provider::scheme::Scheme| {
+    let is_public = |named: &NamedSecret| {
+        let mut forms = provider.schemes.iter().map(|scheme| scheme.secret);
+        forms.any(|form| form.is_public() && Key::new(form, &named.secret).is_ok())
+    };
+    let keys_of = |scheme: &Scheme| {
         let keys = secrets.iter().enumerate();
-        keys.filter_map(|(index, named)| {
-            Some((index, Key::new(scheme.secret, &named.secret).ok()?))
-        })
-        .collect()
+        keys.filter(|(_, named)| scheme.secret.is_public() || !is_public(named))
+            .filter_map(|(index, named)| {
+                Some((index, Key::new(scheme.secret, &named.secret).ok()?))
+            })
+            .collect()
     };
     for named in secrets {
         let mut tried = provider

@@ -49,7 +49,25 @@ macro_rules! files {
 }
 
 /// In alphabetical order.
-const FILES: &[(&str, &str)] = files!["generic", "shopify"];
+const FILES: &[(&str, &str)] = files![
+    "generic",
+    "github",
+    "gitlab",
+    "klarna",
+    "mailgun",
+    "meta",
+    "paypal",
+    "shipbob",
+    "shippo",
+    "shipstation",
+    "shopify",
+    "slack",
+    "standard-webhooks",
+    "stripe",
+    "svix",
+    "twilio",
+    "whatsapp",
+];
 
 #[cfg(test)]
 mod tests {

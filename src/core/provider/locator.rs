@@ -1,11 +1,11 @@
 //! Places in a request, as a provider's file names them: where a signature, an id, a topic is.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use http::HeaderName;
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::core::event::{body_sha256, request_sha256};
@@ -118,9 +118,10 @@ fn json(text: &str, path: &[String]) -> Found {
         return Found::Missing;
     };
     for key in path {
-        match step(value, key) {
-            Some(next) => value = next,
-            None => return Found::Missing,
+        match step(value, key).as_slice() {
+            [next] => value = next,
+            [] => return Found::Missing,
+            _ => return Found::Ambiguous,
         }
     }
     match value.get().as_bytes() {
@@ -130,18 +131,42 @@ fn json(text: &str, path: &[String]) -> Found {
     }
 }
 
-fn step<'a>(value: &'a RawValue, key: &str) -> Option<&'a RawValue> {
-    match value.get().as_bytes().first()? {
-        b'{' => {
-            let object: BTreeMap<Cow<'_, str>, &RawValue> =
-                serde_json::from_str(value.get()).ok()?;
-            object.get(key).copied()
+/// What `key` names; more than one value if an object repeats it, since readers differ in which of
+/// them they take.
+fn step<'a>(value: &'a RawValue, key: &str) -> Vec<&'a RawValue> {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'{') => serde_json::Deserializer::from_str(text)
+            .deserialize_map(Members(key))
+            .unwrap_or_default(),
+        Some(b'[') => {
+            let array: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+            let index = key.parse::<usize>().ok();
+            let item = index.and_then(|index| array.get(index).copied());
+            item.into_iter().collect()
         }
-        b'[' => {
-            let array: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
-            array.get(key.parse::<usize>().ok()?).copied()
+        _ => Vec::new(),
+    }
+}
+
+/// Every value that an object has under this name.
+struct Members<'k>(&'k str);
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some((name, value)) = map.next_entry::<Cow<'_, str>, &RawValue>()? {
+            if name == self.0 {
+                values.push(value);
+            }
         }
-        _ => None,
+        Ok(values)
     }
 }
 
@@ -194,3 +219,36 @@ fn part(text: &str) -> Option<Locator> {
 }
 
 const VOCABULARY: &str = "\"header NAME\", \"query NAME\", \"json PATH\", \"form NAME\", \"body-sha256\" or \"request-sha256\", or several joined by \" + \"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, path: &str) -> Found {
+        let path: Vec<_> = path.split('.').map(str::to_owned).collect();
+        json(text, &path)
+    }
+
+    #[test]
+    fn json_is_stepped_through_and_ids_keep_every_digit() {
+        let text = r#"{"a":[{"id":12345678901234567890}],"b":"\u00e9","n":null}"#;
+        assert_eq!(
+            at(text, "a.0.id"),
+            Found::One("12345678901234567890".into())
+        );
+        assert_eq!(at(text, "b"), Found::One("é".into()));
+        for path in ["a", "a.1.id", "a.x", "n", "b.c", "c"] {
+            assert_eq!(at(text, path), Found::Missing, "{path}");
+        }
+        assert_eq!(at("{", "a"), Found::Missing);
+    }
+
+    #[test]
+    fn a_repeated_key_is_ambiguous() {
+        let text = r#"{"a":1,"a":{"id":2},"b":{"id":3,"\u0069d":4},"id":5}"#;
+        assert_eq!(at(text, "a"), Found::Ambiguous);
+        assert_eq!(at(text, "a.id"), Found::Ambiguous);
+        assert_eq!(at(text, "b.id"), Found::Ambiguous);
+        assert_eq!(at(text, "id"), Found::One("5".into()));
+    }
+}

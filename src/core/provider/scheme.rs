@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use http::HeaderName;
 use serde::Deserialize;
 
 use super::locator::Locator;
@@ -147,6 +148,12 @@ impl Scheme {
         Some(scheme)
     }
 
+    /// Whether the secret itself is sent in this header.
+    pub fn is_token_in(&self, name: &HeaderName) -> bool {
+        let here = |place: &Locator| matches!(place, Locator::Header(header) if header == name);
+        self.algorithm == Algorithm::Token && self.locations.iter().any(here)
+    }
+
     /// What would make a scheme fail open, or never hold.
     fn problems(&self) -> Vec<&'static str> {
         let mut problems = Vec::new();
@@ -156,7 +163,7 @@ impl Scheme {
                 TimestampLocation::At(Locator::Json(_) | Locator::Form(_))
             );
             let signed = self.signed.covers_timestamp()
-                || self.signed.is_of_body_fields()
+                || matches!(&timestamp.location, TimestampLocation::At(place) if self.signed.covers(place))
                 || in_body && self.signed.covers_body();
             if !signed && !timestamp.tolerance.is_zero() {
                 problems.push("timestamp: is checked but not signed: put {ts} into signed");
@@ -171,15 +178,14 @@ impl Scheme {
                 | Algorithm::EcdsaP256Sha256
                 | Algorithm::Ed25519
         );
-        let public_secret = matches!(
-            self.secret,
-            SecretForm::Hex | SecretForm::Whpk | SecretForm::Pem | SecretForm::Jwks
-        );
-        if public != public_secret {
+        if public != self.secret.is_public() {
             problems.push("secret: does not fit the algorithm: public-key algorithms take hex, whpk, pem or jwks, the others text or base64");
         }
         if self.secret == SecretForm::Jwks && self.key_id.is_none() {
             problems.push("key_id: missing: jwks needs the place of the key's id");
+        }
+        if self.algorithm != Algorithm::Token && self.signed.is_constant() {
+            problems.push("signed: has nothing of the request in it");
         }
         if self.format != Format::Plain && !self.prefix.is_empty() {
             problems.push("prefix: goes with the format plain only");
@@ -310,6 +316,14 @@ pub enum SecretForm {
     Pem,
     /// A JSON Web Key Set; `key_id` of the request chooses.
     Jwks,
+}
+
+impl SecretForm {
+    /// Whether what it stands for is known to everybody: such a text must never become a key that
+    /// is shared, or everybody could sign.
+    pub const fn is_public(self) -> bool {
+        matches!(self, Self::Hex | Self::Whpk | Self::Pem | Self::Jwks)
+    }
 }
 
 impl fmt::Display for Algorithm {

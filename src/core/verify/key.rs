@@ -38,12 +38,13 @@ impl Key {
         match form {
             SecretForm::Text => Ok(Self::Shared(secret.clone())),
             SecretForm::Base64 => {
-                let text = secret
-                    .reveal()
-                    .strip_prefix(b"whsec_")
-                    .unwrap_or_else(|| secret.reveal());
+                let text = secret.reveal();
+                // A public key's text may read as base64, and then everybody would know the key.
+                let foreign = ASYMMETRIC.iter().any(|prefix| text.starts_with(prefix));
+                let text = text.strip_prefix(b"whsec_").unwrap_or(text);
                 let bytes = decode_base64(text).and_then(Secret::new);
                 bytes
+                    .filter(|_| !foreign)
                     .map(Self::Shared)
                     .ok_or("expected base64, as in whsec_…")
             }
@@ -215,4 +216,6 @@ const LENIENT: GeneralPurposeConfig =
 /// What senders write.
 pub const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+/// How Standard Webhooks mark public and private keys.
+const ASYMMETRIC: [&[u8]; 2] = [b"whpk_", b"whsk_"];
 const ED25519_BYTES: usize = 32;

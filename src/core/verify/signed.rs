@@ -61,13 +61,26 @@ impl Signed {
         self.0.contains(&Piece::Body)
     }
 
-    /// Whether fields of the body are signed by themselves (Mailgun, AWS SNS).
-    pub fn is_of_body_fields(&self) -> bool {
-        self.0.iter().any(|piece| {
-            matches!(
-                piece,
-                Piece::Sns | Piece::At(Locator::Json(_) | Locator::Form(_))
-            )
+    /// Whether what is in this place is signed by itself.
+    pub fn covers(&self, place: &Locator) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::At(signed) => signed == place,
+            Piece::Sns => matches!(place, Locator::Json(path) if sns::signs(path)),
+            _ => false,
+        })
+    }
+
+    /// Whether it is the same for every request.
+    pub fn is_constant(&self) -> bool {
+        let fixed = |piece: &Piece| matches!(piece, Piece::Text(_) | Piece::Param(_));
+        self.0.iter().all(fixed)
+    }
+
+    /// The places whose values are signed by themselves.
+    pub fn places(&self) -> impl Iterator<Item = &Locator> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::At(place) => Some(place),
+            _ => None,
         })
     }
 

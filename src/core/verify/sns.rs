@@ -23,6 +23,11 @@ pub(super) fn canonical(received: &Received) -> Option<String> {
     Some(text)
 }
 
+/// Whether the field is signed in every kind of message.
+pub(super) fn signs(path: &[String]) -> bool {
+    matches!(path, [name] if NOTIFICATION.contains(&name.as_str()) && CONFIRMATION.contains(&name.as_str()))
+}
+
 const NOTIFICATION: &[&str] = &[
     "Message",
     "MessageId",

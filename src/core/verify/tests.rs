@@ -7,6 +7,7 @@ use super::*;
 use crate::core::config::reader::Reader;
 use crate::core::config::secret::Secret;
 use crate::core::provider::catalogue;
+use crate::core::provider::scheme::SecretForm;
 use crate::core::request::Proof;
 
 const NAME: &str = "x-shopify-hmac-sha256";
@@ -154,6 +155,54 @@ fn a_signed_time_must_be_near_ours_and_be_there_once() {
 }
 
 #[test]
+fn a_public_key_is_no_shared_secret() {
+    let key = |text: &str| {
+        let secret = Secret::new(text.as_bytes().to_vec()).expect("not empty");
+        Key::new(SecretForm::Base64, &secret)
+    };
+    assert!(key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").is_ok());
+    assert!(key("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").is_ok());
+    for prefix in ["whpk_", "whsk_"] {
+        // Both texts are well-formed base64 of the URL alphabet.
+        let text = format!("{prefix}11qYAYKxCrfVSt7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert!(decode_base64(text.as_bytes()).is_some());
+        assert!(key(&text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn rfc_3339_times_may_name_their_offset() {
+    let seconds = |text| {
+        let time = parse_time(Unit::Rfc3339, text)?;
+        time.duration_since(SystemTime::UNIX_EPOCH)
+            .ok()
+            .map(|since| since.as_secs())
+    };
+    for text in [
+        "2026-11-23T12:00:00Z",
+        "2026-11-23T12:00:00+00:00",
+        "2026-11-23T12:00:00.000-00:00",
+        "2026-11-23T17:30:00.5+05:30",
+        "2026-11-23T04:00:00-08:00",
+    ] {
+        assert_eq!(seconds(text), Some(1_795_435_200), "{text}");
+    }
+    for text in [
+        "",
+        "Z",
+        "+00:00",
+        "2026-11-23T12:00:00",
+        "2026-11-23T12:00:00+0100",
+        "2026-11-23T12:00:00+1:000",
+        "2026-11-23T12:00:00*01:00",
+        "2026-11-23T12:00:00Z+01:00",
+        "2026-11-23T12:00:00é00:00",
+    ] {
+        assert_eq!(seconds(text), None, "{text}");
+    }
+}
+
+#[test]
 fn a_scheme_that_would_fail_open_is_a_mistake() {
     for (text, part) in [
         (
@@ -173,6 +222,14 @@ fn a_scheme_that_would_fail_open_is_a_mistake() {
             "unknown name \"bodi\"",
         ),
         ("in = [\"cookie S\"]", "expected \"header NAME\""),
+        (
+            "in = [\"header S\"]\nsigned = \"{param:p}.v1\"",
+            "nothing of the request",
+        ),
+        (
+            "in = [\"json s\"]\nsigned = \"{json:a}\"\n[timestamp]\nin = \"json t\"",
+            "checked but not signed",
+        ),
     ] {
         let (mut reader, section) = Reader::new("scheme", text);
         let _ = Scheme::read(&mut reader, section);
