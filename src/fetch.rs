@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::core::config::secret::Secret;
 use crate::core::config::source::{Source, Verification};
 use crate::core::outcome::Reject;
+use crate::core::provider::locator::{Found, Locator};
 use crate::core::provider::scheme::SecretForm;
 use crate::core::request::Received;
 use crate::core::verify::Verifier;
@@ -63,6 +64,8 @@ impl Keys {
         let mut keys = Vec::new();
         for Verifier { scheme, .. } in verifiers {
             let wanted = scheme.key_url.as_ref().filter(|_| source.fetch_keys);
+            let is_signed = Locator::find_first(&scheme.locations, received) != Found::Missing;
+            let wanted = wanted.filter(|_| is_signed);
             let url = wanted.and_then(|wanted| wanted.find(received));
             keys.push(match wanted.zip(url) {
                 Some((wanted, url)) => {
