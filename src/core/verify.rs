@@ -10,11 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
+use http::Method;
 
 use self::key::{Key, decode_base64};
 use self::signed::Scope;
 use super::provider::locator::{Found, Locator};
-use super::provider::scheme::{Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit};
+use super::provider::scheme::{
+    Algorithm, Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit,
+};
 use super::request::{Received, Verified};
 
 /// A scheme and the keys that a source has for it.
@@ -76,6 +79,10 @@ fn check(
         Found::Ambiguous => return Err("more than one signature header, or one that is not ASCII"),
         Found::One(text) => text,
     };
+    let get = received.method == Method::GET;
+    if get && scheme.algorithm != Algorithm::Token && !scheme.signed.covers_query() {
+        return Err("a GET is its query, which is not signed");
+    }
     let claimed = claimed(scheme, &header)?;
     let timestamp = scheme
         .timestamp
@@ -99,10 +106,7 @@ fn check(
             url: url.as_deref(),
             params: &circumstances.params,
         };
-        let signed = scheme
-            .signed
-            .render(&scope)
-            .ok_or("a signed part of the request is missing")?;
+        let signed = scheme.signed.render(&scope)?;
         let mut keys = verifier.keys.iter().filter(|(index, _)| may(*index));
         let matching = keys.find(|(_, key)| {
             claimed

@@ -228,10 +228,41 @@ fn a_scheme_that_would_fail_open_is_a_mistake() {
             "in = [\"json s\"]\nsigned = \"{json:a}\"\n[timestamp]\nin = \"json t\"",
             "checked but not signed",
         ),
+        (
+            "in = [\"header S\"]\nsigned = \"{json:a}\"\n[timestamp]\nin = \"header T\"",
+            "checked but not signed",
+        ),
+        (
+            "in = [\"header S\"]\nformat = \"kv , v1\"\n[timestamp]\nin = \"kv t\"",
+            "checked but not signed",
+        ),
+        (
+            "in = [\"header S\"]\nalgorithm = \"token\"\nsigned = \"{ts}\"\n[timestamp]\nin = \"header T\"",
+            "a token signs none",
+        ),
     ] {
         let (mut reader, section) = Reader::new("scheme", text);
         let _ = Scheme::read(&mut reader, section);
         let mistakes = format!("{:?}", reader.into_mistakes());
         assert!(mistakes.contains(&part.replace('"', "\\\"")), "{mistakes}");
     }
+}
+
+#[test]
+fn a_get_needs_a_signed_query() {
+    let get = |text: &'static str, signed: &[u8]| {
+        let scheme = scheme(text);
+        let key = Secret::new(SECRET.into()).map(Key::Shared).expect("a key");
+        let mac = hex::encode(key.sign(scheme.algorithm, signed).expect("shared"));
+        let received = Received {
+            method: Method::GET,
+            query: Some("a=1".to_owned()),
+            ..received(&[("s", &mac)], BODY)
+        };
+        check_at(0, verifier(scheme, &[SECRET]), received)
+    };
+    let body_alone = get("in = [\"header S\"]", BODY.as_bytes());
+    assert_eq!(body_alone, Err("a GET is its query, which is not signed"));
+    let field = get("in = [\"header S\"]\nsigned = \"{query:a}\"", b"1");
+    assert_eq!(field, Ok(Proof::Secret(0)));
 }
