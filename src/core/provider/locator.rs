@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
 use serde::de::{MapAccess, Visitor};
@@ -28,6 +29,9 @@ pub enum Locator {
     BodySha256,
     /// `request-sha256`: the hex SHA-256 of method, query and body.
     RequestSha256,
+    /// `received-at`: when the request arrived, in Unix milliseconds; for senders whose repetitions
+    /// cannot be told from new events.
+    ReceivedAt,
     /// `A + B`: the first has to be there, what is there of the others follows after dots.
     Joined(Vec<Self>),
 }
@@ -59,6 +63,7 @@ impl Locator {
                 .map_or(Found::Missing, |text| json(&text, path)),
             Self::BodySha256 => Found::One(body_sha256(received)),
             Self::RequestSha256 => Found::One(request_sha256(received)),
+            Self::ReceivedAt => Found::One(milliseconds(received.at)),
             Self::Joined(parts) => joined(parts, received),
         }
     }
@@ -178,6 +183,11 @@ impl<'de> Visitor<'de> for Collect {
     }
 }
 
+fn milliseconds(at: SystemTime) -> String {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or(Duration::ZERO).as_millis().to_string()
+}
+
 impl fmt::Display for Locator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -187,6 +197,7 @@ impl fmt::Display for Locator {
             Self::Form(name) => write!(f, "form {name}"),
             Self::BodySha256 => f.write_str("body-sha256"),
             Self::RequestSha256 => f.write_str("request-sha256"),
+            Self::ReceivedAt => f.write_str("received-at"),
             Self::Joined(parts) => {
                 let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
                 f.write_str(&parts.join(" + "))
@@ -217,6 +228,7 @@ fn part(text: &str) -> Option<Locator> {
     match text.trim().split_once(' ') {
         None if text.trim() == "body-sha256" => Some(Locator::BodySha256),
         None if text.trim() == "request-sha256" => Some(Locator::RequestSha256),
+        None if text.trim() == "received-at" => Some(Locator::ReceivedAt),
         None => None,
         Some(("header", name)) => name.parse().ok().map(Locator::Header),
         Some(("query", name)) => Some(Locator::Query(name.to_owned())),
@@ -226,7 +238,7 @@ fn part(text: &str) -> Option<Locator> {
     }
 }
 
-const VOCABULARY: &str = "\"header NAME\", \"query NAME\", \"json PATH\", \"form NAME\", \"body-sha256\" or \"request-sha256\", or several joined by \" + \"";
+const VOCABULARY: &str = "\"header NAME\", \"query NAME\", \"json PATH\", \"form NAME\", \"body-sha256\", \"request-sha256\" or \"received-at\", or several joined by \" + \"";
 
 #[cfg(test)]
 mod tests {
