@@ -71,6 +71,12 @@ pub fn admit(
             return Ok(Admitted::Handshake(reply));
         }
     }
+    let greets = matches!(source.verification, Verification::AddressHandshake { .. });
+    if !greets && !source.provider.methods.contains(&received.method) {
+        return Err(Reject::InvalidSignature(
+            "no handshake, and no event has this method",
+        ));
+    }
     let now = received.at;
     let verified = match &source.verification {
         Verification::DangerUnverified => Verified::danger_unverified(received),

@@ -10,12 +10,25 @@ use serde_json::json;
 
 use crate::core::handshake::Reply;
 use crate::core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
+use crate::core::provider::Provider;
 
 /// An answer with its whole body.
 pub type Answer = Response<Full<Bytes>>;
 
-/// The event is in Temporal.
-pub fn success(outcome: &Outcome, status: StatusCode) -> Answer {
+/// The event is in Temporal: said in our words, unless the sender wants its own.
+pub fn success(outcome: &Outcome, provider: &Provider) -> Answer {
+    let status = provider.success_status;
+    if let Some(body) = &provider.success_body {
+        let mut answer = Response::new(Full::new(Bytes::from(body.clone())));
+        *answer.status_mut() = status;
+        let content_type = match body.bytes().next() {
+            None | Some(b'{' | b'[') => JSON,
+            Some(b'<') => HeaderValue::from_static("text/xml"),
+            Some(_) => HeaderValue::from_static("text/plain"),
+        };
+        answer.headers_mut().insert(CONTENT_TYPE, content_type);
+        return answer;
+    }
     if status == StatusCode::NO_CONTENT {
         let mut answer = Response::new(Full::default());
         *answer.status_mut() = status;
@@ -95,3 +108,43 @@ pub fn identify(answer: &mut Answer, request_id: &str) {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::core::outcome::Execution;
+    use crate::core::provider::catalogue;
+
+    #[test]
+    fn a_sender_that_wants_its_own_words_gets_them() {
+        let outcome = Outcome::Started(Execution {
+            workflow_id: "w".to_owned(),
+            run_id: "r".to_owned(),
+        });
+        let ours = r#"{"status":"started","workflow_id":"w","run_id":"r"}"#;
+        for (name, status, content_type, body) in [
+            ("square", 200, "application/json", ours),
+            (
+                "discord-interactions",
+                200,
+                "application/json",
+                r#"{"type":5}"#,
+            ),
+            ("discord-events", 204, "application/json", ""),
+            ("bigcommerce", 200, "application/json", ""),
+        ] {
+            let provider = catalogue::find(name).expect("in the catalogue");
+            let answer = success(&outcome, provider);
+            assert_eq!(answer.status(), status, "{name}");
+            assert_eq!(answer.headers()[CONTENT_TYPE], content_type, "{name}");
+            let text = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .expect("a runtime")
+                .block_on(answer.into_body().collect())
+                .expect("a body");
+            assert_eq!(text.to_bytes(), body, "{name}");
+        }
+    }
+}

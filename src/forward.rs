@@ -22,6 +22,7 @@ use crate::core::event::Event;
 use crate::core::handshake::Reply;
 use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::payload;
+use crate::core::provider::Provider;
 use crate::core::route::Plan;
 use crate::fetch::Keys;
 use crate::pages::{Pages, about};
@@ -105,7 +106,7 @@ impl<T: Temporal> Forwarder<T> {
                 answer
             }
             Ok(Handled::Handshake(reply)) => answer::handshake(&reply),
-            Ok(Handled::Event(outcome, status)) => answer::success(&outcome, status),
+            Ok(Handled::Event(outcome, provider)) => answer::success(&outcome, provider),
             Err(reject) => answer::problem(&reject, request_id),
         };
         answer::identify(&mut answer, request_id);
@@ -127,7 +128,7 @@ impl<T: Temporal> Forwarder<T> {
         body: &mut Incoming,
         from: From,
         trail: &mut Trail<'a>,
-    ) -> Result<Handled, Reject> {
+    ) -> Result<Handled<'a>, Reject> {
         intake::check_head(parts)?;
         let path = parts.uri.path();
         if let Some(page) = self.pages.page(&parts.method, path).await? {
@@ -168,7 +169,7 @@ impl<T: Temporal> Forwarder<T> {
         self.temporal
             .start(start, deadline)
             .await
-            .map(|outcome| Handled::Event(outcome, source.provider.success_status))
+            .map(|outcome| Handled::Event(outcome, &source.provider))
     }
 }
 
@@ -221,7 +222,7 @@ fn report(
     trail: &Trail<'_>,
     request_id: &str,
     first_byte: Instant,
-    handled: &Result<Handled, Reject>,
+    handled: &Result<Handled<'_>, Reject>,
 ) {
     let elapsed = first_byte.elapsed();
     let source = trail.source.unwrap_or("none");
@@ -263,8 +264,8 @@ struct From {
     peer: IpAddr,
 }
 
-enum Handled {
-    Event(Outcome, StatusCode),
+enum Handled<'a> {
+    Event(Outcome, &'a Provider),
     Handshake(Reply),
     Page(Answer),
 }

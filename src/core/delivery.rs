@@ -132,10 +132,7 @@ impl Delivery {
             url: Some(&url),
             params: about.params,
         };
-        let signed = scheme
-            .signed
-            .render(&scope)
-            .ok_or("a part that is signed is missing in the sample")?;
+        let signed = scheme.signed.render(&scope)?;
         let bytes = sign(scheme, &signed)
             .ok_or("the secret is not of the kind that the provider signs with")?;
         let text = match scheme.encoding {

@@ -62,7 +62,7 @@ impl Event {
             topic: label(&provider.topic, received, "the topic")?,
             tenant: label(&provider.tenant, received, "the tenant")?,
             headers: kept_headers(verified, provider, source),
-            data: data(received)?,
+            data: data(received, provider.content_type.as_deref())?,
             received_at: received.at,
         })
     }
@@ -161,7 +161,8 @@ fn joined(headers: &HeaderMap, name: &http::HeaderName) -> String {
     values.join(", ")
 }
 
-fn data(received: &Received) -> Result<Data, Reject> {
+/// `known_type` goes before what the request says.
+fn data(received: &Received, known_type: Option<&str>) -> Result<Data, Reject> {
     if received.method == Method::GET {
         return match fields(received) {
             fields if fields.is_empty() => Err(Reject::Malformed("the query is empty")),
@@ -172,7 +173,8 @@ fn data(received: &Received) -> Result<Data, Reject> {
     if body.is_empty() {
         return Err(Reject::Malformed("the body is empty"));
     }
-    Ok(match received.media_type().as_deref().map(kind) {
+    let said = received.media_type();
+    Ok(match known_type.or(said.as_deref()).map(kind) {
         Some(Kind::Json) => Data::Json(json_value(body).ok_or(Reject::Malformed("broken JSON"))?),
         Some(Kind::Form) => Data::Fields(fields(received)),
         Some(Kind::Multipart) => {
@@ -266,6 +268,8 @@ const OWN_HEADERS: [&str; 3] = ["x-webhook-route", "x-webhook-method", "x-webhoo
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::HeaderValue;
 
     use super::*;
@@ -352,6 +356,34 @@ mod tests {
             data_of(b"application/octet-stream", b"{}"),
             Ok(Data::Binary(Bytes::from_static(b"{}")))
         );
+    }
+
+    #[test]
+    fn a_known_type_goes_before_what_the_sender_says() {
+        let sns = catalogue::find("sns").expect("in the catalogue");
+        let headers: &[(_, &[u8])] = &[("content-type", b"text/plain; charset=UTF-8")];
+        let body = br#"{"MessageId":"1","Type":"Notification"}"#;
+        let verified = Verified::danger_unverified(received(headers, body));
+        let event = Event::new(&verified, sns, "/temporal/sns").expect("an event");
+        assert_eq!(event.data, Data::Json(Bytes::from_static(body)));
+    }
+
+    #[test]
+    fn the_same_bytes_later_are_another_event_where_the_time_is_in_the_id() {
+        let dropbox = catalogue::find("dropbox").expect("in the catalogue");
+        let id = |seconds| {
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let received = Received {
+                at,
+                ..received(&[], b"{}")
+            };
+            let verified = Verified::danger_unverified(received);
+            let event = Event::new(&verified, dropbox, "/temporal/dropbox");
+            event.expect("an event").id
+        };
+        assert_eq!(id(1), id(1));
+        assert_ne!(id(1), id(2));
+        assert!(id(1).ends_with(".1000"));
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub struct Provider {
     pub handshake: Option<Handshake>,
     /// The status that it takes for success.
     pub success_status: StatusCode,
+    /// What it wants to read on success, if not how the event ended.
+    pub success_body: Option<String>,
+    /// What its bodies are, if it calls them something else.
+    pub content_type: Option<String>,
     /// What `send` sends.
     pub sample: Sample,
 }
@@ -168,6 +172,8 @@ impl Provider {
             success_status: section
                 .take(reader, "success_status")
                 .map_or(StatusCode::OK, |words::Success(status)| status),
+            success_body: section.take(reader, "success_body"),
+            content_type: section.take(reader, "content_type"),
             sample: section.take(reader, "sample").unwrap_or_default(),
             schemes,
             name,

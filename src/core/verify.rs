@@ -11,11 +11,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
+use http::Method;
 
 use self::key::{Key, decode_base64};
 use self::signed::Scope;
 use super::provider::locator::{Found, Locator};
-use super::provider::scheme::{Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit};
+use super::provider::scheme::{
+    Algorithm, Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit,
+};
 use super::request::{Proof, Received, Verified};
 
 /// A scheme and the keys that a source has for it.
@@ -81,6 +84,10 @@ fn check(
         Found::Ambiguous => return Err("more than one signature header, or one that is not ASCII"),
         Found::One(text) => text,
     };
+    let get = received.method == Method::GET;
+    if get && scheme.algorithm != Algorithm::Token && !scheme.signed.covers_query() {
+        return Err("a GET is its query, which is not signed");
+    }
     let claimed = claimed(scheme, &header)?;
     let timestamp = scheme
         .timestamp
@@ -104,10 +111,7 @@ fn check(
             url: url.as_deref(),
             params: &circumstances.params,
         };
-        let signed = scheme
-            .signed
-            .render(&scope)
-            .ok_or("a signed part of the request is missing")?;
+        let signed = scheme.signed.render(&scope)?;
         let own = verifier.keys.iter().filter(|(index, _)| may(*index));
         let own = own.map(|(index, key)| (Some(*index), key));
         let mut keys = own.chain(fetched.map(|key| (None, key)));

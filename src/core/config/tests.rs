@@ -177,7 +177,7 @@ fn every_mistake_is_named_in_one_run() {
         "f.toml:2 source[1]: secret: the file is empty",
         "f.toml:2 source[1]: missing: no such file",
         "f.toml:6 source[2]: path: another source has the path \"/a\", too",
-        "f.toml:6 source[2].provider: unknown provider \"stripes\", expected one of: generic, ",
+        "f.toml:6 source[2].provider: unknown provider \"stripes\", expected one of: bigcommerce, ",
         "f.toml:9 source[3]: path \"health\": expected a path such as",
     ] {
         assert!(found.contains(part), "{part:?} is not in:\n{found}");

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::core::event::{body_sha256, request_sha256};
@@ -28,6 +29,9 @@ pub enum Locator {
     BodySha256,
     /// `request-sha256`: the hex SHA-256 of method, path, query and body.
     RequestSha256,
+    /// `received-at`: when the request arrived, in Unix milliseconds; for senders whose repetitions
+    /// cannot be told from new events.
+    ReceivedAt,
     /// `A + B`: the first has to be there, what is there of the others follows after dots.
     Joined(Vec<Self>),
 }
@@ -59,6 +63,7 @@ impl Locator {
                 .map_or(Found::Missing, |text| json(&text, path)),
             Self::BodySha256 => Found::One(body_sha256(received)),
             Self::RequestSha256 => Found::One(request_sha256(received)),
+            Self::ReceivedAt => Found::One(milliseconds(received.at)),
             Self::Joined(parts) => joined(parts, received),
         }
     }
@@ -118,7 +123,7 @@ fn json(text: &str, path: &[String]) -> Found {
         return Found::Missing;
     };
     for key in path {
-        match step(value, key).as_slice() {
+        match steps(value, key).as_slice() {
             [next] => value = next,
             [] => return Found::Missing,
             _ => return Found::Ambiguous,
@@ -133,41 +138,54 @@ fn json(text: &str, path: &[String]) -> Found {
 
 /// What `key` names; more than one value if an object repeats it, since readers differ in which of
 /// them they take.
-fn step<'a>(value: &'a RawValue, key: &str) -> Vec<&'a RawValue> {
-    let text = value.get();
-    match text.as_bytes().first() {
-        Some(b'{') => serde_json::Deserializer::from_str(text)
-            .deserialize_map(Members(key))
-            .unwrap_or_default(),
-        Some(b'[') => {
-            let array: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
-            let index = key.parse::<usize>().ok();
-            let item = index.and_then(|index| array.get(index).copied());
-            item.into_iter().collect()
-        }
-        _ => Vec::new(),
+fn steps<'a>(value: &'a RawValue, key: &str) -> Vec<&'a RawValue> {
+    if let Some(members) = Members::of(value.get()) {
+        let members = members.0.into_iter().filter(|(name, _)| name == key);
+        return members.map(|(_, value)| value).collect();
+    }
+    let array = serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default();
+    let index = key.parse::<usize>().ok();
+    let item = index.and_then(|index| array.get(index).copied());
+    item.into_iter().collect()
+}
+
+/// The members of a JSON object as they stand there: in their order, repeated ones too.
+pub(in crate::core) struct Members<'a>(pub(in crate::core) Vec<(String, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// `None` if the text is no object.
+    pub(in crate::core) fn of(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
     }
 }
 
-/// Every value that an object has under this name.
-struct Members<'k>(&'k str);
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Collect)
+    }
+}
 
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = Vec<&'de RawValue>;
+struct Collect;
+
+impl<'de> Visitor<'de> for Collect {
+    type Value = Members<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some((name, value)) = map.next_entry::<Cow<'_, str>, &RawValue>()? {
-            if name == self.0 {
-                values.push(value);
-            }
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
         }
-        Ok(values)
+        Ok(Members(members))
     }
+}
+
+fn milliseconds(at: SystemTime) -> String {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or(Duration::ZERO).as_millis().to_string()
 }
 
 impl fmt::Display for Locator {
@@ -179,6 +197,7 @@ impl fmt::Display for Locator {
             Self::Form(name) => write!(f, "form {name}"),
             Self::BodySha256 => f.write_str("body-sha256"),
             Self::RequestSha256 => f.write_str("request-sha256"),
+            Self::ReceivedAt => f.write_str("received-at"),
             Self::Joined(parts) => {
                 let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
                 f.write_str(&parts.join(" + "))
@@ -209,6 +228,7 @@ fn part(text: &str) -> Option<Locator> {
     match text.trim().split_once(' ') {
         None if text.trim() == "body-sha256" => Some(Locator::BodySha256),
         None if text.trim() == "request-sha256" => Some(Locator::RequestSha256),
+        None if text.trim() == "received-at" => Some(Locator::ReceivedAt),
         None => None,
         Some(("header", name)) => name.parse().ok().map(Locator::Header),
         Some(("query", name)) => Some(Locator::Query(name.to_owned())),
@@ -218,7 +238,7 @@ fn part(text: &str) -> Option<Locator> {
     }
 }
 
-const VOCABULARY: &str = "\"header NAME\", \"query NAME\", \"json PATH\", \"form NAME\", \"body-sha256\" or \"request-sha256\", or several joined by \" + \"";
+const VOCABULARY: &str = "\"header NAME\", \"query NAME\", \"json PATH\", \"form NAME\", \"body-sha256\", \"request-sha256\" or \"received-at\", or several joined by \" + \"";
 
 #[cfg(test)]
 mod tests {

@@ -158,18 +158,23 @@ impl Scheme {
     fn problems(&self) -> Vec<&'static str> {
         let mut problems = Vec::new();
         if let Some(timestamp) = &self.timestamp {
-            let in_body = matches!(
-                timestamp.location,
-                TimestampLocation::At(Locator::Json(_) | Locator::Form(_))
-            );
-            let signed = self.signed.covers_timestamp()
-                || matches!(&timestamp.location, TimestampLocation::At(place) if self.signed.covers(place))
-                || in_body && self.signed.covers_body();
+            let signed = match &timestamp.location {
+                _ if self.signed.covers_timestamp() => true,
+                TimestampLocation::At(place) => self.signed.covers(place),
+                TimestampLocation::Kv(_) => false,
+            };
             if !signed && !timestamp.tolerance.is_zero() {
                 problems.push("timestamp: is checked but not signed: put {ts} into signed");
             }
         } else if self.signed.covers_timestamp() {
             problems.push("signed: has {ts}, but there is no timestamp");
+        }
+        if self.algorithm == Algorithm::Token {
+            if self.timestamp.is_some() {
+                problems.push("timestamp: a token signs none");
+            }
+        } else if self.signed.is_constant() {
+            problems.push("signed: has nothing of the request in it");
         }
         let public = matches!(
             self.algorithm,
@@ -183,9 +188,6 @@ impl Scheme {
         }
         if self.secret == SecretForm::Jwks && self.key_id.is_none() {
             problems.push("key_id: missing: jwks needs the place of the key's id");
-        }
-        if self.algorithm != Algorithm::Token && self.signed.is_constant() {
-            problems.push("signed: has nothing of the request in it");
         }
         if self.format != Format::Plain && !self.prefix.is_empty() {
             problems.push("prefix: goes with the format plain only");

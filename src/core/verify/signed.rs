@@ -56,23 +56,32 @@ impl Signed {
         self.0.contains(&Piece::Timestamp)
     }
 
-    /// Whether the body is part of it.
-    pub fn covers_body(&self) -> bool {
-        self.0.contains(&Piece::Body)
-    }
-
-    /// Whether what is in this place is signed by itself.
+    /// Whether what stands at `place` is part of it.
     pub fn covers(&self, place: &Locator) -> bool {
         self.0.iter().any(|piece| match piece {
             Piece::At(signed) => signed == place,
+            Piece::Body => matches!(place, Locator::Json(_) | Locator::Form(_)),
+            Piece::FormSorted => matches!(place, Locator::Form(_)),
+            Piece::Url | Piece::UrlHubspot => matches!(place, Locator::Query(_)),
             Piece::Sns => matches!(place, Locator::Json(path) if sns::signs(path)),
             _ => false,
         })
     }
 
+    /// Whether the query, of which a GET's event is made, is part of it.
+    pub fn covers_query(&self) -> bool {
+        let query = |place: &Locator| matches!(place, Locator::Query(_) | Locator::Form(_));
+        self.needs_url()
+            || self
+                .0
+                .iter()
+                .any(|piece| matches!(piece, Piece::At(place) if query(place)))
+    }
+
     /// Whether it is the same for every request.
     pub fn is_constant(&self) -> bool {
-        let fixed = |piece: &Piece| matches!(piece, Piece::Text(_) | Piece::Param(_));
+        let fixed =
+            |piece: &Piece| matches!(piece, Piece::Text(_) | Piece::Param(_) | Piece::Method);
         self.0.iter().all(fixed)
     }
 
@@ -88,35 +97,53 @@ impl Signed {
     pub fn params(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Param(name) => Some(name.as_str()),
+            Piece::Sns => Some(sns::TOPICS),
             _ => None,
         })
     }
 
-    /// The bytes; `None` if a hole cannot be filled.
-    pub fn render(&self, scope: &Scope<'_>) -> Option<Vec<u8>> {
+    /// The bytes.
+    ///
+    /// # Errors
+    /// Why a hole cannot be filled.
+    pub fn render(&self, scope: &Scope<'_>) -> Result<Vec<u8>, &'static str> {
         let received = scope.received;
         let mut out = Vec::with_capacity(received.body.len() + 128);
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Piece::Body => out.extend_from_slice(&received.body),
-                Piece::Timestamp => out.extend_from_slice(scope.timestamp?.as_bytes()),
-                Piece::Method => out.extend_from_slice(received.method.as_str().as_bytes()),
-                Piece::Url => out.extend_from_slice(scope.url?.as_bytes()),
-                Piece::At(place) => out.extend(place.find(received).one()?.into_bytes()),
-                Piece::Param(name) => {
-                    let (_, value) = scope.params.iter().find(|(key, _)| key == name)?;
-                    out.extend_from_slice(value.as_bytes());
+                Piece::Timestamp => {
+                    out.extend_from_slice(scope.timestamp.ok_or(MISSING)?.as_bytes());
                 }
+                Piece::Method => out.extend_from_slice(received.method.as_str().as_bytes()),
+                Piece::Url => out.extend_from_slice(scope.url.ok_or(MISSING)?.as_bytes()),
+                Piece::At(place) => {
+                    let found = place.find(received).one();
+                    out.extend(found.ok_or(MISSING)?.into_bytes());
+                }
+                Piece::Param(name) => out.extend_from_slice(scope.param(name)?.as_bytes()),
                 Piece::BodyCrc32 => {
                     out.extend(crc32fast::hash(&received.body).to_string().into_bytes());
                 }
-                Piece::FormSorted => out.extend(twilio::sorted_form(received)?),
-                Piece::UrlHubspot => out.extend(hubspot::decoded(scope.url?).into_bytes()),
-                Piece::Sns => out.extend(sns::canonical(received)?.into_bytes()),
+                Piece::FormSorted => out.extend(twilio::sorted_form(received).ok_or(MISSING)?),
+                Piece::UrlHubspot => {
+                    out.extend(hubspot::decoded(scope.url.ok_or(MISSING)?).into_bytes());
+                }
+                Piece::Sns => {
+                    let topics = scope.param(sns::TOPICS)?;
+                    out.extend(sns::canonical(received, topics)?.into_bytes());
+                }
             }
         }
-        Some(out)
+        Ok(out)
+    }
+}
+
+impl Scope<'_> {
+    fn param(&self, name: &str) -> Result<&str, &'static str> {
+        let param = self.params.iter().find(|(key, _)| key == name);
+        param.map(|(_, value)| value.as_str()).ok_or(MISSING)
     }
 }
 
@@ -171,4 +198,5 @@ fn hole(name: &str) -> Option<Piece> {
     })
 }
 
+const MISSING: &str = "a signed part of the request is missing";
 const VOCABULARY: &str = "body, ts, method, url, header:NAME, json:PATH, form:NAME, query:NAME, param:NAME, body-crc32, form-sorted, url-hubspot, sns";

@@ -230,10 +230,90 @@ fn a_scheme_that_would_fail_open_is_a_mistake() {
             "in = [\"json s\"]\nsigned = \"{json:a}\"\n[timestamp]\nin = \"json t\"",
             "checked but not signed",
         ),
+        (
+            "in = [\"header S\"]\nsigned = \"{json:a}\"\n[timestamp]\nin = \"header T\"",
+            "checked but not signed",
+        ),
+        (
+            "in = [\"header S\"]\nformat = \"kv , v1\"\n[timestamp]\nin = \"kv t\"",
+            "checked but not signed",
+        ),
+        (
+            "in = [\"header S\"]\nalgorithm = \"token\"\nsigned = \"{ts}\"\n[timestamp]\nin = \"header T\"",
+            "a token signs none",
+        ),
     ] {
         let (mut reader, section) = Reader::new("scheme", text);
         let _ = Scheme::read(&mut reader, section);
         let mistakes = format!("{:?}", reader.into_mistakes());
         assert!(mistakes.contains(&part.replace('"', "\\\"")), "{mistakes}");
     }
+}
+
+/// Published by the senders; nothing in them is an event.
+#[test]
+fn published_vectors_of_senders_that_sign_their_url_hold() {
+    let square = "2kRE5qRU2tR+tBGlDwMEw2avJ7QM4ikPYD/PJ3bd9Og=";
+    let hubspot = "K36dawei4A+QBNolUOqo7s91KQDWQ5MXZ/QufNYuk/Y=";
+    let client_secret = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy";
+    let holds = |name: &str, secret: &str, url: &str, headers: &[(&str, &str)], body: &str| {
+        let scheme = catalogue::find(name).expect("there").schemes[0].clone();
+        let circumstances = Circumstances {
+            public_url: Some(url.to_owned()),
+            params: Vec::new(),
+        };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_693_657_560);
+        let verifiers = [verifier(scheme, &[secret])];
+        let received = received(headers, body);
+        verify(&verifiers, &circumstances, |_| true, &[], received, now).is_ok()
+    };
+    let url = "https://example.com/webhook";
+    let headers = [("x-square-hmacsha256-signature", square)];
+    assert!(holds(
+        "square",
+        "asdf1234",
+        url,
+        &headers,
+        r#"{"hello":"world"}"#
+    ));
+    assert!(!holds(
+        "square",
+        "asdf1234",
+        url,
+        &headers,
+        r#"{"hello":"World"}"#
+    ));
+    let url = "https://www.example.com/webhook_uri";
+    let headers = [
+        ("x-hubspot-signature-v3", hubspot),
+        ("x-hubspot-request-timestamp", "1693657560000"),
+    ];
+    let body = "{'example_field':'example_value'}";
+    assert!(holds("hubspot", client_secret, url, &headers, body));
+    assert!(!holds(
+        "hubspot",
+        client_secret,
+        &format!("{url}/"),
+        &headers,
+        body
+    ));
+}
+
+#[test]
+fn a_get_needs_a_signed_query() {
+    let get = |text: &'static str, signed: &[u8]| {
+        let scheme = scheme(text);
+        let key = Secret::new(SECRET.into()).map(Key::Shared).expect("a key");
+        let mac = hex::encode(key.sign(scheme.algorithm, signed).expect("shared"));
+        let received = Received {
+            method: Method::GET,
+            query: Some("a=1".to_owned()),
+            ..received(&[("s", &mac)], BODY)
+        };
+        check_at(0, verifier(scheme, &[SECRET]), received)
+    };
+    let body_alone = get("in = [\"header S\"]", BODY.as_bytes());
+    assert_eq!(body_alone, Err("a GET is its query, which is not signed"));
+    let field = get("in = [\"header S\"]\nsigned = \"{query:a}\"", b"1");
+    assert_eq!(field, Ok(Proof::Secret(0)));
 }
