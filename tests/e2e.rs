@@ -18,6 +18,7 @@ mod e2e {
     mod outage;
     mod payload;
     mod refusals;
+    mod reload;
     mod send;
     mod shutdown;
     mod slow;

@@ -19,6 +19,8 @@ pub(crate) struct ForwarderConfig {
     /// Temporal's address; `None`: the shared server.
     pub(crate) endpoint: Option<String>,
     pub(crate) tls: bool,
+    /// Whether the configuration file names the certificate.
+    pub(crate) certificate_in_file: bool,
     pub(crate) secret: Option<&'static str>,
     /// Hex key and key id.
     pub(crate) aes: Option<(&'static str, &'static str)>,
@@ -33,6 +35,7 @@ impl Default for ForwarderConfig {
         Self {
             endpoint: None,
             tls: true,
+            certificate_in_file: false,
             secret: Some(SECRET),
             aes: None,
             args: &[],
@@ -98,6 +101,11 @@ impl Forwarder {
         )
     }
 
+    /// Waits for a line that is wanted.
+    pub(crate) fn line(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.log.wait_for(what, || true, wanted)
+    }
+
     /// The log so far, one entry a line.
     pub(crate) fn log_lines(&self) -> Vec<String> {
         self.log.lines()
@@ -152,7 +160,9 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    if config.tls {
+    if config.tls && config.certificate_in_file {
+        // No flag says more.
+    } else if config.tls {
         let certificates = Certificates::shared();
         command.arg("--cert").arg(&certificates.cert);
         command.arg("--key").arg(&certificates.key);
