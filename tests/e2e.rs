@@ -12,6 +12,7 @@ mod e2e {
     mod example;
     mod fetch;
     mod generic;
+    mod handshakes;
     mod harness;
     mod metrics;
     mod operations;

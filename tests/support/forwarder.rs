@@ -18,6 +18,8 @@ use super::temporal::Temporal;
 pub(crate) struct ForwarderConfig {
     /// Temporal's address; `None`: the shared server.
     pub(crate) endpoint: Option<String>,
+    /// Where to listen.
+    pub(crate) host: &'static str,
     pub(crate) tls: bool,
     /// Whether the configuration file names the certificate.
     pub(crate) certificate_in_file: bool,
@@ -34,6 +36,7 @@ impl Default for ForwarderConfig {
     fn default() -> Self {
         Self {
             endpoint: None,
+            host: "127.0.0.1",
             tls: true,
             certificate_in_file: false,
             secret: Some(SECRET),
@@ -148,7 +151,7 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
         .env_clear()
         .args([
             "--host",
-            "127.0.0.1",
+            config.host,
             "--port",
             "0",
             "--admin",
