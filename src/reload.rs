@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::cli::ServeArgs;
 use crate::commands::Failure;
 use crate::commands::load::{Loaded, all};
+use crate::commands::serve::announce_sources;
 use crate::core::config::listen::Listen;
 use crate::core::config::{Config, Identity, Mistake, Outside, Temporal as Said};
 use crate::forward::{Forwarder, Settings};
@@ -37,13 +38,29 @@ pub struct Reload<T> {
     pub certificate: Option<Arc<Certificate>>,
 }
 
+/// What the process started with.
+pub struct Origin {
+    /// Of everything that it was read from.
+    pub digest: Digest,
+    /// What a reload does not change.
+    pub fixed: Fixed,
+}
+
 /// Settings that hold until a restart.
 #[derive(PartialEq, Eq, Clone)]
-struct Fixed {
-    public: Listen,
-    admin: Option<Listen>,
-    temporal: Said,
+pub struct Fixed {
+    /// Where webhooks are received.
+    pub public: Option<Listen>,
+    /// Where operators look.
+    pub admin: Option<Listen>,
+    /// Where events go.
+    pub temporal: Said,
+    /// How long a stop waits.
+    pub drain_timeout: Duration,
 }
+
+/// SHA-256 of all files that were read, and of all that could not be.
+pub type Digest = [u8; 32];
 
 /// Settings that were read and found to be good.
 struct Good {
@@ -54,30 +71,54 @@ struct Good {
 
 impl<T: Temporal> Reload<T> {
     /// Watches for ever.
-    pub async fn watch(self, mut hangup: Signal) {
-        let mut seen = None;
-        let mut fixed = None;
+    pub async fn watch(self, origin: Origin, mut hangup: Signal) {
+        metrics::gauge!(LAST_RELOAD).set(1.0);
+        let mut seen = origin.digest;
         loop {
-            let (args, outside) = (self.args.clone(), Arc::clone(&self.outside));
-            // Reading a slow file system must not hold up requests.
-            let read = tokio::task::spawn_blocking(move || read(&args, &*outside)).await;
-            if let Ok((digest, result)) = read {
-                let first = seen.is_none();
-                if seen.replace(digest) != Some(digest) {
-                    self.take(result, first, &mut fixed);
-                }
-            }
-            tokio::select! {
-                () = sleep(EVERY) => {}
+            let asked = tokio::select! {
+                () = sleep(EVERY) => false,
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: reading the configuration again");
-                    seen = seen.map(|_| [0; 32]);
+                    true
                 }
+            };
+            let Some((digest, result)) = self.settled(seen, asked).await else {
+                continue;
+            };
+            if asked || digest != seen {
+                seen = digest;
+                self.take(result, &origin.fixed);
             }
         }
     }
 
-    fn take(&self, result: Result<Good, Vec<Mistake>>, first: bool, fixed: &mut Option<Fixed>) {
+    /// What the files say now. One that is being written is waited for, unless the operator says
+    /// that it is done: half a file may well be valid, and mean something else.
+    async fn settled(&self, seen: Digest, asked: bool) -> Option<Reading> {
+        let mut reading = self.read().await?;
+        for _ in 0..MAX_READINGS {
+            if asked || reading.0 == seen {
+                break;
+            }
+            sleep(SETTLED).await;
+            let next = self.read().await?;
+            let is_same = next.0 == reading.0;
+            reading = next;
+            if is_same {
+                break;
+            }
+        }
+        Some(reading)
+    }
+
+    /// Reading a slow file system must not hold up requests.
+    async fn read(&self) -> Option<Reading> {
+        let (args, outside) = (self.args.clone(), Arc::clone(&self.outside));
+        let reading = tokio::task::spawn_blocking(move || read(&args, &*outside));
+        reading.await.ok()
+    }
+
+    fn take(&self, result: Result<Good, Vec<Mistake>>, fixed: &Fixed) {
         let good = match result {
             Ok(good) => good,
             Err(mistakes) => {
@@ -91,23 +132,19 @@ impl<T: Temporal> Reload<T> {
                 return;
             }
         };
-        let known = fixed.get_or_insert_with(|| good.fixed.clone());
-        if *known != good.fixed {
+        if *fixed != good.fixed {
             tracing::warn!(
-                "other addresses of listeners or of Temporal take effect at the next start"
+                "other addresses of listeners or of Temporal, or another drain timeout, take effect at the next start"
             );
         }
         metrics::gauge!(LAST_RELOAD).set(1.0);
-        if first {
-            // What the process started with.
-            return;
-        }
         if let Some(expiry) = good.config.tls.as_ref().and_then(tls::expiry) {
             metrics::gauge!(CERTIFICATE_EXPIRY).set(expiry as f64);
         }
         if let Some((certificate, acceptor)) = self.certificate.as_ref().zip(good.acceptor) {
             certificate.replace(acceptor);
         }
+        announce_sources(&good.config);
         let Config {
             sources, sealing, ..
         } = good.config;
@@ -117,17 +154,13 @@ impl<T: Temporal> Reload<T> {
     }
 }
 
+type Reading = (Digest, Result<Good, Vec<Mistake>>);
+
 /// The settings, and a digest of everything that they were read from.
-fn read(args: &ServeArgs, outside: &dyn Outside) -> ([u8; 32], Result<Good, Vec<Mistake>>) {
-    let recorder = Recorder {
-        outside,
-        digest: RefCell::new(digest::Context::new(&digest::SHA256)),
-    };
+fn read(args: &ServeArgs, outside: &dyn Outside) -> Reading {
+    let recorder = Recorder::new(outside);
     let result = good(args, &recorder);
-    let digest = recorder.digest.into_inner().finish();
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest.as_ref());
-    (bytes, result)
+    (recorder.digest(), result)
 }
 
 fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
@@ -139,25 +172,41 @@ fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
     })?;
     let acceptor = config.tls.as_ref().map(tls::acceptor).transpose();
     let acceptor = acceptor.map_err(|problem| vec![Mistake::new("TLS", problem)])?;
-    let temporal = config.temporal.clone();
+    let fixed = Fixed {
+        public: Some(public),
+        admin,
+        temporal: config.temporal.clone(),
+        drain_timeout: config.drain_timeout,
+    };
     Ok(Good {
         config,
         acceptor,
-        fixed: Fixed {
-            public,
-            admin,
-            temporal,
-        },
+        fixed,
     })
 }
 
 /// Digests whatever is read through it.
-struct Recorder<'a> {
+pub struct Recorder<'a> {
     outside: &'a dyn Outside,
     digest: RefCell<digest::Context>,
 }
 
-impl Recorder<'_> {
+impl<'a> Recorder<'a> {
+    /// Nothing was read yet.
+    pub fn new(outside: &'a dyn Outside) -> Self {
+        Self {
+            outside,
+            digest: RefCell::new(digest::Context::new(&digest::SHA256)),
+        }
+    }
+
+    /// Of everything that was read.
+    pub fn digest(self) -> Digest {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(self.digest.into_inner().finish().as_ref());
+        bytes
+    }
+
     fn note(&self, name: &[u8], content: &[u8]) {
         let mut digest = self.digest.borrow_mut();
         for part in [name, content] {
@@ -185,3 +234,6 @@ impl Outside for Recorder<'_> {
 }
 
 const EVERY: Duration = Duration::from_secs(2);
+/// A file that did not change for so long is whole.
+const SETTLED: Duration = Duration::from_millis(250);
+const MAX_READINGS: u32 = 20;

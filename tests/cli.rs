@@ -13,6 +13,7 @@ mod run;
 mod cli {
     mod completions;
     mod configuration;
+    mod corpus;
     mod readme;
     mod usage;
 

@@ -12,12 +12,14 @@ mod e2e {
     mod example;
     mod fetch;
     mod generic;
+    mod handshakes;
     mod harness;
     mod metrics;
     mod operations;
     mod outage;
     mod payload;
     mod refusals;
+    mod reload;
     mod send;
     mod shutdown;
     mod slow;

@@ -31,6 +31,9 @@ impl Loaded {
     pub fn new(args: &ServeArgs, outside: &dyn Outside) -> Result<Self, Failure> {
         let (file, mut mistakes) =
             file(args, outside).map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+        if file.is_broken {
+            return Err(Failure::Configuration(mistakes));
+        }
         let config = match Config::new(args, &file, outside) {
             Ok(config) if mistakes.is_empty() => Ok(config),
             Ok(_) => Err(mistakes),
@@ -97,6 +100,17 @@ pub fn file(args: &ServeArgs, outside: &dyn Outside) -> Result<(File, Vec<Mistak
     let name = path.display().to_string();
     let wrong = |problem: String| Mistake::new(format!("--config (TWF_CONFIG) {name}"), problem);
     let bytes = outside.read(path).map_err(wrong)?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong("the file is not UTF-8".to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..good]
+            .iter()
+            .filter(|&&b| b == b'\n')
+            .count()
+            + 1;
+        Mistake::new(
+            format!("{name}:{line}"),
+            "not UTF-8, which a TOML file has to be",
+        )
+    })?;
     Ok(File::read(&name, &text))
 }

@@ -17,7 +17,7 @@ use crate::core::config::listen::Listen;
 use crate::core::config::source::{Source, Verification};
 use crate::core::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
-use crate::reload::{Reload, SharedOutside};
+use crate::reload::{Fixed, Origin, Recorder, Reload, SharedOutside};
 use crate::server;
 use crate::server::tls::{self, Certificate};
 use crate::temporal::client::Client;
@@ -31,6 +31,7 @@ pub struct Ready {
     certificate: Option<Arc<Certificate>>,
     public: TcpListener,
     admin: Option<TcpListener>,
+    origin: Origin,
 }
 
 impl Ready {
@@ -98,7 +99,10 @@ pub async fn until_signal(
 /// # Errors
 /// [`Failure::Configuration`].
 pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, Failure> {
-    let loaded = Loaded::new(args, outside)?;
+    let recorder = Recorder::new(outside);
+    let loaded = Loaded::new(args, &recorder)?;
+    let digest = recorder.digest();
+    let said = (loaded.public.clone().ok(), loaded.admin.clone().ok());
     let public = match loaded.public {
         Ok(listen) => bind(listen).await,
         Err(mistake) => Err(mistake),
@@ -111,7 +115,14 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
     let (config, public, admin, temporal) =
         load::all(loaded.config, public, admin, loaded.temporal)?;
     let tls = config.tls.as_ref().map(tls::acceptor).transpose();
+    let fixed = Fixed {
+        public: said.0,
+        admin: said.1.flatten(),
+        temporal: config.temporal.clone(),
+        drain_timeout: config.drain_timeout,
+    };
     Ok(Ready {
+        origin: Origin { digest, fixed },
         certificate: tls
             .map_err(|problem| Failure::Configuration(vec![Mistake::new("TLS", problem)]))?
             .map(|acceptor| Arc::new(Certificate::new(acceptor))),
@@ -145,6 +156,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let metrics = telemetry::init_metrics()?;
+    // Before anybody knows that we listen: unhandled, the signal would end the process.
+    let hangup = signal(SignalKind::hangup())?;
     announce(&ready)?;
     let Ready {
         config,
@@ -152,6 +165,7 @@ pub async fn serve(
         certificate,
         public,
         admin,
+        origin,
     } = ready;
     let upkeep = tokio::spawn(keep_up(metrics.clone()));
     let client = Client::new(temporal);
@@ -167,7 +181,7 @@ pub async fn serve(
         forwarder: Arc::clone(&forwarder),
         certificate: certificate.clone(),
     };
-    let reloading = tokio::spawn(reload.watch(signal(SignalKind::hangup())?));
+    let reloading = tokio::spawn(reload.watch(origin, hangup));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
     let admin = admin.map(|listener| {
         let stopped = async { drop(admin_stopped.await) };
@@ -206,8 +220,8 @@ async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
-fn announce(ready: &Ready) -> Result<(), Failure> {
-    let config = &ready.config;
+/// Says which sources there are, and what should be otherwise with them.
+pub fn announce_sources(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!(setting = warning.place, "{}", warning.problem);
     }
@@ -227,6 +241,11 @@ fn announce(ready: &Ready) -> Result<(), Failure> {
             );
         }
     }
+}
+
+fn announce(ready: &Ready) -> Result<(), Failure> {
+    let config = &ready.config;
+    announce_sources(config);
     if let Some(expiry) = config.tls.as_ref().and_then(tls::expiry) {
         metrics::gauge!(telemetry::CERTIFICATE_EXPIRY).set(expiry as f64);
     }

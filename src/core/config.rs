@@ -229,12 +229,6 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
         });
         keys.extend(key.and_then(|key| keep(mistakes, place, key)));
     }
-    if file.encryption.as_ref().is_some_and(Vec::is_empty) {
-        mistakes.push(Mistake::new(
-            "[encryption] keys",
-            "empty: give a key or leave [encryption] out",
-        ));
-    }
     keys.into_iter().next()
 }
 
@@ -244,6 +238,10 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
 /// A variable that is not set, a file that cannot be read, nothing in it.
 pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, String> {
     match reference {
+        // Not repeated: it may be the secret itself.
+        SecretRef::Env(name) if !is_variable(name) => Err(
+            "no variable has such a name: expected one such as \"env:WEBHOOK_SECRET\"".to_owned(),
+        ),
         SecretRef::Env(name) => outside
             .env(name)
             .ok_or_else(|| format!("{name} is not set"))
@@ -264,6 +262,11 @@ pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, S
     }
 }
 
+fn is_variable(name: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    name.bytes().all(word) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
 impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -275,7 +278,10 @@ impl fmt::Display for SecretRef {
 }
 
 fn warnings(file: &File) -> Vec<Mistake> {
-    let secrets = file.sources.iter().flat_map(|source| &source.secrets);
+    let secrets = file
+        .sources
+        .iter()
+        .flat_map(|source| source.secrets.iter().flatten());
     let secrets = secrets.map(|entry| &entry.secret);
     let keys = file.encryption.iter().flatten().map(|entry| &entry.key);
     let literals = secrets

@@ -107,25 +107,32 @@ impl From<String> for HeaderPattern {
 impl Provider {
     /// Reads a provider's table from the catalogue.
     pub fn read<'t>(reader: &mut Reader<'t>, mut section: Section<'t>) -> Self {
-        let name = section.require(reader, "name").unwrap_or_default();
+        let name = section
+            .require(reader, "name", "the file's name")
+            .unwrap_or_default();
         Self::named(reader, section, name, "{provider}:{event_id}")
     }
 
-    /// Reads an operator's own provider, which may start from another (`extends = "NAME"`).
-    pub fn read_inline<'t>(reader: &mut Reader<'t>, mut section: Section<'t>) -> Self {
+    /// Reads an operator's own provider, which may start from another (`extends = "NAME"`); `None`
+    /// if it has a mistake.
+    pub fn read_inline<'t>(reader: &mut Reader<'t>, mut section: Section<'t>) -> Option<Self> {
+        let (at, before) = (section.at("extends"), reader.count());
         if let Some(base) = section.take::<String>(reader, "extends") {
             match catalogue::text(&base) {
                 Some(text) => section.extend(Reader::new(base, text).1),
                 None => {
                     let problem = catalogue::unknown(&base);
-                    reader.mistake(section.start(), &section.full("extends"), &problem);
+                    reader.mistake(at, &section.full("extends"), &problem);
+                    // What else it needs may be in the entry that was meant.
+                    section.extend(Reader::new("generic", catalogue::text("generic")?).1);
                 }
             }
         }
         let name = section
             .take(reader, "name")
             .unwrap_or_else(|| "custom".to_owned());
-        Self::named(reader, section, name, "{source}:{event_id}")
+        let provider = Self::named(reader, section, name, "{source}:{event_id}");
+        (reader.count() == before).then_some(provider)
     }
 
     fn named<'t>(
@@ -146,7 +153,13 @@ impl Provider {
                 .unwrap_or_else(|| name.clone()),
             docs: section.take(reader, "docs"),
             note: section.take(reader, "note"),
-            id: section.require(reader, "id").unwrap_or_default(),
+            id: section
+                .require_list(
+                    reader,
+                    "id",
+                    "the places of the event's id, such as [\"header X-Id\", \"body-sha256\"]",
+                )
+                .unwrap_or_default(),
             topic: section.take(reader, "topic").unwrap_or_default(),
             tenant: section.take(reader, "tenant").unwrap_or_default(),
             keep_headers: section.take(reader, "keep_headers").unwrap_or_default(),

@@ -29,6 +29,7 @@ pub(super) fn source(provider: &Provider) -> Source {
         });
         secrets.push(NamedSecret {
             name: "test".to_owned(),
+            place: "test".to_owned(),
             tenant: None,
             secret,
         });

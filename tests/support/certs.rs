@@ -9,6 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 /// A certificate and its key as files, and the authority to trust.
@@ -59,6 +60,11 @@ impl Certificates {
             authority: authority.der().clone(),
             _folder: folder,
         }
+    }
+
+    /// The leaf, as a server shows it.
+    pub(crate) fn leaf(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(&self.cert).expect("the first is the leaf")
     }
 
     /// A client that trusts this authority only and speaks exactly this version and protocol.

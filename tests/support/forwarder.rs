@@ -18,7 +18,11 @@ use super::temporal::Temporal;
 pub(crate) struct ForwarderConfig {
     /// Temporal's address; `None`: the shared server.
     pub(crate) endpoint: Option<String>,
+    /// Where to listen.
+    pub(crate) host: &'static str,
     pub(crate) tls: bool,
+    /// Whether the configuration file names the certificate.
+    pub(crate) certificate_in_file: bool,
     pub(crate) secret: Option<&'static str>,
     /// Hex key and key id.
     pub(crate) aes: Option<(&'static str, &'static str)>,
@@ -32,7 +36,9 @@ impl Default for ForwarderConfig {
     fn default() -> Self {
         Self {
             endpoint: None,
+            host: "127.0.0.1",
             tls: true,
+            certificate_in_file: false,
             secret: Some(SECRET),
             aes: None,
             args: &[],
@@ -98,6 +104,11 @@ impl Forwarder {
         )
     }
 
+    /// Waits for a line that is wanted.
+    pub(crate) fn line(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.log.wait_for(what, || true, wanted)
+    }
+
     /// The log so far, one entry a line.
     pub(crate) fn log_lines(&self) -> Vec<String> {
         self.log.lines()
@@ -140,7 +151,7 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
         .env_clear()
         .args([
             "--host",
-            "127.0.0.1",
+            config.host,
             "--port",
             "0",
             "--admin",
@@ -152,7 +163,9 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    if config.tls {
+    if config.tls && config.certificate_in_file {
+        // No flag says more.
+    } else if config.tls {
         let certificates = Certificates::shared();
         command.arg("--cert").arg(&certificates.cert);
         command.arg("--key").arg(&certificates.key);

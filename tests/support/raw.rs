@@ -23,13 +23,22 @@ pub(crate) async fn connect(forwarder: &Forwarder) -> Box<dyn Stream> {
 }
 
 pub(crate) async fn connect_tls(forwarder: &Forwarder, alpn: &str) -> TlsStream<TcpStream> {
+    let connected = connect_trusting(forwarder, Certificates::shared(), alpn).await;
+    connected.expect("a handshake")
+}
+
+/// As a client that trusts only these.
+pub(crate) async fn connect_trusting(
+    forwarder: &Forwarder,
+    certificates: &Certificates,
+    alpn: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(forwarder.public).await;
-    let config = Certificates::shared().client(&TLS13, alpn);
+    let config = certificates.client(&TLS13, alpn);
     let name = ServerName::try_from("localhost").expect("a name");
     TlsConnector::from(std::sync::Arc::new(config))
         .connect(name, stream.expect("it listens"))
         .await
-        .expect("a handshake")
 }
 
 /// Sends these bytes, then reads until the server closes.

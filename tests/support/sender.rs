@@ -44,6 +44,21 @@ impl Sender {
         }
     }
 
+    /// As a client that has this address, over plain HTTP.
+    pub(crate) fn from_address(forwarder: &Forwarder, address: &str) -> Self {
+        Self::from_address_to(address, &forwarder.public.to_string())
+    }
+
+    /// As [`Self::from_address`], to this address.
+    pub(crate) fn from_address_to(address: &str, to: &str) -> Self {
+        let address: std::net::IpAddr = address.parse().expect("an address");
+        let client = Client::builder().no_proxy().local_address(address).build();
+        Self {
+            client: client.expect("a valid client"),
+            base: format!("http://{to}"),
+        }
+    }
+
     pub(crate) fn plain(address: &str) -> Self {
         let client = Client::builder().no_proxy().build();
         Self {

@@ -2,6 +2,8 @@
 //! mistake, and every one is found in one run, each with its line and key.
 
 use ::core::net::IpAddr;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +12,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::Mistake;
-use super::reader::{Reader, Section};
+use super::listen::parse_listen;
+use super::reader::{Places, Reader, Section};
 use super::secret::Secret;
 use crate::core::payload::Format;
 use crate::core::provider::locator::Locator;
@@ -33,6 +36,8 @@ pub struct File {
     pub encryption: Option<Vec<EncryptionKey>>,
     /// `[[source]]`
     pub sources: Vec<Source>,
+    /// Whether it is no TOML: then nothing more can be said.
+    pub is_broken: bool,
 }
 
 /// `[server]`
@@ -62,14 +67,14 @@ pub struct EncryptionKey {
 /// `[[source]]`
 #[derive(Debug, Default, Clone)]
 pub struct Source {
-    /// Its name, for mistakes.
-    pub place: String,
-    /// The path senders post to.
+    /// Its keys' names, for mistakes.
+    pub places: Places,
+    /// The path senders post to; empty if the file names none that can be.
     pub path: String,
     /// Who they are; `None` if the file names nobody known.
     pub provider: Option<Provider>,
-    /// Any of them verifies.
-    pub secrets: Vec<SecretEntry>,
+    /// Any of them verifies; `None` if the file has none that can be read.
+    pub secrets: Option<Vec<SecretEntry>>,
     /// Switches verification off.
     pub danger_accept_unverified: bool,
     /// Public keys may be fetched from the provider's hosts.
@@ -115,6 +120,8 @@ pub struct Source {
 pub struct SecretEntry {
     /// The tenant whose requests alone it verifies.
     pub tenant: Option<String>,
+    /// Its name, for mistakes.
+    pub place: String,
     /// Where it is.
     pub secret: SecretRef,
 }
@@ -145,17 +152,117 @@ impl TryFrom<String> for Network {
     }
 }
 
+/// `"ADDRESS:PORT"`
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Address(String);
+
+impl TryFrom<String> for Address {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_listen(&text, "")
+            .map(|_| Self(text))
+            .map_err(|mistake| mistake.problem)
+    }
+}
+
+/// A path that a source may have.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Path(String);
+
+impl TryFrom<String> for Path {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if RESERVED.contains(&text.as_str()) {
+            return Err(format!(
+                "{text:?} is answered by the forwarder itself, {PATH}"
+            ));
+        }
+        let plain = |b: u8| b.is_ascii_graphic() && !b"?#%\\{}\"<>|^`".contains(&b);
+        if !(text.starts_with('/') && text.bytes().all(plain)) {
+            // Without the text: a query may hold a token.
+            return Err(format!(
+                "no path: it begins with \"/\" and has no query, space, escape or hole, {PATH}"
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// How long a source may take to answer.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Span")]
+struct Deadline(Duration);
+
+impl TryFrom<Span> for Deadline {
+    type Error = &'static str;
+
+    fn try_from(Span(span): Span) -> Result<Self, &'static str> {
+        let fits = DEADLINES.contains(&span);
+        fits.then_some(Self(span))
+            .ok_or("expected \"500ms\" to \"60s\"")
+    }
+}
+
+/// How large a source's bodies may be.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Size")]
+struct BodyLimit(usize);
+
+impl TryFrom<Size> for BodyLimit {
+    type Error = &'static str;
+
+    fn try_from(Size(bytes): Size) -> Result<Self, &'static str> {
+        let fits = BODY_LIMITS.contains(&bytes);
+        fits.then_some(Self(bytes))
+            .ok_or("expected \"1KiB\" to \"50MiB\"")
+    }
+}
+
+/// The URL of a source as its sender knows it.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct PublicUrl(String);
+
+impl TryFrom<String> for PublicUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        let host = |rest: &str| rest.split('/').next().is_some_and(|host| !host.is_empty());
+        let fits = rest.is_some_and(host)
+            && text.bytes().all(|b| b.is_ascii_graphic())
+            && !text.contains(['?', '#', '@']);
+        // Without the text: a query or a user may hold a secret.
+        fits.then_some(Self(text)).ok_or(PUBLIC_URL)
+    }
+}
+
 impl File {
     /// Reads the file; the mistakes are in the order of their lines.
     pub fn read(name: &str, text: &str) -> (Self, Vec<Mistake>) {
         let (mut reader, mut root) = Reader::new(name, text);
         let r = &mut reader;
+        if r.count() > 0 {
+            let broken = Self {
+                is_broken: true,
+                ..Self::default()
+            };
+            return (broken, reader.into_mistakes());
+        }
         let mut file = Self {
             server: Server::read(r, &mut root),
             ..Self::default()
         };
         if let Some(mut admin) = root.table(r, "admin") {
-            file.admin = admin.require(r, "listen");
+            file.admin = admin
+                .require(r, "listen", "one such as \"127.0.0.1:9000\"")
+                .map(|Address(text)| text);
             admin.finish(r);
         }
         if let Some(mut temporal) = root.table(r, "temporal") {
@@ -164,7 +271,12 @@ impl File {
             temporal.finish(r);
         }
         if let Some(mut encryption) = root.table(r, "encryption") {
+            let before = r.count();
+            let at = encryption.at("keys");
             let keys = encryption.tables(r, "keys");
+            if keys.is_empty() && r.count() == before {
+                r.mistake(at, &encryption.full("keys"), NO_KEYS);
+            }
             let keys = keys
                 .into_iter()
                 .filter_map(|key| EncryptionKey::read(r, key));
@@ -187,7 +299,7 @@ impl Server {
             return Self::default();
         };
         let mut server = Self {
-            listen: section.take(r, "listen"),
+            listen: section.take(r, "listen").map(|Address(text)| text),
             drain_timeout: section.take(r, "drain_timeout").map(|Span(span)| span),
             ..Self::default()
         };
@@ -204,7 +316,10 @@ impl Server {
 impl EncryptionKey {
     fn read<'t>(r: &mut Reader<'t>, mut section: Section<'t>) -> Option<Self> {
         let place = r.place(section.start(), section.place());
-        let (id, key) = (section.require(r, "id"), section.require_secret(r, "key"));
+        let (id, key) = (
+            section.require(r, "id", "the name under which workers know the key"),
+            section.require_secret(r, "key"),
+        );
         section.finish(r);
         Some(Self {
             place,
@@ -216,35 +331,41 @@ impl EncryptionKey {
 
 impl Source {
     fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Self {
+        let places = r.places(&s);
         let provider = if s.has_table("provider") {
             s.table(r, "provider")
-                .map(|table| Provider::read_inline(r, table))
+                .and_then(|table| Provider::read_inline(r, table))
         } else {
             named_provider(r, &mut s)
         };
-        let params: Option<std::collections::BTreeMap<String, String>> = s.take(r, "params");
+        let before = r.count();
+        let secrets = read_secrets(r, &mut s);
+        let secrets = (!secrets.is_empty() || r.count() == before).then_some(secrets);
+        let params: Option<BTreeMap<String, String>> = s.take(r, "params");
         let source = Self {
-            place: r.place(s.start(), s.place()),
-            path: s.require(r, "path").unwrap_or_default(),
+            places,
+            path: s
+                .require(r, "path", "one such as \"/temporal/shopify\"")
+                .map_or_else(String::new, |Path(text)| text),
             provider,
-            secrets: read_secrets(r, &mut s),
+            secrets,
             danger_accept_unverified: s.take(r, "danger_accept_unverified").unwrap_or_default(),
             fetch_keys: s.take(r, "fetch_keys").unwrap_or_default(),
             verify: s.take(r, "verify"),
             verify_token: s.take_secret(r, "verify_token"),
             authorised_for: s.take(r, "authorised_for").map(|Span(span)| span),
-            public_url: s.take(r, "public_url"),
+            public_url: s.take(r, "public_url").map(|PublicUrl(text)| text),
             params: params.unwrap_or_default().into_iter().collect(),
-            allow: s.take(r, "allow").unwrap_or_default(),
+            allow: s.take_list(r, "allow").unwrap_or_default(),
             task_queue: s.take(r, "task_queue"),
             workflow_type: s.take(r, "workflow_type"),
             workflow_id: s.take(r, "workflow_id"),
             format: s.take(r, "format"),
-            body_limit: s.take(r, "body_limit").map(|Size(bytes)| bytes),
-            deadline: s.take(r, "deadline").map(|Span(span)| span),
+            body_limit: s.take(r, "body_limit").map(|BodyLimit(bytes)| bytes),
+            deadline: s.take(r, "deadline").map(|Deadline(span)| span),
             success_status: s.take(r, "success_status").map(|Success(status)| status),
             keep_headers: s.take(r, "keep_headers"),
-            event_id: s.take(r, "event_id"),
+            event_id: s.take_list(r, "event_id"),
             topic: s.take(r, "topic"),
             tenant: s.take(r, "tenant"),
         };
@@ -254,10 +375,15 @@ impl Source {
 }
 
 fn named_provider<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Option<Provider> {
-    let name: String = s.require(r, "provider")?;
+    let at = s.at("provider");
+    let name: String = s.require(
+        r,
+        "provider",
+        "a name of the catalogue or a table [source.provider]",
+    )?;
     let found = catalogue::find(&name).cloned();
     if found.is_none() {
-        r.mistake(s.start(), &s.full("provider"), &catalogue::unknown(&name));
+        r.mistake(at, &s.full("provider"), &catalogue::unknown(&name));
     }
     found
 }
@@ -268,8 +394,9 @@ fn read_secrets<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Vec<SecretEntry>
         let secrets = s.take_secrets(r, "secrets");
         return secrets
             .into_iter()
-            .map(|secret| SecretEntry {
+            .map(|(place, secret)| SecretEntry {
                 tenant: None,
+                place,
                 secret,
             })
             .collect();
@@ -279,8 +406,9 @@ fn read_secrets<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Vec<SecretEntry>
     };
     let of_tenants = table.take_secrets_by_key(r);
     let entries = of_tenants.into_iter().flat_map(|(tenant, secrets)| {
-        secrets.into_iter().map(move |secret| SecretEntry {
+        secrets.into_iter().map(move |(place, secret)| SecretEntry {
             tenant: Some(tenant.clone()),
+            place,
             secret,
         })
     });
@@ -308,3 +436,11 @@ impl From<String> for SecretRef {
         }
     }
 }
+
+/// Answered by the server itself.
+const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
+const PATH: &str = "expected one such as \"/temporal/shopify\"";
+const PUBLIC_URL: &str = "no URL: expected one such as \"https://hooks.example.com/temporal/shopify\", without user and query";
+const NO_KEYS: &str = "no key: give one, keys = [{ id = \"2026-11\", key = \"env:NAME\" }], or leave [encryption] out";
+const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
+const BODY_LIMITS: RangeInclusive<usize> = 1024..=50 * 1024 * 1024;

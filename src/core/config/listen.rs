@@ -50,7 +50,11 @@ pub fn admin(args: &ServeArgs, file: &File) -> Result<Option<Listen>, Mistake> {
         .transpose()
 }
 
-fn parse_listen(text: &str, setting: &'static str) -> Result<Listen, Mistake> {
+/// Reads `ADDRESS:PORT`.
+///
+/// # Errors
+/// What is accepted.
+pub fn parse_listen(text: &str, setting: &'static str) -> Result<Listen, Mistake> {
     text.rsplit_once(':')
         .and_then(|(host, port)| Some((host.trim_matches(['[', ']']), port.parse().ok()?)))
         .filter(|(host, _)| !host.is_empty())

@@ -1,6 +1,8 @@
 //! Reads a TOML file key by key, so that every mistake in it is found in one run, each with its
 //! line and key.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -25,6 +27,38 @@ pub struct Section<'t> {
     start: usize,
 }
 
+/// Where a table and its keys are, for mistakes that are found after reading.
+#[derive(Debug, Default, Clone)]
+pub struct Places {
+    whole: String,
+    keys: BTreeMap<String, String>,
+    in_file: bool,
+}
+
+impl Places {
+    /// Not in a file: this name, whatever the key.
+    pub fn outside(name: &str) -> Self {
+        Self {
+            whole: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the key is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// How a mistake names the key: by its own line, or the table's if it is not there.
+    pub fn of(&self, key: &str) -> String {
+        match self.keys.get(key) {
+            Some(place) => place.clone(),
+            None if self.in_file => format!("{}.{key}", self.whole),
+            None => self.whole.clone(),
+        }
+    }
+}
+
 impl<'t> Reader<'t> {
     /// Parses the text; `name` stands before each mistake.
     pub fn new(name: impl Into<String>, text: &'t str) -> (Self, Section<'t>) {
@@ -36,8 +70,10 @@ impl<'t> Reader<'t> {
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             // The message alone: a secret may stand in the line.
-            let at = error.span().map_or(0, |span| span.start);
-            reader.mistake(at, "", error.message());
+            let span = error.span().unwrap_or_default();
+            let key = text.get(span.clone()).unwrap_or_default();
+            let is_key = error.message() == "duplicate key";
+            reader.mistake(span.start, if is_key { key } else { "" }, error.message());
         }
         let section = Section::new(String::new(), table.into_inner(), 0);
         (reader, section)
@@ -57,6 +93,25 @@ impl<'t> Reader<'t> {
             .to_owned()
     }
 
+    /// The places of a table that was not taken from yet.
+    pub fn places(&self, section: &Section<'t>) -> Places {
+        let keys = section.entries.iter().map(|(key, _)| {
+            let name = key.get_ref();
+            let place = self.place(key.span().start, &section.full(name));
+            (name.clone(), place)
+        });
+        Places {
+            whole: self.place(section.start, &section.place),
+            keys: keys.collect(),
+            in_file: true,
+        }
+    }
+
+    /// How many mistakes there are so far.
+    pub const fn count(&self) -> usize {
+        self.mistakes.len()
+    }
+
     /// All mistakes, in the order of their lines.
     pub fn into_mistakes(mut self) -> Vec<Mistake> {
         self.mistakes.sort_by_key(|(line, _)| *line);
@@ -67,7 +122,8 @@ impl<'t> Reader<'t> {
     }
 
     fn line(&self, at: usize) -> usize {
-        self.text[..at.min(self.text.len())].matches('\n').count() + 1
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        before.iter().filter(|&&byte| byte == b'\n').count() + 1
     }
 }
 
@@ -93,6 +149,17 @@ impl<'t> Section<'t> {
         self.start
     }
 
+    /// Where the key's value is, or else the table.
+    pub fn at(&self, key: &str) -> usize {
+        let mut found = self
+            .entries
+            .iter()
+            .filter(|(name, _)| name.get_ref() == key);
+        found
+            .next()
+            .map_or(self.start, |(_, value)| value.span().start)
+    }
+
     /// The table's name, for mistakes about the whole of it.
     pub fn place(&self) -> &str {
         &self.place
@@ -107,8 +174,22 @@ impl<'t> Section<'t> {
         let value = self.remove(key)?;
         let at = value.span().start;
         T::deserialize(ValueDeserializer::from(value))
-            .map_err(|error| reader.mistake(at, &self.full(key), error.message()))
+            .map_err(|error| reader.mistake(at, &self.full(key), &explain(error.message())))
             .ok()
+    }
+
+    /// The key's list, which may not be empty.
+    pub fn take_list<T: DeserializeOwned>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        key: &'static str,
+    ) -> Option<Vec<T>> {
+        let at = self.at(key);
+        let list = self.take::<Vec<T>>(reader, key)?;
+        if list.is_empty() {
+            reader.mistake(at, &self.full(key), EMPTY_LIST);
+        }
+        Some(list)
     }
 
     /// The key's value; its absence is a mistake.
@@ -116,13 +197,28 @@ impl<'t> Section<'t> {
         &mut self,
         reader: &mut Reader<'t>,
         key: &'static str,
+        expected: &str,
     ) -> Option<T> {
         if !self.has(key) {
             self.known.push(key);
-            reader.mistake(self.start, &self.full(key), "missing");
+            let problem = format!("missing, expected {expected}");
+            reader.mistake(self.start, &self.full(key), &problem);
             return None;
         }
         self.take(reader, key)
+    }
+
+    /// The key's list; its absence is a mistake, and so is an empty one.
+    pub fn require_list<T: DeserializeOwned>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        key: &'static str,
+        expected: &str,
+    ) -> Option<Vec<T>> {
+        if self.has(key) {
+            return self.take_list(reader, key);
+        }
+        self.require(reader, key, expected)
     }
 
     /// The key's secret. Mistakes do not repeat what stands there.
@@ -144,20 +240,21 @@ impl<'t> Section<'t> {
     ) -> Option<SecretRef> {
         if !self.has(key) {
             self.known.push(key);
-            reader.mistake(self.start, &self.full(key), "missing");
+            let problem = format!("missing, {SECRET}");
+            reader.mistake(self.start, &self.full(key), &problem);
             return None;
         }
         self.take_secret(reader, key)
     }
 
     /// The key's list of secrets, or an empty one.
-    pub fn take_secrets(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Vec<SecretRef> {
+    pub fn take_secrets(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Vec<Placed> {
         let value = self.remove(key);
         value.map_or_else(Vec::new, |value| secrets(reader, &self.full(key), value))
     }
 
     /// Every entry as a secret or a list of them.
-    pub fn take_secrets_by_key(self, reader: &mut Reader<'t>) -> Vec<(String, Vec<SecretRef>)> {
+    pub fn take_secrets_by_key(self, reader: &mut Reader<'t>) -> Vec<(String, Vec<Placed>)> {
         let place = self.place;
         let entries = self.entries.into_iter().map(|(key, value)| {
             let key = key.into_inner();
@@ -189,7 +286,12 @@ impl<'t> Section<'t> {
                 })
                 .collect(),
             _ => {
-                let problem = format!("expected an array of tables: [[{key}]]");
+                let full = self.full(key);
+                let name = full
+                    .split('.')
+                    .map(|part| part.split('[').next().unwrap_or_default());
+                let name = name.collect::<Vec<_>>().join(".");
+                let problem = format!("expected a list of tables: [[{name}]]");
                 reader.mistake(at, &self.full(key), &problem);
                 Vec::new()
             }
@@ -255,7 +357,7 @@ impl<'t> Section<'t> {
         match value.into_inner() {
             DeValue::Table(table) => Some(Self::new(place, table, at)),
             other => {
-                let problem = format!("expected a table, found {}", other.type_str());
+                let problem = format!("expected a table, found {}", kind(other.type_str()));
                 reader.mistake(at, &place, &problem);
                 None
             }
@@ -264,26 +366,73 @@ impl<'t> Section<'t> {
 }
 
 /// One secret or a list of them.
-fn secrets<'t>(
-    reader: &mut Reader<'t>,
-    place: &str,
-    value: Spanned<DeValue<'t>>,
-) -> Vec<SecretRef> {
+fn secrets<'t>(reader: &mut Reader<'t>, place: &str, value: Spanned<DeValue<'t>>) -> Vec<Placed> {
     let at = value.span().start;
-    let items = match value.into_inner() {
-        DeValue::Array(items) => items.into_iter().collect(),
-        other => vec![Spanned::new(at..at, other)],
+    let (items, many) = match value.into_inner() {
+        DeValue::Array(items) => (items.into_iter().collect(), true),
+        other => (vec![Spanned::new(at..at, other)], false),
     };
-    let read = items.into_iter().filter_map(|item| {
+    let read = items.into_iter().enumerate().filter_map(|(index, item)| {
         let at = item.span().start;
+        let place = if many {
+            format!("{place}[{}]", index + 1)
+        } else {
+            place.to_owned()
+        };
         let secret = secret(item);
         if secret.is_none() {
-            reader.mistake(at, place, SECRET);
+            reader.mistake(at, &place, SECRET);
         }
-        secret
+        Some((reader.place(at, &place), secret?))
     });
     read.collect()
 }
+
+/// What serde says about a value, in an operator's words, and without the value: it may be a
+/// secret in the wrong place.
+fn explain(message: &str) -> String {
+    if let Some((found, expected)) = message
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.rsplit_once(", expected "))
+    {
+        let found = found.split(['`', '"']).next().unwrap_or_default().trim();
+        return format!("expected {}, found {}", word(expected), kind(found));
+    }
+    match message
+        .strip_prefix("unknown variant ")
+        .and_then(|rest| rest.split_once(", expected "))
+    {
+        Some((_, expected)) => format!("unknown value, expected {expected}"),
+        None if message == "wanted string or table" => "expected a text in quotes".to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+fn word(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "a list",
+        "a map" => "a table",
+        "a boolean" => "true or false",
+        "a string" | "path string" => "a text in quotes",
+        "i64" => "a number",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    }
+}
+
+fn kind(found: &str) -> &str {
+    match found {
+        "string" => "a text",
+        "integer" | "float" | "floating point" => "a number",
+        "boolean" => "true or false",
+        "array" | "sequence" => "a list",
+        "map" => "a table",
+        other => other,
+    }
+}
+
+/// A secret, and how a mistake names its place.
+pub type Placed = (String, SecretRef);
 
 fn secret(value: Spanned<DeValue<'_>>) -> Option<SecretRef> {
     match value.into_inner() {
@@ -292,4 +441,5 @@ fn secret(value: Spanned<DeValue<'_>>) -> Option<SecretRef> {
     }
 }
 
+const EMPTY_LIST: &str = "empty: give one, or leave it out";
 const SECRET: &str = "expected a text: \"env:NAME\" or \"file:PATH\"";

@@ -3,15 +3,15 @@
 
 use ::core::net::IpAddr;
 use std::collections::HashSet;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::Method;
 use ipnet::IpNet;
 
 use super::file::{self, File, SecretEntry, SecretRef, VerifyWord};
+use super::reader::Places;
 use super::secret::Secret;
-use super::{Mistake, Outside, resolve};
+use super::{Mistake, Outside, keep, resolve};
 use crate::cli::ServeArgs;
 use crate::core::handshake::Handshake;
 use crate::core::payload::Format;
@@ -69,6 +69,8 @@ pub enum Verification {
 pub struct NamedSecret {
     /// Not secret.
     pub name: String,
+    /// How a mistake names it.
+    pub place: String,
     /// The tenant whose requests alone it verifies.
     pub tenant: Option<String>,
     /// The secret.
@@ -108,10 +110,11 @@ pub(super) fn sources(
     if entries.is_empty() {
         let mut shopify = default_source("shopify", "/temporal/shopify");
         let secret = SecretRef::Env(SHOPIFY_KEY.to_owned());
-        shopify.secrets = vec![SecretEntry {
+        shopify.secrets = Some(vec![SecretEntry {
             tenant: None,
+            place: "/temporal/shopify".to_owned(),
             secret,
-        }];
+        }]);
         entries.push(shopify);
     }
     for entry in &mut entries {
@@ -125,27 +128,18 @@ pub(super) fn sources(
     let mut paths = HashSet::new();
     let mut sources = Vec::new();
     for entry in entries {
-        let place = entry.place.clone();
-        let mut problems = Vec::new();
-        if !paths.insert(entry.path.clone()) {
-            problems.push(format!(
-                "path: another source has the path {:?}, too",
-                entry.path
-            ));
+        if !entry.path.is_empty() && !paths.insert(entry.path.clone()) {
+            let problem = format!("another source has the path {:?}, too", entry.path);
+            mistakes.push(Mistake::new(entry.places.of("path"), problem));
         }
-        sources.extend(source(args, entry, outside, &mut problems));
-        mistakes.extend(
-            problems
-                .into_iter()
-                .map(|problem| Mistake::new(&place, problem)),
-        );
+        sources.extend(source(args, entry, outside, mistakes));
     }
     sources
 }
 
 fn default_source(provider: &str, place: &str) -> file::Source {
     file::Source {
-        place: place.to_owned(),
+        places: Places::outside(place),
         path: format!("/temporal/{provider}"),
         provider: catalogue::find(provider).cloned(),
         ..file::Source::default()
@@ -156,44 +150,24 @@ fn source(
     args: &ServeArgs,
     entry: file::Source,
     outside: &dyn Outside,
-    problems: &mut Vec<String>,
+    mistakes: &mut Vec<Mistake>,
 ) -> Option<Source> {
-    if !is_path(&entry.path) {
-        problems.push(format!(
-            "path {:?}: expected a path such as \"/temporal/shopify\"",
-            entry.path
-        ));
-    }
-    if entry
-        .deadline
-        .is_some_and(|deadline| !DEADLINES.contains(&deadline))
-    {
-        problems.push("deadline: expected 500ms to 60s".to_owned());
-    }
-    if entry
-        .body_limit
-        .is_some_and(|limit| !BODY_LIMITS.contains(&limit))
-    {
-        problems.push("body_limit: expected 1KiB to 50MiB".to_owned());
-    }
-    let token = entry
-        .verify_token
-        .as_ref()
-        .map(|reference| resolve(reference, outside));
-    let verify_token = token.and_then(|token| {
-        token
-            .map_err(|p| problems.push(format!("verify_token: {p}")))
-            .ok()
-    });
+    let token = entry.verify_token.as_ref();
+    let token = token.map(|reference| resolve(reference, outside));
+    let place = entry.places.of("verify_token");
+    let verify_token = token.and_then(|token| keep(mistakes, &place, token));
+    let secrets = secrets(&entry, outside, mistakes);
     let mut provider = entry.provider.clone()?;
-    let verification = verification(&entry, &provider, verify_token.as_ref(), outside, problems);
-    circumstances(&entry, &provider, problems);
+    let verification = verification(&entry, &provider, verify_token.as_ref(), secrets, mistakes);
+    circumstances(&entry, &provider, mistakes);
     let id = entry.workflow_id.as_ref().unwrap_or(&provider.workflow_id);
     if !id.names_event() {
-        problems.push(
-            "workflow_id: must contain {event_id}: without it different events are one workflow"
-                .to_owned(),
-        );
+        let problem = "has no {event_id}: different events would be one workflow, expected one such as \"{source}:{event_id}\"";
+        let place = match &entry.workflow_id {
+            None if entry.places.has("provider") => entry.places.of("provider") + ".workflow_id",
+            _ => entry.places.of("workflow_id"),
+        };
+        mistakes.push(Mistake::new(place, problem));
     }
     let per_topic = args.no_global_queue || args.global_queue == Some(false);
     let file::Source {
@@ -237,20 +211,48 @@ fn overwrite<T>(setting: &mut T, said: Option<T>) {
     }
 }
 
+/// The secrets that are there; without verification they do not matter.
+fn secrets(
+    entry: &file::Source,
+    outside: &dyn Outside,
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<NamedSecret> {
+    if entry.danger_accept_unverified {
+        return Vec::new();
+    }
+    let secrets = entry.secrets.iter().flatten().filter_map(|given| {
+        let secret = resolve(&given.secret, outside)
+            .map_err(|problem| format!("{problem}; signatures are verified with it"));
+        Some(NamedSecret {
+            name: given.secret.to_string(),
+            place: given.place.clone(),
+            tenant: given.tenant.clone(),
+            secret: keep(mistakes, &given.place, secret)?,
+        })
+    });
+    secrets.collect()
+}
+
 /// No source is open by accident: without a verifier it must say `danger_accept_unverified`.
 fn verification(
     entry: &file::Source,
     provider: &Provider,
     token: Option<&Secret>,
-    outside: &dyn Outside,
-    problems: &mut Vec<String>,
+    secrets: Vec<NamedSecret>,
+    mistakes: &mut Vec<Mistake>,
 ) -> Option<Verification> {
+    let mut wrong = |key: &str, problem: &str| {
+        mistakes.push(Mistake::new(entry.places.of(key), problem));
+    };
     if entry.danger_accept_unverified {
         return Some(Verification::DangerUnverified);
     }
     if entry.verify == Some(VerifyWord::AddressHandshake) {
-        if token.is_none() && entry.verify_token.is_none() {
-            problems.push("verify_token: missing: an address handshake has to show it".to_owned());
+        if entry.verify_token.is_none() {
+            wrong(
+                "verify_token",
+                "missing: an address handshake has to show it, expected \"env:NAME\" or \"file:PATH\"",
+            );
         }
         return Some(Verification::AddressHandshake {
             token: token?.clone(),
@@ -258,10 +260,11 @@ fn verification(
         });
     }
     if provider.schemes.is_empty() {
-        problems.push(format!(
-            "provider {:?} signs nothing: danger_accept_unverified = true accepts whatever anybody sends",
+        let problem = format!(
+            "{:?} signs nothing: danger_accept_unverified = true accepts whatever anybody sends",
             provider.name
-        ));
+        );
+        wrong("provider", &problem);
         return None;
     }
     let fetches = entry.fetch_keys
@@ -270,30 +273,19 @@ fn verification(
             .iter()
             .any(|scheme| scheme.key_url.is_some());
     if entry.fetch_keys && !fetches {
-        problems.push(format!(
-            "fetch_keys: {} publishes no keys that could be fetched",
+        let problem = format!(
+            "{} publishes no keys that could be fetched: leave it out",
             provider.title
-        ));
+        );
+        wrong("fetch_keys", &problem);
     }
-    if entry.secrets.is_empty() && !fetches {
-        problems.push("secrets: missing: without one no signature can be checked".to_owned());
+    if !fetches && entry.secrets.as_ref().is_some_and(Vec::is_empty) {
+        wrong(
+            "secrets",
+            "missing: without one no signature can be checked, expected [\"env:NAME\"] or [\"file:PATH\"]",
+        );
     }
-    let mut secrets = Vec::new();
-    for SecretEntry {
-        tenant,
-        secret: reference,
-    } in &entry.secrets
-    {
-        match resolve(reference, outside) {
-            Ok(secret) => secrets.push(NamedSecret {
-                name: reference.to_string(),
-                tenant: tenant.clone(),
-                secret,
-            }),
-            Err(problem) => problems.push(format!("{problem}; signatures are verified with it")),
-        }
-    }
-    let verifiers = verifiers(provider, &secrets, fetches, problems);
+    let verifiers = verifiers(provider, &secrets, fetches, mistakes);
     (!verifiers.is_empty()).then_some(Verification::Signature { verifiers, secrets })
 }
 
@@ -303,7 +295,7 @@ fn verifiers(
     provider: &Provider,
     secrets: &[NamedSecret],
     fetches: bool,
-    problems: &mut Vec<String>,
+    mistakes: &mut Vec<Mistake>,
 ) -> Vec<Verifier> {
     let is_public = |named: &NamedSecret| {
         let mut forms = provider.schemes.iter().map(|scheme| scheme.secret);
@@ -325,7 +317,8 @@ fn verifiers(
         if let Some(Err(expected)) = tried.next()
             && !tried.any(|key| key.is_ok())
         {
-            problems.push(format!("secret {}: {expected}", named.name));
+            let problem = format!("{}: {expected}", named.name);
+            mistakes.push(Mistake::new(&named.place, problem));
         }
     }
     let verifiers = provider.schemes.iter().map(|scheme| Verifier {
@@ -339,51 +332,31 @@ fn verifiers(
         .collect()
 }
 
-fn circumstances(entry: &file::Source, provider: &Provider, problems: &mut Vec<String>) {
-    let needs_url = provider
-        .schemes
-        .iter()
-        .any(|scheme| scheme.signed.needs_url());
-    match &entry.public_url {
-        None if needs_url && !entry.danger_accept_unverified => problems.push(format!(
-            "public_url: missing: {} signs the URL, and only you know how it is seen from outside",
-            provider.title
-        )),
-        Some(url)
-            if !url.starts_with("https://") && !url.starts_with("http://")
-                || url.contains(['?', '#']) =>
-        {
-            problems.push(format!("public_url {url:?}: expected a URL such as \"https://hooks.example.com{}\", without a query", entry.path));
-        }
-        _ => {}
+fn circumstances(entry: &file::Source, provider: &Provider, mistakes: &mut Vec<Mistake>) {
+    if entry.danger_accept_unverified {
+        return;
     }
-    for name in provider
-        .schemes
-        .iter()
-        .flat_map(|scheme| scheme.signed.params())
-    {
+    let schemes = provider.schemes.iter();
+    let needs_url = schemes.clone().any(|scheme| scheme.signed.needs_url());
+    if entry.public_url.is_none() && needs_url {
+        let problem = format!(
+            "missing: {} signs the URL, and only you know how it is seen from outside: expected one such as \"https://hooks.example.com{}\"",
+            provider.title, entry.path
+        );
+        mistakes.push(Mistake::new(entry.places.of("public_url"), problem));
+    }
+    for name in schemes.flat_map(|scheme| scheme.signed.params()) {
         if !entry.params.iter().any(|(key, _)| key == name) {
-            problems.push(format!(
-                "params.{name}: missing: {} signs it",
+            let problem = format!(
+                "{name} is missing: {} signs it, expected params = {{ {name} = \"…\" }}",
                 provider.title
-            ));
+            );
+            mistakes.push(Mistake::new(entry.places.of("params"), problem));
         }
     }
-}
-
-fn is_path(path: &str) -> bool {
-    path.starts_with('/')
-        && !RESERVED.contains(&path)
-        && path
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !b"?#%\\{}\"<>|^`".contains(&b))
 }
 
 /// The variable with the Shopify app's client secret.
 pub const SHOPIFY_KEY: &str = "SHOPIFY_WEBHOOKS_KEY";
-/// Answered by the server itself.
-const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
-const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
-const BODY_LIMITS: RangeInclusive<usize> = 1024..=50 * 1024 * 1024;
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 const AUTHORISED_FOR: Duration = Duration::from_secs(24 * 60 * 60);

@@ -90,8 +90,8 @@ fn nothing_is_open_by_accident() {
     assert_eq!(
         found,
         [
-            "f.toml:1 source[1]: secrets: missing: without one no signature can be checked",
-            "f.toml:1 source[2]: provider \"generic\" signs nothing: danger_accept_unverified = true accepts whatever anybody sends",
+            "f.toml:1 source[1].secrets: missing: without one no signature can be checked, expected [\"env:NAME\"] or [\"file:PATH\"]",
+            "f.toml:1 source[2].provider: \"generic\" signs nothing: danger_accept_unverified = true accepts whatever anybody sends",
         ]
     );
 }
@@ -172,13 +172,13 @@ fn every_mistake_is_named_in_one_run() {
         "--cert (TWF_CERT): fullchain.pem: no such file",
         "--key (TWF_KEY): privkey.pem: no such file\n  for a first try, `temporal-webhook-forwarder dev`",
         "AES_KEY: not hex: expected 32, 48 or 64 digits",
-        "f.toml:2 source[1]: EMPTY is empty",
-        "f.toml:2 source[1]: UNSET is not set",
-        "f.toml:2 source[1]: secret: the file is empty",
-        "f.toml:2 source[1]: missing: no such file",
-        "f.toml:6 source[2]: path: another source has the path \"/a\", too",
-        "f.toml:6 source[2].provider: unknown provider \"stripes\", expected one of: bigcommerce, ",
-        "f.toml:9 source[3]: path \"health\": expected a path such as",
+        "f.toml:5 source[1].secrets[1]: EMPTY is empty",
+        "f.toml:5 source[1].secrets[2]: UNSET is not set",
+        "f.toml:5 source[1].secrets[3]: secret: the file is empty",
+        "f.toml:5 source[1].secrets[4]: missing: no such file",
+        "f.toml:7 source[2].path: another source has the path \"/a\", too",
+        "f.toml:8 source[2].provider: unknown provider \"stripes\", expected one of: bigcommerce, ",
+        "f.toml:10 source[3].path: no path: it begins with \"/\"",
     ] {
         assert!(found.contains(part), "{part:?} is not in:\n{found}");
     }
@@ -251,7 +251,7 @@ listen = 5
         ),
         [
             "f.toml:2 server.port: unknown key, expected one of: listen, drain_timeout, tls",
-            "f.toml:3 server.listen: invalid type: integer `5`, expected a string",
+            "f.toml:3 server.listen: expected a text in quotes, found a number",
             "f.toml:4 serber: unknown key, expected one of: server, admin, temporal, encryption, source",
         ]
     );

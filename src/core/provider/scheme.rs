@@ -65,8 +65,16 @@ impl From<String> for KeyUrlLocation {
 
 impl KeyUrl {
     fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Option<Self> {
-        let location = s.require(r, "in");
-        let hosts = s.require(r, "hosts");
+        let location = s.require(
+            r,
+            "in",
+            "an https URL, or its place in the request, such as \"json SigningCertURL\"",
+        );
+        let hosts = s.require_list(
+            r,
+            "hosts",
+            "the hosts that may have it, such as [\"keys.example.com\"]",
+        );
         let suffix = s.take(r, "suffix").unwrap_or_default();
         s.finish(r);
         Some(Self {
@@ -122,14 +130,20 @@ fn is_host(host: &str, pattern: &str) -> bool {
 impl Scheme {
     /// Reads a `[[signature]]` table; `None` if it has a mistake that leaves no scheme.
     pub fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Option<Self> {
-        let start = s.start();
+        let (start, before) = (s.start(), r.count());
         let place = s.place().to_owned();
         let key_url = s.table(r, "key_url").map(|table| KeyUrl::read(r, table));
         let timestamp = s
             .table(r, "timestamp")
             .map(|table| Timestamp::read(r, table));
         let scheme = Self {
-            locations: s.require(r, "in").unwrap_or_default(),
+            locations: s
+                .require_list(
+                    r,
+                    "in",
+                    "the places of the signature, such as [\"header X-Signature\"]",
+                )
+                .unwrap_or_default(),
             format: s.take(r, "format").unwrap_or_default(),
             prefix: s.take(r, "prefix").unwrap_or_default(),
             algorithm: s.take(r, "algorithm").unwrap_or_default(),
@@ -142,8 +156,10 @@ impl Scheme {
             key_url: key_url.flatten(),
         };
         s.finish(r);
-        for problem in scheme.problems() {
-            r.mistake(start, &place, problem);
+        // Half a table would only give mistakes that are none.
+        let is_whole = r.count() == before;
+        for (key, problem) in scheme.problems().into_iter().filter(|_| is_whole) {
+            r.mistake(start, &format!("{place}.{key}"), problem);
         }
         Some(scheme)
     }
@@ -155,7 +171,7 @@ impl Scheme {
     }
 
     /// What would make a scheme fail open, or never hold.
-    fn problems(&self) -> Vec<&'static str> {
+    fn problems(&self) -> Vec<(&'static str, &'static str)> {
         let mut problems = Vec::new();
         if let Some(timestamp) = &self.timestamp {
             let signed = match &timestamp.location {
@@ -164,17 +180,26 @@ impl Scheme {
                 TimestampLocation::Kv(_) => false,
             };
             if !signed && !timestamp.tolerance.is_zero() {
-                problems.push("timestamp: is checked but not signed: put {ts} into signed");
+                problems.push((
+                    "timestamp",
+                    "is checked but not signed: put {ts} into signed",
+                ));
             }
         } else if self.signed.covers_timestamp() {
-            problems.push("signed: has {ts}, but there is no timestamp");
+            problems.push((
+                "signed",
+                "has {ts}, but there is no timestamp: add [source.provider.signature.timestamp]",
+            ));
         }
         if self.algorithm == Algorithm::Token {
             if self.timestamp.is_some() {
-                problems.push("timestamp: a token signs none");
+                problems.push(("timestamp", "a token signs none"));
             }
         } else if self.signed.is_constant() {
-            problems.push("signed: has nothing of the request in it");
+            problems.push((
+                "signed",
+                "has nothing of the request in it: expected one such as \"{body}\"",
+            ));
         }
         let public = matches!(
             self.algorithm,
@@ -184,13 +209,16 @@ impl Scheme {
                 | Algorithm::Ed25519
         );
         if public != self.secret.is_public() {
-            problems.push("secret: does not fit the algorithm: public-key algorithms take hex, whpk, pem or jwks, the others text or base64");
+            problems.push(("secret", "does not fit the algorithm: public-key algorithms take hex, whpk, pem or jwks, the others text or base64"));
         }
         if self.secret == SecretForm::Jwks && self.key_id.is_none() {
-            problems.push("key_id: missing: jwks needs the place of the key's id");
+            problems.push((
+                "key_id",
+                "missing: jwks needs the place of the key's id, such as \"header X-Key-Id\"",
+            ));
         }
         if self.format != Format::Plain && !self.prefix.is_empty() {
-            problems.push("prefix: goes with the format plain only");
+            problems.push(("prefix", "goes with the format plain only"));
         }
         problems
     }
@@ -198,7 +226,11 @@ impl Scheme {
 
 impl Timestamp {
     fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Option<Self> {
-        let location = s.require(r, "in");
+        let location = s.require(
+            r,
+            "in",
+            "the timestamp's place: \"header NAME\", \"json PATH\", \"kv KEY\" of the signature",
+        );
         let unit = s.take(r, "unit").unwrap_or_default();
         let tolerance = s.take(r, "tolerance").map_or(TOLERANCE, |Span(span)| span);
         s.finish(r);

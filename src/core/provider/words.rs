@@ -1,14 +1,22 @@
 //! How durations, sizes, methods and statuses are written in files.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use serde::Deserialize;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// `"4s"`, `"2h 30m"`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy)]
 pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_str(Text("a duration such as \"4s\""))?;
+        Self::try_from(text).map_err(Error::custom)
+    }
+}
 
 impl TryFrom<String> for Span {
     type Error = String;
@@ -21,9 +29,15 @@ impl TryFrom<String> for Span {
 }
 
 /// `"512KiB"`, `"2MiB"`, `"1000"`: bytes.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy)]
 pub struct Size(pub usize);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_str(Text("a size such as \"512KiB\" or \"2MiB\""))?;
+        Self::try_from(text).map_err(Error::custom)
+    }
+}
 
 impl TryFrom<String> for Size {
     type Error = String;
@@ -72,17 +86,33 @@ impl TryFrom<Vec<String>> for Methods {
 
 /// `200` to `299`.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "u16")]
+#[serde(try_from = "i64")]
 pub struct Success(pub StatusCode);
 
-impl TryFrom<u16> for Success {
+impl TryFrom<i64> for Success {
     type Error = String;
 
-    fn try_from(number: u16) -> Result<Self, String> {
-        StatusCode::from_u16(number)
+    fn try_from(number: i64) -> Result<Self, String> {
+        u16::try_from(number)
             .ok()
+            .and_then(|number| StatusCode::from_u16(number).ok())
             .filter(StatusCode::is_success)
             .map(Self)
             .ok_or_else(|| format!("{number}: expected 200 to 299"))
+    }
+}
+
+/// A text; anything else is refused with what it should say.
+struct Text(&'static str);
+
+impl Visitor<'_> for Text {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
     }
 }
