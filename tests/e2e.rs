@@ -4,6 +4,7 @@ mod support;
 
 mod e2e {
     mod broken_http;
+    mod catalogue;
     mod check;
     mod delivery;
     mod dev;

@@ -1,6 +1,7 @@
 //! The real binary, started as an operator would, on ports that the system chooses.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use super::temporal::Temporal;
 pub(crate) struct ForwarderConfig {
     /// Temporal's address; `None`: the shared server.
     pub(crate) endpoint: Option<String>,
+    /// The configuration file.
+    pub(crate) config: Option<PathBuf>,
     pub(crate) tls: bool,
     pub(crate) secret: Option<&'static str>,
     /// Hex key and key id.
@@ -32,6 +35,7 @@ impl Default for ForwarderConfig {
     fn default() -> Self {
         Self {
             endpoint: None,
+            config: None,
             tls: true,
             secret: Some(SECRET),
             aes: None,
@@ -158,6 +162,9 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
         command.arg("--key").arg(&certificates.key);
     } else {
         command.arg("--no-tls");
+    }
+    if let Some(file) = &config.config {
+        command.arg("--config").arg(file);
     }
     if let Some(secret) = config.secret {
         leaks::forbid(secret);

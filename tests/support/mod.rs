@@ -14,6 +14,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod run;
 pub(crate) mod sender;
+pub(crate) mod sources;
 pub(crate) mod temporal;
 pub(crate) mod wait;
 pub(crate) mod worker;
