@@ -19,6 +19,7 @@ mod e2e {
     mod outage;
     mod payload;
     mod refusals;
+    mod sdk;
     mod send;
     mod shutdown;
     mod slow;
