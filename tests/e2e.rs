@@ -4,6 +4,7 @@ mod support;
 
 mod e2e {
     mod broken_http;
+    mod catalogue;
     mod check;
     mod delivery;
     mod dev;
@@ -20,6 +21,7 @@ mod e2e {
     mod payload;
     mod refusals;
     mod reload;
+    mod sdk;
     mod send;
     mod shutdown;
     mod slow;

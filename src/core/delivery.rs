@@ -204,10 +204,11 @@ fn write_time(unit: Unit, now: SystemTime) -> String {
     }
 }
 
-/// The first header among the places.
+/// The first header among the places, or that a place begins with.
 fn header(places: &[Locator]) -> Option<String> {
     places.iter().find_map(|place| match place {
         Locator::Header(name) => Some(name.as_str().to_owned()),
+        Locator::Joined(parts) => header(parts.get(..1)?),
         _ => None,
     })
 }

@@ -74,7 +74,11 @@ fn check(provider: &Provider, scheme: &Scheme) {
     let verified = verify(&verifiers, &circumstances, |_| true, &[], received, now);
     let verified = verified.unwrap_or_else(|e| panic!("{place}: {e}"));
     let event = Event::new(&verified, provider, "/temporal/test");
-    assert!(event.is_ok(), "{place}: {event:?}");
+    let event = event.unwrap_or_else(|e| panic!("{place}: {e:?}"));
+    if let Some(sent) = &provider.sample.topic {
+        let topic = event.topic.unwrap_or_default();
+        assert!(topic.starts_with(sent.as_str()), "{place}: {topic:?}");
+    }
 }
 
 /// The secret as the receiver has it, and as the sender does.

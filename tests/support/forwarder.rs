@@ -1,6 +1,7 @@
 //! The real binary, started as an operator would, on ports that the system chooses.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(crate) struct ForwarderConfig {
     pub(crate) endpoint: Option<String>,
     /// Where to listen.
     pub(crate) host: &'static str,
+    /// The configuration file.
+    pub(crate) config: Option<PathBuf>,
     pub(crate) tls: bool,
     /// Whether the configuration file names the certificate.
     pub(crate) certificate_in_file: bool,
@@ -37,6 +40,7 @@ impl Default for ForwarderConfig {
         Self {
             endpoint: None,
             host: "127.0.0.1",
+            config: None,
             tls: true,
             certificate_in_file: false,
             secret: Some(SECRET),
@@ -171,6 +175,9 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
         command.arg("--key").arg(&certificates.key);
     } else {
         command.arg("--no-tls");
+    }
+    if let Some(file) = &config.config {
+        command.arg("--config").arg(file);
     }
     if let Some(secret) = config.secret {
         leaks::forbid(secret);

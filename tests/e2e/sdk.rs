@@ -1,0 +1,394 @@
+//! The official SDKs as the other side: what they sign is taken and started, what the program signs
+//! they take, and whatever is wrong with a request, nothing is started.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use temporal_webhook_forwarder::commands::sign;
+use temporal_webhook_forwarder::core::config::secret::Secret;
+use temporal_webhook_forwarder::core::delivery::{About, Delivery as Signed};
+use temporal_webhook_forwarder::core::provider::catalogue;
+use temporal_webhook_forwarder::core::provider::locator::{Found, Locator};
+use temporal_webhook_forwarder::core::provider::scheme::Scheme;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::support::delivery::Delivery;
+use crate::support::forwarder::{Forwarder, ForwarderConfig};
+use crate::support::sdk::{
+    self,
+    Sdk::{self, Node, Python},
+};
+use crate::support::sender::Sender;
+use crate::support::sources::{self, Keys, Source, received, request};
+use crate::support::temporal::Temporal;
+use crate::support::wait::run;
+
+#[test]
+fn the_official_sdks_and_the_forwarder_take_and_refuse_the_same() {
+    sdk::prepare();
+    run(async {
+        let sources: Vec<_> = CASES.iter().map(Case::source).collect();
+        let (_folder, file) = sources::write(&sources);
+        let config = ForwarderConfig {
+            config: Some(file),
+            secret: None,
+            ..Default::default()
+        };
+        let forwarder = Forwarder::start(config).await;
+        let mut cases = JoinSet::new();
+        for (case, source) in CASES.iter().zip(sources) {
+            let sender = Sender::new(&forwarder);
+            cases.spawn(async move { case.run(&source, &sender).await });
+        }
+        let failed: Vec<_> = cases.join_all().await.into_iter().flatten().collect();
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    });
+}
+
+/// A kind of request, and the SDK that knows it.
+struct Case {
+    name: &'static str,
+    provider: &'static str,
+    sdk: Sdk,
+    does: Does,
+    /// The content type and the body, in which `{id}` stands for another one each time; `None`: the
+    /// catalogue's sample.
+    body: Option<(&'static str, &'static str)>,
+    /// What the signature covers; `None`: any letter of the body.
+    covered: Option<&'static str>,
+    /// The beginning of header names, and what it becomes when all is signed.
+    renamed: Option<(&'static str, &'static str)>,
+}
+
+/// What an SDK is able to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Verify,
+    SignAndVerify,
+    /// It verifies what itself signs; `send` signs in another way.
+    SignAlone,
+}
+
+const fn case(name: &'static str, provider: &'static str, sdk: Sdk, does: Does) -> Case {
+    Case {
+        name,
+        provider,
+        sdk,
+        does,
+        body: None,
+        covered: None,
+        renamed: None,
+    }
+}
+
+impl Case {
+    const fn with_body(mut self, content_type: &'static str, body: &'static str) -> Self {
+        self.body = Some((content_type, body));
+        self
+    }
+
+    const fn covering(mut self, part: &'static str) -> Self {
+        self.covered = Some(part);
+        self
+    }
+
+    const fn renaming(mut self, from: &'static str, to: &'static str) -> Self {
+        self.renamed = Some((from, to));
+        self
+    }
+
+    fn source(&self) -> Source {
+        let provider = catalogue::find(self.provider);
+        let provider = provider.unwrap_or_else(|| panic!("{} is not there", self.provider));
+        Source {
+            name: format!("sdk/{}", self.name),
+            provider,
+            keys: Some(Keys::generate(provider, &provider.schemes[0])),
+        }
+    }
+
+    /// What is not as it should be.
+    async fn run(&self, source: &Source, sender: &Sender) -> Vec<String> {
+        let keys = source.keys.as_ref().expect("every case has keys");
+        let now = SystemTime::now();
+        let mut failed = Vec::new();
+        let mut taken = Vec::new();
+        if self.does != Does::Verify {
+            taken.push(("signed by the SDK", self.signed_by_sdk(source, keys, now)));
+        }
+        if self.does != Does::SignAlone {
+            taken.push(("signed by us", self.signed_by_us(source, keys, now)));
+        }
+        for (what, delivery) in &taken {
+            if let Err(why) = self.verdict(source, keys, delivery) {
+                failed.push(format!("the SDK refuses what is {what}: {why}"));
+            }
+            let flipped = self.flipped(delivery.clone());
+            if self.verdict(source, keys, &flipped).is_ok() {
+                failed.push(format!("the SDK takes a flipped bit, {what}"));
+            }
+        }
+        for (what, delivery) in self.wrong(source, keys, now) {
+            let answer = sender.send(&delivery).await;
+            if answer.status != 401 {
+                failed.push(format!("{what}: {answer:?}"));
+                continue;
+            }
+            let places = &source.provider.id;
+            if let Found::One(id) = Locator::find_first(places, &received(&delivery)) {
+                let id = format!("{}:{id}", source.name);
+                Temporal::shared().await.assert_absent(&id).await;
+            }
+        }
+        for (what, delivery) in &taken {
+            let answer = sender.send(delivery).await;
+            if answer.status != source.provider.success_status.as_u16() {
+                failed.push(format!("{what}: {answer:?}"));
+            }
+        }
+        if failed.is_empty() {
+            let begin = format!("{}:", source.name);
+            let runs = Temporal::shared().await.runs(&begin, taken.len()).await;
+            if runs.len() != taken.len() {
+                failed.push(format!("started: {runs:?}"));
+            }
+        }
+        let name = self.name;
+        failed
+            .iter()
+            .map(|what| format!("{name}: {what}"))
+            .collect()
+    }
+
+    /// Requests of which none may start anything.
+    fn wrong(
+        &self,
+        source: &Source,
+        keys: &Keys,
+        now: SystemTime,
+    ) -> Vec<(&'static str, Delivery)> {
+        let signed = |keys: &Keys, at| match self.does {
+            Does::Verify => self.signed_by_us(source, keys, at),
+            Does::SignAndVerify | Does::SignAlone => self.signed_by_sdk(source, keys, at),
+        };
+        let fresh = || signed(keys, now);
+        let (scheme, place) = scheme_of(source, &fresh());
+        let another = Keys::generate(source.provider, &source.provider.schemes[0]);
+        let mut wrong = vec![
+            ("one flipped bit", self.flipped(fresh())),
+            ("another key", signed(&another, now)),
+            ("no signature", without(fresh(), &place)),
+            ("the signature twice", twice(fresh(), &place)),
+        ];
+        if let Some(timestamp) = &scheme.timestamp {
+            let apart = timestamp.tolerance + Duration::from_secs(60);
+            wrong.push(("an old timestamp", signed(keys, now - apart)));
+            wrong.push(("a timestamp of the future", signed(keys, now + apart)));
+        }
+        wrong
+    }
+
+    fn signed_by_sdk(&self, source: &Source, keys: &Keys, at: SystemTime) -> Delivery {
+        let id = Uuid::new_v4().to_string();
+        let url = source.public_url();
+        let about = self.about(&id, at, &url, &[]);
+        let delivery = self.finished(source, Signed::unsigned(source.provider, &about));
+        let since = at.duration_since(SystemTime::UNIX_EPOCH);
+        let signed = self.sdk.ask(
+            "sign",
+            json!({
+                "secret": keys.signs,
+                "body": text(&delivery.body),
+                "timestamp": since.expect("after 1970").as_secs(),
+                "url": url,
+                "id": id,
+            }),
+        );
+        let mut delivery = delivery;
+        let headers = signed["headers"].as_object().expect("the SDK signs");
+        for (name, value) in headers {
+            delivery = delivery.with(name, value.as_str().expect("a header"));
+        }
+        if let Some(query) = signed["query"].as_str() {
+            delivery.path = format!("{}?{query}", delivery.path);
+        }
+        delivery
+    }
+
+    /// As `send` does.
+    fn signed_by_us(&self, source: &Source, keys: &Keys, at: SystemTime) -> Delivery {
+        let id = Uuid::new_v4().to_string();
+        let url = source.public_url();
+        let params = source.params();
+        let about = self.about(&id, at, &url, &params);
+        let secret = Secret::new(keys.signs.clone().into_bytes()).expect("it is not empty");
+        let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &secret, signed);
+        let signed = Signed::signed(source.provider, &about, &sign);
+        self.finished(source, signed.expect("the keys are the provider's"))
+    }
+
+    fn about<'a>(
+        &self,
+        id: &'a str,
+        now: SystemTime,
+        url: &'a str,
+        params: &'a [(String, String)],
+    ) -> About<'a> {
+        About {
+            id,
+            topic: None,
+            tenant: None,
+            body: self
+                .body
+                .map(|(_, body)| body.replace("{id}", id).into_bytes()),
+            now,
+            url,
+            params,
+        }
+    }
+
+    fn finished(&self, source: &Source, signed: Signed) -> Delivery {
+        let mut delivery = request(&format!("/{}", source.name), signed);
+        if let Some((content_type, _)) = self.body {
+            delivery = delivery
+                .without("content-type")
+                .with("content-type", content_type);
+        }
+        if let Some((from, to)) = self.renamed {
+            for (name, _) in &mut delivery.headers {
+                if let Some(rest) = name.strip_prefix(from) {
+                    *name = format!("{to}{rest}");
+                }
+            }
+        }
+        delivery
+    }
+
+    /// What the SDK thinks of the very same request.
+    fn verdict(&self, source: &Source, keys: &Keys, delivery: &Delivery) -> Result<(), String> {
+        let headers = delivery.headers.iter();
+        let headers: serde_json::Map<_, _> = headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), json!(text(value))))
+            .collect();
+        let query = delivery.path.split_once('?').map(|(_, query)| query);
+        let url = source.public_url();
+        let url = query.map_or_else(|| url.clone(), |query| format!("{url}?{query}"));
+        let verdict = self.sdk.ask(
+            "verify",
+            json!({
+                "secret": keys.verifies,
+                "body": text(&delivery.body),
+                "url": url,
+                "headers": headers,
+            }),
+        );
+        match verdict["valid"] {
+            Value::Bool(true) => Ok(()),
+            _ => Err(verdict.to_string()),
+        }
+    }
+
+    /// One bit of what is signed; letters and digits stay what they are, so that JSON stays JSON.
+    fn flipped(&self, mut delivery: Delivery) -> Delivery {
+        let body = text(&delivery.body);
+        let at = match self.covered {
+            Some(part) => body.find(part),
+            None => body.rfind(|c: char| c.is_ascii_alphanumeric()),
+        };
+        delivery.body[at.expect("it is there")] ^= 1;
+        delivery
+    }
+}
+
+/// The scheme whose signature the request carries, and where.
+fn scheme_of<'a>(source: &'a Source, delivery: &Delivery) -> (&'a Scheme, Locator) {
+    let received = received(delivery);
+    let there = |place: &&Locator| place.find(&received) != Found::Missing;
+    let mut schemes = source.provider.schemes.iter();
+    schemes
+        .find_map(|scheme| Some((scheme, scheme.locations.iter().find(there)?.clone())))
+        .expect("it is signed")
+}
+
+fn without(mut delivery: Delivery, place: &Locator) -> Delivery {
+    match place {
+        Locator::Header(name) => delivery.without(name.as_str()),
+        _ => {
+            let (member, key) = member(&delivery, place);
+            let other = member.replacen(&key, "other", 1);
+            delivery.body = text(&delivery.body).replace(&member, &other).into_bytes();
+            delivery
+        }
+    }
+}
+
+fn twice(mut delivery: Delivery, place: &Locator) -> Delivery {
+    match place {
+        Locator::Header(name) => {
+            let name = name.as_str().to_owned();
+            let value = delivery.header(&name).into_bytes();
+            delivery.headers.push((name, value));
+        }
+        _ => {
+            let (member, _) = member(&delivery, place);
+            let both = format!("{member},{member}");
+            delivery.body = text(&delivery.body).replace(&member, &both).into_bytes();
+        }
+    }
+    delivery
+}
+
+/// `"key":"value"` of the signature in a JSON body, and the key.
+fn member(delivery: &Delivery, place: &Locator) -> (String, String) {
+    let Locator::Json(path) = place else {
+        panic!("no test knows how to change {place}");
+    };
+    let key = path.last().expect("a path has a key").clone();
+    let value = place.find(&received(delivery)).one().expect("it is there");
+    (format!("\"{key}\":\"{value}\""), key)
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("text")
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    case("discord-events", "discord-events", Node("discord-interactions"), Does::Verify),
+    case("discord-interactions", "discord-interactions", Node("discord-interactions"), Does::Verify),
+    case("github", "github", Node("octokit"), Does::SignAndVerify),
+    case("github-form", "github", Node("octokit"), Does::SignAndVerify)
+        .with_body(FORM, "payload=%7B%22action%22%3A%22opened%22%2C%22note%22%3A%22{id}%22%7D"),
+    case("gitlab", "gitlab", Python("standard-webhooks"), Does::SignAndVerify),
+    case("hubspot", "hubspot", Node("hubspot"), Does::SignAndVerify),
+    case("linear", "linear", Node("linear"), Does::Verify),
+    case("mailgun", "mailgun", Python("mailgun"), Does::Verify)
+        .covering("a8ce0edb"),
+    case("paddle", "paddle", Node("paddle"), Does::Verify),
+    case("sendgrid", "sendgrid", Node("sendgrid"), Does::Verify),
+    case("shipbob", "shipbob", Python("standard-webhooks"), Does::SignAndVerify),
+    case("shopify", "shopify", Node("shopify"), Does::Verify),
+    case("shopify-events", "shopify", Node("shopify"), Does::Verify)
+        .renaming("x-shopify-", "shopify-"),
+    case("slack", "slack", Python("slack"), Does::SignAndVerify),
+    case("slack-command", "slack", Python("slack"), Does::SignAndVerify)
+        .with_body(FORM, "team_id=T0001&command=%2Fweather&text=94070&trigger_id={id}"),
+    case("sns", "sns", Node("sns"), Does::Verify)
+        .covering("Hello world"),
+    case("square", "square", Python("square"), Does::Verify),
+    case("standard-webhooks", "standard-webhooks", Python("standard-webhooks"), Does::SignAndVerify),
+    case("standard-webhooks-node", "standard-webhooks", Node("standard-webhooks"), Does::SignAndVerify),
+    case("stripe", "stripe", Python("stripe"), Does::SignAndVerify),
+    case("svix", "svix", Python("svix"), Does::SignAndVerify),
+    case("twilio", "twilio", Python("twilio"), Does::SignAndVerify)
+        .with_body(FORM, "To=%2B1555&Z=2&Z=1&Z=2&Body=a+b%26c%3Dd&Empty=&MessageSid={id}&MessageStatus=sent&AccountSid=AC01"),
+    case("twilio-json", "twilio", Python("twilio-json"), Does::SignAlone)
+        .with_body(JSON, r#"{"id":"{id}","specversion":"1.0","type":"com.twilio.messaging.message.sent"}"#),
+    case("twilio-shared-key", "twilio", Python("twilio-shared-key"), Does::SignAlone)
+        .with_body(FORM, "MessageSid={id}&MessageStatus=sent&AccountSid=AC01"),
+    case("zoom", "zoom", Node("zoom"), Does::Verify),
+];
