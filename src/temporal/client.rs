@@ -44,12 +44,12 @@ impl Client {
         loop {
             match self.connect_once().await {
                 Ok(connection) => {
+                    let _ = self.connection.set(connection);
                     tracing::info!(
                         address = self.settings.address,
                         namespace = self.settings.namespace,
                         "connected to Temporal"
                     );
-                    let _ = self.connection.set(connection);
                     if let Err(reason) = self.ready().await {
                         tracing::error!(reason, "Temporal answers, but does not take events");
                     }
