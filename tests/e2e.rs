@@ -25,6 +25,7 @@ mod e2e {
     mod send;
     mod shutdown;
     mod slow;
+    mod tenants;
     mod text_log;
     mod worker;
 }
