@@ -3,6 +3,7 @@
 mod support;
 
 mod e2e {
+    mod bodies;
     mod broken_http;
     mod catalogue;
     mod check;
