@@ -12,6 +12,7 @@ mod e2e {
     mod drill;
     mod duplicates;
     mod example;
+    mod examples;
     mod fetch;
     mod generic;
     mod handshakes;
