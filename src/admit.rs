@@ -99,7 +99,7 @@ pub fn admit(
                 (Some(tenant), Some(claimed)) => tenant == claimed,
                 _ => true,
             };
-            let verified = verify(
+            verify(
                 verifiers,
                 &source.circumstances,
                 may,
@@ -107,9 +107,7 @@ pub fn admit(
                 received,
                 now,
             )
-            .map_err(Reject::InvalidSignature)?;
-            count(source, secrets, verified.proof());
-            verified
+            .map_err(Reject::InvalidSignature)?
         }
     };
     if let Some(handshake) = handshake {
@@ -120,6 +118,7 @@ pub fn admit(
         };
         let reply = handshake.signed(verified.received(), key);
         if let Some(reply) = reply.map_err(refused)? {
+            count_key(source, verified.proof());
             return Ok(Admitted::Handshake(reply));
         }
     }
@@ -227,8 +226,11 @@ fn refused(refusal: Refusal) -> Reject {
     }
 }
 
-fn count(source: &Source, secrets: &[NamedSecret], proof: Proof) {
-    if let Proof::Secret(index) = proof {
+/// Counts the secret that let a request in.
+pub fn count_key(source: &Source, proof: Proof) {
+    if let (Verification::Signature { secrets, .. }, Proof::Secret(index)) =
+        (&source.verification, proof)
+    {
         let labels = [
             ("source", source.path.clone()),
             ("key", secrets[index].name.clone()),

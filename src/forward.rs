@@ -156,6 +156,7 @@ impl<T: Temporal> Forwarder<T> {
         };
         let event = Event::new(&verified, &source.provider, &source.path)?;
         check_tenant(source, verified.proof(), event.tenant.as_deref())?;
+        admit::count_key(source, verified.proof());
         trail.event_id = Some(event.id.clone());
         trail.topic.clone_from(&event.topic);
         let plan = Plan::new(&event, source)?;

@@ -3,6 +3,7 @@
 mod support;
 
 mod e2e {
+    mod bodies;
     mod broken_http;
     mod catalogue;
     mod check;
@@ -11,6 +12,7 @@ mod e2e {
     mod drill;
     mod duplicates;
     mod example;
+    mod examples;
     mod fetch;
     mod generic;
     mod handshakes;
@@ -25,6 +27,7 @@ mod e2e {
     mod send;
     mod shutdown;
     mod slow;
+    mod tenants;
     mod text_log;
     mod worker;
 }

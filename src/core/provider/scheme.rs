@@ -179,7 +179,8 @@ impl Scheme {
                 TimestampLocation::At(place) => self.signed.covers(place),
                 TimestampLocation::Kv(_) => false,
             };
-            if !signed && !timestamp.tolerance.is_zero() {
+            let is_token = self.algorithm == Algorithm::Token;
+            if !signed && !is_token && !timestamp.tolerance.is_zero() {
                 problems.push((
                     "timestamp",
                     "is checked but not signed: put {ts} into signed",
@@ -193,7 +194,7 @@ impl Scheme {
         }
         if self.algorithm == Algorithm::Token {
             if self.timestamp.is_some() {
-                problems.push(("timestamp", "a token signs none"));
+                problems.push(("timestamp", "a token signs none: leave it out"));
             }
         } else if self.signed.is_constant() {
             problems.push((
