@@ -17,6 +17,7 @@ use crate::commands::Failure;
 use crate::commands::load::{Loaded, all};
 use crate::commands::serve::announce_sources;
 use crate::core::config::listen::Listen;
+use crate::core::config::secret::Secret;
 use crate::core::config::{Config, Identity, Mistake, Outside, Temporal as Said};
 use crate::forward::{Forwarder, Settings};
 use crate::server::tls::{self, Certificate};
@@ -226,6 +227,10 @@ impl Outside for Recorder<'_> {
         let content = result.as_ref().map_or_else(String::as_bytes, Vec::as_slice);
         self.note(path.as_os_str().as_encoded_bytes(), content);
         result
+    }
+
+    fn verify_token(&self) -> Option<Secret> {
+        self.outside.verify_token()
     }
 
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {

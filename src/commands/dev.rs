@@ -21,7 +21,7 @@ use super::{Failure, block_on, say, send, sign};
 use crate::cli::{DevArgs, NAME, ServeArgs};
 use crate::core::config::file::File;
 use crate::core::config::secret::Secret;
-use crate::core::config::source::SHOPIFY_KEY;
+use crate::core::config::source::{SHOPIFY_KEY, Verification};
 use crate::core::config::{Identity, Outside};
 use crate::core::delivery::{About, Delivery};
 use crate::core::provider::catalogue;
@@ -39,6 +39,7 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
     let outside = Arc::new(DevWorld {
         made: given.is_none(),
         secret: given.map_or_else(|| made_once(&folder.join(SECRET), random_secret), Ok)?,
+        token: made_once(&folder.join(TOKEN), random_secret)?,
     });
     let mut serve = args.serve;
     fill_in(&mut serve, &*outside, &folder)?;
@@ -91,6 +92,8 @@ pub fn secret() -> Option<String> {
 /// The real world, with a secret for Shopify.
 struct DevWorld {
     secret: String,
+    /// For address handshakes whose source names no token.
+    token: String,
     /// By us: `send` finds it by itself.
     made: bool,
 }
@@ -105,6 +108,10 @@ impl Outside for DevWorld {
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         World.read(path)
+    }
+
+    fn verify_token(&self) -> Option<Secret> {
+        Secret::new(self.token.clone().into_bytes())
     }
 
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
@@ -257,6 +264,12 @@ fn instructions(ready: &Ready, outside: &DevWorld, ui: Option<&str>) -> Result<S
     let mut text = "\n".to_owned();
     for source in ready.sources() {
         text.push_str(&format!("Webhooks:  {origin}{}\n", source.path));
+        if let Verification::AddressHandshake { token, .. } = &source.verification
+            && token.equals(outside.token.as_bytes())
+        {
+            let (path, token) = (&source.path, &outside.token);
+            text.push_str(&format!("Handshake: {origin}{path}?verify_token={token}\n"));
+        }
     }
     if let Some(ui) = ui {
         text.push_str(&format!("Temporal:  http://{ui}\n"));
@@ -368,6 +381,7 @@ fn data_folder() -> Option<PathBuf> {
     Some(dirs::data_local_dir()?.join(NAME).join("dev"))
 }
 
+const TOKEN: &str = "verify-token";
 const SECRET: &str = "shopify-secret";
 const ADMIN: &str = "127.0.0.1:9000";
 /// A dev server's web interface listens so many ports above its endpoint.

@@ -15,6 +15,7 @@ use self::file::{File, SecretRef};
 use self::secret::Secret;
 use self::source::Source;
 use super::codec::Key;
+use super::handshake::Handshake;
 use crate::cli::ServeArgs;
 
 /// All settings, checked.
@@ -58,6 +59,10 @@ pub trait Outside {
     fn env(&self, name: &str) -> Option<Vec<u8>>;
     /// The bytes of a file, or why there are none.
     fn read(&self, path: &Path) -> Result<Vec<u8>, String>;
+    /// The token of an address handshake whose source names none: nobody has one but `dev`.
+    fn verify_token(&self) -> Option<Secret> {
+        None
+    }
     /// Whether certificate chain and key (PEM) can serve TLS together.
     fn check_identity(&self, identity: &Identity) -> Result<(), String>;
 }
@@ -291,10 +296,21 @@ fn warnings(file: &File) -> Vec<Mistake> {
     let text = format!(
         "{literals} of its secrets stand in the file itself: \"env:NAME\" and \"file:PATH\" keep them out of copies and repositories"
     );
-    (literals > 0)
+    let mut warnings: Vec<_> = (literals > 0)
         .then(|| Mistake::new("--config (TWF_CONFIG)", text))
         .into_iter()
-        .collect()
+        .collect();
+    for source in &file.sources {
+        let handshake = source
+            .provider
+            .as_ref()
+            .and_then(|provider| provider.handshake);
+        if handshake == Some(Handshake::Meta) && source.verify_token.is_none() {
+            let text = "missing: without it every handshake of the sender's is answered 403";
+            warnings.push(Mistake::new(source.places.of("verify_token"), text));
+        }
+    }
+    warnings
 }
 
 fn keep<T, E: fmt::Display>(

@@ -91,6 +91,41 @@ fn a_secret_of_ones_own_is_used_and_not_shown() {
 }
 
 #[test]
+fn an_address_handshake_without_a_token_gets_one_that_is_printed() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let home = Home::new();
+        let file = home.path("forwarder.toml");
+        let text = r#"
+            [[source]]
+            path = "/hook"
+            provider = "generic"
+            verify = "address-handshake"
+            workflow_id = "dev-handshake:{event_id}"
+        "#;
+        fs::write(&file, text).expect("the folder is writable");
+        let env = [("TWF_CONFIG", file.to_str().expect("text"))];
+        let mut dev = home.start_with(&temporal.address(), &env);
+        let url = dev.wait_for("the handshake's URL", |text| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("Handshake: "))?;
+            Some(line.trim().to_owned())
+        });
+        let hook = url.split('?').next().expect("a URL").to_owned();
+        let post = format!("curl -sSk '{hook}' -H 'Webhook-Id: 1' --data-raw 'a=1'");
+        let refused = home.paste(&post).fine();
+        assert!(refused.contains("invalid signature"), "{refused}");
+        let greeted = home.paste(&format!("curl -sSk '{url}'")).fine();
+        assert!(greeted.contains("authorised"), "{greeted}");
+        let taken = home.paste(&post).fine();
+        assert!(taken.contains(r#""status":"started""#), "{taken}");
+        dev.signal("INT");
+        assert_eq!(dev.wait(PATIENCE).code(), Some(0));
+    });
+}
+
+#[test]
 fn a_taken_port_for_the_web_interface_is_no_obstacle_and_a_closed_terminal_ends_temporal() {
     let home = Home::new();
     let port = quiet_port();

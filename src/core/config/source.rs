@@ -155,7 +155,11 @@ fn source(
     let token = entry.verify_token.as_ref();
     let token = token.map(|reference| resolve(reference, outside));
     let place = entry.places.of("verify_token");
-    let verify_token = token.and_then(|token| keep(mistakes, &place, token));
+    let verify_token = match token {
+        Some(token) => keep(mistakes, &place, token),
+        None if entry.verify == Some(VerifyWord::AddressHandshake) => outside.verify_token(),
+        None => None,
+    };
     let secrets = secrets(&entry, outside, mistakes);
     let mut provider = entry.provider.clone()?;
     let verification = verification(&entry, &provider, verify_token.as_ref(), secrets, mistakes);
@@ -248,7 +252,7 @@ fn verification(
         return Some(Verification::DangerUnverified);
     }
     if entry.verify == Some(VerifyWord::AddressHandshake) {
-        if entry.verify_token.is_none() {
+        if entry.verify_token.is_none() && token.is_none() {
             wrong(
                 "verify_token",
                 "missing: an address handshake has to show it, expected \"env:NAME\" or \"file:PATH\"",
