@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::file::{File, SecretRef};
+use self::file::{File, SecretRef, VerifyWord};
 use self::secret::Secret;
 use self::source::Source;
 use super::codec::Key;
@@ -301,6 +301,10 @@ fn warnings(file: &File) -> Vec<Mistake> {
         .into_iter()
         .collect();
     for source in &file.sources {
+        if source.verify == Some(VerifyWord::AddressHandshake) {
+            let text = "weak: whoever sends from an authorised address is believed";
+            warnings.push(Mistake::new(source.places.of("verify"), text));
+        }
         let handshake = source
             .provider
             .as_ref()

@@ -207,6 +207,21 @@ impl TryFrom<Span> for Deadline {
     }
 }
 
+/// How long an address handshake may last.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "Span")]
+struct Authorisation(Duration);
+
+impl TryFrom<Span> for Authorisation {
+    type Error = &'static str;
+
+    fn try_from(Span(span): Span) -> Result<Self, &'static str> {
+        let fits = AUTHORISATIONS.contains(&span);
+        fits.then_some(Self(span))
+            .ok_or("expected \"1s\" to \"30days\"")
+    }
+}
+
 /// How large a source's bodies may be.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Size")]
@@ -353,7 +368,7 @@ impl Source {
             fetch_keys: s.take(r, "fetch_keys").unwrap_or_default(),
             verify: s.take(r, "verify"),
             verify_token: s.take_secret(r, "verify_token"),
-            authorised_for: s.take(r, "authorised_for").map(|Span(span)| span),
+            authorised_for: s.take(r, "authorised_for").map(|Authorisation(span)| span),
             public_url: s.take(r, "public_url").map(|PublicUrl(text)| text),
             params: params.unwrap_or_default().into_iter().collect(),
             allow: s.take_list(r, "allow").unwrap_or_default(),
@@ -442,5 +457,7 @@ const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
 const PATH: &str = "expected one such as \"/temporal/shopify\"";
 const PUBLIC_URL: &str = "no URL: expected one such as \"https://hooks.example.com/temporal/shopify\", without user and query";
 const NO_KEYS: &str = "no key: give one, keys = [{ id = \"2026-11\", key = \"env:NAME\" }], or leave [encryption] out";
+const AUTHORISATIONS: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 60 * 60);
 const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
 const BODY_LIMITS: RangeInclusive<usize> = 1024..=50 * 1024 * 1024;

@@ -202,15 +202,14 @@ impl Scheme {
                 "has nothing of the request in it: expected one such as \"{body}\"",
             ));
         }
-        let public = matches!(
-            self.algorithm,
-            Algorithm::RsaSha1
-                | Algorithm::RsaSha256
-                | Algorithm::EcdsaP256Sha256
-                | Algorithm::Ed25519
-        );
-        if public != self.secret.is_public() {
-            problems.push(("secret", "does not fit the algorithm: public-key algorithms take hex, whpk, pem or jwks, the others text or base64"));
+        let forms: &[SecretForm] = match self.algorithm {
+            Algorithm::RsaSha1 | Algorithm::EcdsaP256Sha256 => &[SecretForm::Pem],
+            Algorithm::RsaSha256 => &[SecretForm::Pem, SecretForm::Jwks],
+            Algorithm::Ed25519 => &[SecretForm::Hex, SecretForm::Whpk],
+            _ => &[SecretForm::Text, SecretForm::Base64],
+        };
+        if !forms.contains(&self.secret) {
+            problems.push(("secret", "does not fit the algorithm: rsa-sha256 takes pem or jwks, rsa-sha1 and ecdsa-p256-sha256 pem, ed25519 hex or whpk, the others text or base64"));
         }
         if self.secret == SecretForm::Jwks && self.key_id.is_none() {
             problems.push((

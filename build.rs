@@ -1,0 +1,30 @@
+//! Lists `providers/*.toml` for the catalogue, so that adding a sender touches no code.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=providers");
+    let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder.join("providers"))? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            paths.push(path);
+        }
+    }
+    // By name: `a.toml` before `a-b.toml`, as the names are ordered without the ending.
+    paths.sort_by_key(|path| path.file_stem().map(ToOwned::to_owned));
+    let mut list = String::from("&[\n");
+    for path in paths {
+        let name = path.file_stem().unwrap_or_default();
+        writeln!(list, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
+    }
+    list.push_str("]\n");
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    fs::write(out.join("catalogue.rs"), list)
+}
