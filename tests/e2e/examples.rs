@@ -25,7 +25,13 @@ fn every_example_is_tested_here() {
     let names = names.map(|entry| entry.expect("it can be listed").file_name());
     let mut names: Vec<_> = names.map(|n| n.to_string_lossy().into_owned()).collect();
     names.sort();
-    let tested = ["hmac-hex", "hmac-token", "rsa-sha1", "rsa-sha256"];
+    let tested = [
+        "hmac-hex",
+        "hmac-token",
+        "http-basic",
+        "rsa-sha1",
+        "rsa-sha256",
+    ];
     assert_eq!(names, tested.map(|name| format!("{name}.toml")));
 }
 
@@ -81,6 +87,29 @@ fn hmac_over_the_form_fields_timestamp_and_token() {
         ] {
             refuses(&forwarder, &form(wrong)).await;
         }
+    });
+}
+
+#[test]
+fn a_user_and_a_password() {
+    run(async {
+        let forwarder = start(&example("http-basic")).await;
+        let id = new_id();
+        let basic = |secret: &str| format!("Basic {}", STANDARD.encode(secret));
+        let signed = post(r#"{"a":1}"#, "application/json")
+            .with("X-Message-Id", &id)
+            .with("Authorization", basic(KEY));
+        accepts(&forwarder, &signed, &id).await;
+        for wrong in [
+            basic("another"),
+            basic(&KEY[1..]),
+            basic(""),
+            KEY.to_owned(),
+            basic(KEY).replace("Basic", "Bearer"),
+        ] {
+            refuses(&forwarder, &signed.clone().with("Authorization", wrong)).await;
+        }
+        refuses(&forwarder, &signed.without("Authorization")).await;
     });
 }
 
