@@ -6,6 +6,7 @@ pub mod config;
 pub mod delivery;
 pub mod event;
 pub mod handshake;
+pub mod holes;
 pub mod multipart;
 pub mod outcome;
 pub mod payload;

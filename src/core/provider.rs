@@ -3,6 +3,7 @@
 //! read by the same code.
 
 pub mod catalogue;
+pub mod key_url;
 pub mod locator;
 pub mod scheme;
 pub mod words;

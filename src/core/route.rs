@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::config::source::Source;
 use super::event::Event;
+use super::holes::pieces;
 use super::outcome::Reject;
 
 /// The workflow to start.
@@ -130,6 +131,17 @@ impl Template {
 }
 
 impl Variable {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "event_id" => Self::EventId,
+            "topic" => Self::Topic,
+            "tenant" => Self::Tenant,
+            "provider" => Self::Provider,
+            "source" => Self::Source,
+            _ => return None,
+        })
+    }
+
     fn value<'a>(self, scope: &Scope<'a>) -> Result<&'a str, Reject> {
         let event = scope.event;
         match self {
@@ -150,32 +162,9 @@ impl TryFrom<String> for Template {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let mut pieces = Vec::new();
-        let mut rest = text.as_str();
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, behind) = after
-                .split_once('}')
-                .ok_or_else(|| format!("{text:?}: a '{{' without its '}}'"))?;
-            if !before.is_empty() {
-                pieces.push(Piece::Text(before.to_owned()));
-            }
-            pieces.push(Piece::Hole(match name {
-                "event_id" => Variable::EventId,
-                "topic" => Variable::Topic,
-                "tenant" => Variable::Tenant,
-                "provider" => Variable::Provider,
-                "source" => Variable::Source,
-                _ => {
-                    return Err(format!(
-                        "{text:?}: unknown name {name:?}, expected one of event_id, topic, tenant, provider, source"
-                    ));
-                }
-            }));
-            rest = behind;
-        }
-        if !rest.is_empty() {
-            pieces.push(Piece::Text(rest.to_owned()));
-        }
+        let pieces = pieces(&text, VOCABULARY, Piece::Text, |name| {
+            Variable::named(name).map(Piece::Hole)
+        })?;
         if pieces.is_empty() {
             return Err("must not be empty".to_owned());
         }
@@ -183,6 +172,7 @@ impl TryFrom<String> for Template {
     }
 }
 
+const VOCABULARY: &str = "event_id, topic, tenant, provider, source";
 /// Temporal's `limit.maxIDLength`, bytes.
 const MAX_NAME: usize = 1000;
 

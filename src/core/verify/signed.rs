@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{hubspot, sns, twilio};
+use crate::core::holes::pieces;
 use crate::core::provider::locator::Locator;
 use crate::core::request::Received;
 
@@ -157,24 +158,7 @@ impl TryFrom<String> for Signed {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let mut pieces = Vec::new();
-        let mut rest = text.as_str();
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, behind) = after
-                .split_once('}')
-                .ok_or_else(|| format!("{text:?}: a '{{' without its '}}'"))?;
-            if !before.is_empty() {
-                pieces.push(Piece::Text(before.to_owned()));
-            }
-            pieces.push(hole(name).ok_or_else(|| {
-                format!("{text:?}: unknown name {name:?}, expected one of {VOCABULARY}")
-            })?);
-            rest = behind;
-        }
-        if !rest.is_empty() {
-            pieces.push(Piece::Text(rest.to_owned()));
-        }
-        Ok(Self(pieces))
+        pieces(&text, VOCABULARY, Piece::Text, hole).map(Self)
     }
 }
 

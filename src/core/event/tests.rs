@@ -1,0 +1,199 @@
+//! Tests of reading events: what a body becomes, what an id may be, which headers are kept.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::*;
+use crate::core::provider::catalogue;
+
+fn received(headers: &[(&'static str, &[u8])], body: &[u8]) -> Received {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let value = HeaderValue::from_bytes(value).expect("a header value");
+        map.append(*name, value);
+    }
+    Received {
+        method: Method::POST,
+        path: String::new(),
+        query: None,
+        headers: map,
+        body: Bytes::copy_from_slice(body),
+        at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+fn event(headers: &[(&'static str, &[u8])], body: &[u8]) -> Result<Event, Reject> {
+    let shopify = catalogue::find("shopify").expect("in the catalogue");
+    let verified = Verified::danger_unverified(received(headers, body));
+    Event::new(&verified, shopify, "/temporal/shopify")
+}
+
+fn data_of(content_type: &'static [u8], body: &[u8]) -> Result<Data, Reject> {
+    let headers: &[(_, &[u8])] = &[
+        ("x-shopify-webhook-id", b"1"),
+        ("content-type", content_type),
+    ];
+    event(headers, body).map(|event| event.data)
+}
+
+#[test]
+fn json_is_taken_as_sent() {
+    let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+    for body in [
+        r#"{"b":12345678901234567890.10,"a":1,"a":2}"#,
+        r#""\ud800""#,
+        "1e999999",
+        &deep,
+    ] {
+        let padded = format!("\u{feff} {body}\r\n");
+        let data = data_of(b"application/json; charset=utf-8", padded.as_bytes());
+        assert_eq!(
+            data,
+            Ok(Data::Json(Bytes::copy_from_slice(body.as_bytes())))
+        );
+    }
+}
+
+#[test]
+fn broken_json_is_malformed() {
+    for body in [
+        &b"{"[..],
+        b"{\"a\":\"\xff\"}",
+        b"{}{}",
+        b"[1,]",
+        b"\xef\xbb\xbf",
+    ] {
+        assert_eq!(
+            data_of(b"application/vnd.api+json", body),
+            Err(Reject::Malformed("broken JSON"))
+        );
+    }
+}
+
+#[test]
+fn other_types_have_their_own_form() {
+    let data = data_of(b"application/x-www-form-urlencoded", b"a=1&b=x+y&a=2");
+    let fields = serde_json::json!({"a": ["1", "2"], "b": "x y"});
+    assert_eq!(
+        data.map(Some),
+        Ok(fields.as_object().cloned().map(Data::Fields))
+    );
+    assert_eq!(data_of(b"text/plain", b"hi"), Ok(Data::Text("hi".into())));
+    assert_eq!(
+        data_of(b"text/plain", b"\xff"),
+        Ok(Data::Binary(Bytes::from_static(b"\xff")))
+    );
+    assert_eq!(
+        data_of(b"application/octet-stream", b"{}"),
+        Ok(Data::Binary(Bytes::from_static(b"{}")))
+    );
+}
+
+#[test]
+fn a_known_type_goes_before_what_the_sender_says() {
+    let sns = catalogue::find("sns").expect("in the catalogue");
+    let headers: &[(_, &[u8])] = &[("content-type", b"text/plain; charset=UTF-8")];
+    let body = br#"{"MessageId":"1","Type":"Notification"}"#;
+    let verified = Verified::danger_unverified(received(headers, body));
+    let event = Event::new(&verified, sns, "/temporal/sns").expect("an event");
+    assert_eq!(event.data, Data::Json(Bytes::from_static(body)));
+}
+
+#[test]
+fn the_same_bytes_later_are_another_event_where_the_time_is_in_the_id() {
+    let dropbox = catalogue::find("dropbox").expect("in the catalogue");
+    let id = |seconds| {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let received = Received {
+            at,
+            ..received(&[], b"{}")
+        };
+        let verified = Verified::danger_unverified(received);
+        let event = Event::new(&verified, dropbox, "/temporal/dropbox");
+        event.expect("an event").id
+    };
+    assert_eq!(id(1), id(1));
+    assert_ne!(id(1), id(2));
+    assert!(id(1).ends_with(".1000"));
+}
+
+#[test]
+fn an_event_needs_an_id_of_printable_ascii() {
+    for id in [&b""[..], b"\xc3\xa9", &[b'a'; 201], b"a\tb"] {
+        assert!(
+            event(&[("x-shopify-webhook-id", id)], b"{}").is_err(),
+            "{id:?}"
+        );
+    }
+    assert!(event(&[], b"{}").is_err());
+    let twice: &[(_, &[u8])] = &[
+        ("x-shopify-webhook-id", b"1"),
+        ("x-shopify-webhook-id", b"2"),
+    ];
+    assert!(event(twice, b"{}").is_err());
+    assert!(event(&[("x-shopify-webhook-id", &[b'a'; 200])], b"{}").is_ok());
+    assert!(event(&[("x-shopify-webhook-id", b"1")], b"").is_err());
+}
+
+#[test]
+fn only_kept_headers_reach_the_worker_and_ours_cannot_be_forged() {
+    let headers: &[(_, &[u8])] = &[
+        ("x-shopify-webhook-id", b"1"),
+        ("authorization", b"Bearer x"),
+        ("cookie", b"x"),
+        ("x-webhook-verified", b"true"),
+        ("x-shopify-topic", b"orders/create"),
+        ("content-type", b"application/json"),
+    ];
+    let event = event(headers, b"{}").expect("an event");
+    let mut names: Vec<_> = event
+        .headers
+        .iter()
+        .map(|(n, v)| format!("{n}={v}"))
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "content-type=application/json",
+            "x-shopify-topic=orders/create",
+            "x-shopify-webhook-id=1",
+            "x-webhook-method=POST",
+            "x-webhook-route=/temporal/shopify",
+            "x-webhook-verified=false",
+        ]
+    );
+    assert_eq!(event.topic.as_deref(), Some("orders/create"));
+}
+
+#[test]
+fn a_token_does_not_reach_the_worker() {
+    let headers: &[(_, &[u8])] = &[
+        ("x-gitlab-token", b"hush"),
+        ("x-gitlab-event", b"Push Hook"),
+        ("idempotency-key", b"1"),
+    ];
+    let gitlab = catalogue::find("gitlab").expect("in the catalogue");
+    let verified = Verified::danger_unverified(received(headers, b"{}"));
+    let event = Event::new(&verified, gitlab, "/temporal/gitlab").expect("an event");
+    let shown = format!("{:?}", event.headers);
+    assert!(
+        shown.contains("Push Hook") && !shown.contains("hush"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_same_request_has_the_same_hash_and_parts_cannot_move() {
+    let a = Received {
+        query: Some("ab".into()),
+        ..received(&[], b"c")
+    };
+    let b = Received {
+        query: Some("a".into()),
+        ..received(&[], b"bc")
+    };
+    assert_eq!(request_sha256(&a), request_sha256(&a));
+    assert_ne!(request_sha256(&a), request_sha256(&b));
+}
