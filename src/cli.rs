@@ -103,7 +103,8 @@ pub enum Command {
     /// Run everything on this machine for a first try
     ///
     /// Starts a Temporal dev server if none answers at the endpoint, makes a self-signed
-    /// certificate and a secret, serves, and prints what to type next.
+    /// certificate and a secret, serves, and prints what to type next. Unless told otherwise it
+    /// listens on 127.0.0.1, with the admin listener on 127.0.0.1:9000.
     Dev(DevArgs),
     /// Sign a sample webhook as a provider would and post it
     Send(SendArgs),
@@ -250,7 +251,7 @@ pub struct SendArgs {
     /// Where to [default: https://localhost:5000/temporal/PROVIDER]
     #[arg(long)]
     pub url: Option<String>,
-    /// The secret to sign with, `env:NAME`, `file:PATH` or itself; a private key (PKCS#8 PEM) if the provider has one [default: $PROVIDER_WEBHOOKS_KEY, else that of `dev`]
+    /// The secret to sign with, `env:NAME`, `file:PATH` or itself; a private key (PKCS#8 PEM) if the provider has one [default: $PROVIDER_WEBHOOKS_KEY, for shopify else that of `dev`]
     #[arg(long)]
     pub secret: Option<String>,
     /// The URL to sign, for senders that do, if it is not --url
@@ -304,7 +305,7 @@ pub const NAME: &str = "temporal-webhook-forwarder";
 pub const SECRET_VARIABLES: &[(&str, &str)] = &[
     (
         "SHOPIFY_WEBHOOKS_KEY",
-        "The Shopify app's client secret: verifies signatures",
+        "The store's webhook secret or the Shopify app's client secret: verifies signatures",
     ),
     (
         "AES_KEY",

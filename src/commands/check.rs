@@ -116,7 +116,7 @@ async fn ask_temporal(config: &Config, settings: &Settings, table: &mut Table) {
     );
     let Ok(retention) = retention else { return };
     for source in &config.sources {
-        table.row("retention", enough(source, retention));
+        table.row("retention", enough(source, retention, settings));
         table.row("workers", pollers(&connection, settings, source).await);
     }
 }
@@ -157,12 +157,15 @@ async fn namespace(connection: &Connection, settings: &Settings) -> Result<Durat
 }
 
 /// A redelivery that comes after Temporal forgot the workflow would start it again.
-fn enough(source: &Source, retention: Duration) -> Finding {
+fn enough(source: &Source, retention: Duration, settings: &Settings) -> Finding {
     let (name, window) = (&source.provider.name, source.provider.retry_window);
     let [kept, repeated] = [retention, window].map(humantime::format_duration);
     if retention < window {
+        let hours = window.as_secs().div_ceil(3600);
         return Err(Trouble::Wrong(format!(
-            "{kept}, but {name} repeats a delivery for {repeated}: a late one would start its workflow twice"
+            "{kept}, but {name} repeats a delivery for {repeated}: a late one would start its workflow twice; \
+             temporal operator namespace update --namespace {} --retention {hours}h raises it",
+            settings.namespace
         )));
     }
     Ok(format!("{kept}; {name} repeats a delivery for {repeated}"))

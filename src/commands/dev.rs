@@ -1,13 +1,15 @@
 //! `dev`: everything on one machine for a first try: a Temporal dev server, a self-signed
 //! certificate, a secret, and what to type next.
 
+mod instructions;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,16 +18,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::load::{self, World};
-use super::serve::{self, Ready};
-use super::{Failure, block_on, say, send, sign};
+use super::serve;
+use super::{Failure, block_on, say};
 use crate::cli::{DevArgs, NAME, ServeArgs};
 use crate::core::config::file::File;
 use crate::core::config::secret::Secret;
-use crate::core::config::source::{SHOPIFY_KEY, Verification};
+use crate::core::config::source::SHOPIFY_KEY;
 use crate::core::config::{Identity, Outside};
-use crate::core::delivery::{About, Delivery};
-use crate::core::provider::catalogue;
-use crate::core::provider::scheme::Scheme;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
 
@@ -52,7 +51,11 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
             // Dropped, a Temporal that is still starting is killed.
             result = given_up(&mut hangup) => return result,
         };
-        say(instructions(&ready, &outside, temporal.ui.as_deref())?)?;
+        say(instructions::instructions(
+            &ready,
+            &outside,
+            temporal.ui.as_deref(),
+        )?)?;
         let result = tokio::select! {
             result = serve::until_signal(ready, &serve, outside) => result,
             // The terminal was closed. Temporal, in a process group of its own, is not told, and
@@ -246,82 +249,6 @@ fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut files = std::env::split_paths(&path).map(|folder| folder.join(program));
     files.find(|path| path.is_file())
-}
-
-/// How to call this program: by its name if a shell finds it, else by its path.
-fn program() -> String {
-    let this = std::env::current_exe().and_then(|path| path.canonicalize());
-    let found = on_path(NAME).and_then(|path| path.canonicalize().ok());
-    match this {
-        Ok(this) if found.as_ref() != Some(&this) => send::quote(&this.to_string_lossy()),
-        _ => NAME.to_owned(),
-    }
-}
-
-fn instructions(ready: &Ready, outside: &DevWorld, ui: Option<&str>) -> Result<String, Failure> {
-    let scheme = if ready.has_tls() { "https" } else { "http" };
-    let origin = format!("{scheme}://localhost:{}", ready.address()?.port());
-    let mut text = "\n".to_owned();
-    for source in ready.sources() {
-        text.push_str(&format!("Webhooks:  {origin}{}\n", source.path));
-        if let Verification::AddressHandshake { token, .. } = &source.verification
-            && token.equals(outside.token.as_bytes())
-        {
-            let (path, token) = (&source.path, &outside.token);
-            text.push_str(&format!("Handshake: {origin}{path}?verify_token={token}\n"));
-        }
-    }
-    if let Some(ui) = ui {
-        text.push_str(&format!("Temporal:  http://{ui}\n"));
-    }
-    let shopify = ready.sources().iter().find(|source| {
-        source.provider.name == "shopify" && source.circumstances.public_url.is_none()
-    });
-    if let Some(source) = shopify {
-        text.push_str(&try_shopify(
-            &format!("{origin}{}", source.path),
-            ready,
-            outside,
-        )?);
-    }
-    text.push_str("\nCtrl-C stops everything.\n");
-    Ok(text)
-}
-
-/// How to send a first webhook, with our own program and with curl.
-fn try_shopify(url: &str, ready: &Ready, outside: &DevWorld) -> Result<String, Failure> {
-    let secret = &outside.secret;
-    let shopify = catalogue::find("shopify").expect("shopify is in the catalogue");
-    let about = About {
-        id: "first-try",
-        topic: None,
-        tenant: None,
-        body: None,
-        now: SystemTime::now(),
-        url,
-        params: &[],
-    };
-    let signing =
-        Secret::new(secret.as_bytes().to_vec()).ok_or_else(|| anyhow!("the secret is empty"))?;
-    let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &signing, signed);
-    let delivery = Delivery::signed(shopify, &about, &sign).map_err(|problem| anyhow!(problem))?;
-    let curl = send::curl(url, ready.has_tls(), &delivery);
-    let insecure = if ready.has_tls() { " --insecure" } else { "" };
-    // A secret of the operator's is not for the screen.
-    let (shown, flag) = if outside.made {
-        (secret.clone(), String::new())
-    } else {
-        (
-            format!("${SHOPIFY_KEY}"),
-            format!(" --secret env:{SHOPIFY_KEY}"),
-        )
-    };
-    let program = program();
-    Ok(format!(
-        "Secret:    {shown}\n\
-         \nSend a signed Shopify webhook:\n\n{program} send shopify --url {url}{insecure}{flag}\n\
-         \nThe same with curl (sent twice, the second is a duplicate):\n\n{curl}\n"
-    ))
 }
 
 /// Certificate and key for `localhost`, made once, so that a client may trust them for good.

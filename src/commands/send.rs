@@ -239,12 +239,14 @@ fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failur
         "{}_WEBHOOKS_KEY",
         provider.name.to_ascii_uppercase().replace('-', "_")
     );
+    // The secret that `dev` made is Shopify's.
+    let is_shopify = provider.name == "shopify";
     let reference = match &args.secret {
         Some(text) => Some(SecretRef::from(text.clone())),
         None => World
             .env(&variable)
             .map(|_| SecretRef::Env(variable.clone()))
-            .or_else(|| dev::secret().map(SecretRef::from)),
+            .or_else(|| dev::secret().filter(|_| is_shopify).map(SecretRef::from)),
     };
     let reference = reference.ok_or_else(|| {
         Failure::Usage(format!(

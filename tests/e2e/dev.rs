@@ -126,6 +126,37 @@ fn an_address_handshake_without_a_token_gets_one_that_is_printed() {
 }
 
 #[test]
+fn each_sender_of_the_file_gets_a_line_to_paste() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let home = Home::new();
+        let file = home.path("forwarder.toml");
+        let text = r#"
+            [[source]]
+            path = "/hooks/stripe"
+            provider = "stripe"
+            secrets = ["env:STRIPE_SECRET"]
+        "#;
+        fs::write(&file, text).expect("the folder is writable");
+        let env = [
+            ("TWF_CONFIG", file.to_str().expect("text")),
+            ("STRIPE_SECRET", "whsec_dev"),
+        ];
+        let mut dev = home.start_with(&temporal.address(), &env);
+        let line = dev.wait_for("the line to paste", |text| {
+            let mut lines = text.lines();
+            lines
+                .find(|line| line.contains("send stripe"))
+                .map(str::to_owned)
+        });
+        assert!(!line.contains("whsec_dev"), "{line}");
+        let sent = home.paste_with(&line, &env[1..]).fine();
+        assert!(sent.contains(r#""status":"started""#), "{sent}");
+        assert!(!dev.stdout().contains("send shopify"), "{}", dev.stdout());
+    });
+}
+
+#[test]
 fn a_taken_port_for_the_web_interface_is_no_obstacle_and_a_closed_terminal_ends_temporal() {
     let home = Home::new();
     let port = quiet_port();
