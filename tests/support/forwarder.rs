@@ -153,6 +153,8 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_temporal-webhook-forwarder"));
     command
         .env_clear()
+        // No temporal.toml of whoever runs the tests.
+        .env("XDG_CONFIG_HOME", "/nonexistent")
         .args([
             "--host",
             config.host,

@@ -30,6 +30,10 @@ impl Run {
             Command::new(BINARY)
                 .args(args)
                 .env_clear()
+                // Not the home of whoever runs the tests: `dev` may have kept a secret there, or
+                // there may be a temporal.toml.
+                .env("XDG_DATA_HOME", folder)
+                .env("XDG_CONFIG_HOME", folder)
                 .envs(env.iter().copied())
                 .current_dir(folder)
                 .stdin(Stdio::null()),
