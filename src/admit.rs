@@ -65,8 +65,8 @@ pub fn admit(
 ) -> Result<Admitted, Reject> {
     let handshake = source.provider.handshake;
     if let Some(handshake) = handshake {
-        let keys = shared_keys(source);
-        let reply = handshake.unsigned(&received, &keys, source.verify_token.as_ref());
+        let key = shared_key(source, 0);
+        let reply = handshake.unsigned(&received, key, source.verify_token.as_ref());
         if let Some(reply) = reply.map_err(refused)? {
             return Ok(Admitted::Handshake(reply));
         }
@@ -111,12 +111,11 @@ pub fn admit(
         }
     };
     if let Some(handshake) = handshake {
-        let keys = shared_keys(source);
-        let key = match verified.proof() {
-            Proof::Secret(index) => keys.get(index),
-            Proof::FetchedKey | Proof::Address | Proof::Unverified => keys.first(),
+        let index = match verified.proof() {
+            Proof::Secret(index) => index,
+            Proof::FetchedKey | Proof::Address | Proof::Unverified => 0,
         };
-        let reply = handshake.signed(verified.received(), key);
+        let reply = handshake.signed(verified.received(), shared_key(source, index));
         if let Some(reply) = reply.map_err(refused)? {
             count_key(source, verified.proof());
             return Ok(Admitted::Handshake(reply));
@@ -210,12 +209,10 @@ fn claimed_tenant(source: &Source, secrets: &[NamedSecret], received: &Received)
     heads.find_map(|place| place.find(received).one())
 }
 
-fn shared_keys(source: &Source) -> Vec<Secret> {
+fn shared_key(source: &Source, index: usize) -> Option<&Secret> {
     match &source.verification {
-        Verification::Signature { secrets, .. } => {
-            secrets.iter().map(|named| named.secret.clone()).collect()
-        }
-        Verification::AddressHandshake { .. } | Verification::DangerUnverified => Vec::new(),
+        Verification::Signature { secrets, .. } => secrets.get(index).map(|named| &named.secret),
+        Verification::AddressHandshake { .. } | Verification::DangerUnverified => None,
     }
 }
 

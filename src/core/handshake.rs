@@ -101,15 +101,15 @@ pub enum Refusal {
 }
 
 impl Handshake {
-    /// The answer to a request that nobody has to sign, if this is one; `keys` are the source's
-    /// shared secrets, `verify_token` is its setting of that name.
+    /// The answer to a request that nobody has to sign, if this is one; `key` is the source's
+    /// first shared secret, `verify_token` is its setting of that name.
     ///
     /// # Errors
     /// See [`Refusal`].
     pub fn unsigned(
         self,
         received: &Received,
-        keys: &[Secret],
+        key: Option<&Secret>,
         verify_token: Option<&Secret>,
     ) -> Result<Option<Reply>, Refusal> {
         let get = received.method == Method::GET;
@@ -134,7 +134,7 @@ impl Handshake {
             },
             // X signs events with the same key over the body: never sign what could be JSON with
             // anything in it, and see below.
-            Self::X if get => match (query("crc_token"), keys.first()) {
+            Self::X if get => match (query("crc_token"), key) {
                 (Some(token), Some(key)) if is_challenge(&token) => {
                     let mac = hmac_sha256(key, token.as_bytes());
                     let response = format!("sha256={}", STANDARD.encode(mac));

@@ -67,19 +67,9 @@ async fn http1<S, T>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: Temporal,
 {
-    let activity = Arc::new(Activity::new(true));
-    let io = TokioIo::new(Watched {
-        stream,
-        activity: Arc::clone(&activity),
-    });
-    let service = service_fn(|request| {
-        respond(
-            request,
-            Arc::clone(&forwarder),
-            Busy::enter(&activity),
-            peer,
-        )
-    });
+    let (io, activity) = watched(stream, true);
+    let busy = || Busy::enter(&activity);
+    let service = service_fn(|request| respond(request, Arc::clone(&forwarder), busy(), peer));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // the watchdog's business: hyper's timer would also end idle connections
@@ -116,19 +106,9 @@ async fn http2<S, T>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: Temporal,
 {
-    let activity = Arc::new(Activity::new(false));
-    let io = TokioIo::new(Watched {
-        stream,
-        activity: Arc::clone(&activity),
-    });
-    let service = service_fn(|request| {
-        respond(
-            request,
-            Arc::clone(&forwarder),
-            Busy::enter(&activity),
-            peer,
-        )
-    });
+    let (io, activity) = watched(stream, false);
+    let busy = || Busy::enter(&activity);
+    let service = service_fn(|request| respond(request, Arc::clone(&forwarder), busy(), peer));
     let mut connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
@@ -146,6 +126,16 @@ async fn http2<S, T>(
         stopped,
     )
     .await;
+}
+
+/// The stream for hyper, and what the watchdog gets to see of it.
+fn watched<S>(stream: S, heads_begin_with_bytes: bool) -> (TokioIo<Watched<S>>, Arc<Activity>) {
+    let activity = Arc::new(Activity::new(heads_begin_with_bytes));
+    let watched = Watched {
+        stream,
+        activity: Arc::clone(&activity),
+    };
+    (TokioIo::new(watched), activity)
 }
 
 /// Each request runs as a task of its own: a client that leaves does not leave a start without

@@ -54,7 +54,7 @@ fn nothing_panics_behind_the_signature() {
         runner(CASES)
             .run(&attack::requests(provider), |request| {
                 for handshake in HANDSHAKES {
-                    let _ = handshake.unsigned(&request, std::slice::from_ref(&key), Some(&key));
+                    let _ = handshake.unsigned(&request, Some(&key), Some(&key));
                     let _ = handshake.signed(&request, Some(&key));
                 }
                 let verified = Verified::danger_unverified(request);
