@@ -106,7 +106,8 @@ fn dropbox_gets_its_challenge_back_unless_it_is_no_token() {
 #[test]
 fn x_gets_its_token_signed_unless_it_could_be_an_event() {
     run(async {
-        let forwarder = start("", X).await;
+        // The first of several secrets answers.
+        let forwarder = start("secrets = ['env:HANDSHAKE_KEY', 'another']", X).await;
         let mac = STANDARD.encode(hmac_sha256(KEY, b"MTY4.token_1-2"));
         let expected = format!(r#"{{"response_token":"sha256={mac}"}}"#);
         is_json(
