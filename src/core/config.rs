@@ -11,7 +11,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::file::{File, SecretRef, VerifyWord};
+use self::file::source::VerifyWord;
+use self::file::{File, SecretRef};
 use self::secret::Secret;
 use self::source::Source;
 use super::codec::Key;

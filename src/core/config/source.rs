@@ -8,7 +8,8 @@ use std::time::Duration;
 use http::Method;
 use ipnet::IpNet;
 
-use super::file::{self, File, SecretEntry, SecretRef, VerifyWord};
+use super::file::source::{Network, SecretEntry, VerifyWord};
+use super::file::{self, File, SecretRef};
 use super::reader::Places;
 use super::secret::Secret;
 use super::{Mistake, Outside, keep, resolve};
@@ -199,10 +200,7 @@ fn source(
         verification: verification?,
         verify_token,
         circumstances: Circumstances { public_url, params },
-        allow: allow
-            .into_iter()
-            .map(|file::Network(network)| network)
-            .collect(),
+        allow: allow.into_iter().map(|Network(network)| network).collect(),
         fetch_keys: entry.fetch_keys,
         format: args.payload_format.or(entry.format).unwrap_or_default(),
         body_limit: entry.body_limit.unwrap_or(BODY_LIMIT),
