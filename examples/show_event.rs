@@ -4,7 +4,8 @@
 
 use anyhow::Context;
 use clap::Parser;
-use temporal_webhook_forwarder::core::codec::Key;
+use temporal_webhook_forwarder::core::codec::Codec;
+use temporal_webhook_forwarder::core::codec::key::Key;
 use temporal_webhook_forwarder::core::config::{AES_KEY_ID, Temporal};
 use temporal_webhook_forwarder::temporal::client::Client;
 use temporal_webhook_forwarder::temporal::connect;
@@ -78,12 +79,8 @@ async fn main() -> anyhow::Result<()> {
 }
 
 fn open(payload: Payload, args: &Args) -> anyhow::Result<Payload> {
-    if !payload.metadata.contains_key("encryption-key-id") {
-        return Ok(payload);
-    }
-    let digits = args
-        .key
-        .as_deref()
-        .context("the input is encrypted: set AES_KEY")?;
-    Ok(Key::from_hex(&args.key_id, digits)?.open(&payload)?)
+    let key = args.key.as_deref();
+    let key = key.map(|digits| Key::from_hex(&args.key_id, digits));
+    let codec = Codec::new(key.transpose()?.into_iter().collect());
+    codec.decode(payload).context("AES_KEY, AES_KEY_ID")
 }

@@ -11,12 +11,13 @@ use hyper::body::Incoming;
 use prost::Message;
 use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, Payloads};
 use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::admit::{self, Admitted, Authorised, admit, check_tenant};
 use crate::answer::{self, Answer};
-use crate::core::codec::Key;
+use crate::core::codec::{Codec, Compression};
 use crate::core::config::source::Source;
 use crate::core::event::Event;
 use crate::core::handshake::Reply;
@@ -46,8 +47,8 @@ pub struct Forwarder<T> {
 pub struct Settings {
     /// At least one.
     pub sources: Vec<Source>,
-    /// Encrypts payloads; `None`: they are stored as they are.
-    pub sealing: Option<Key>,
+    /// Encrypts payloads; without keys they are stored as they are.
+    pub codec: Codec,
 }
 
 /// What a request's log line and metrics say, filled in as it becomes known: after verification,
@@ -176,11 +177,16 @@ impl<T: Temporal> Forwarder<T> {
 
 impl Settings {
     fn start(&self, source: &Source, event: &Event, plan: Plan) -> Result<Start, Reject> {
-        let input = self.seal(payload::encode(source.format, event));
+        let input = self.encode(payload::encode(source.format, event), source.compress);
         let memo = plan
             .memo
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), self.seal(payload::text(&value))))
+            .map(|(name, value)| {
+                (
+                    name.to_owned(),
+                    self.encode(payload::text(&value), Compression::None),
+                )
+            })
             .collect();
         let input = Payloads {
             payloads: vec![input],
@@ -200,10 +206,12 @@ impl Settings {
         })
     }
 
-    fn seal(&self, payload: Payload) -> Payload {
-        match &self.sealing {
-            Some(key) => key.seal(&payload, nonce()),
-            None => payload,
+    fn encode(&self, payload: Payload, compression: Compression) -> Payload {
+        let encode = |payload| self.codec.encode(payload, compression, nonce);
+        match compression {
+            // It takes a while: other requests of this thread go on elsewhere.
+            Compression::Zlib if payload.data.len() > LONG => block_in_place(|| encode(payload)),
+            _ => encode(payload),
         }
     }
 }
@@ -284,6 +292,8 @@ const MAX_STARTS: usize = 512;
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
 /// Temporal takes a start's payloads up to 2 MiB, encoded.
 const MAX_PAYLOAD: usize = 2 * 1024 * 1024;
+/// A payload, in bytes, whose compression takes longer than a request should hold up others.
+const LONG: usize = 64 * 1024;
 /// When the remains of a body are not waited for any longer, from the first byte.
 const LATEST: Duration = Duration::from_secs(2);
 /// Of the deadline, what is left for writing the answer.

@@ -146,11 +146,9 @@ impl<T: Temporal> Reload<T> {
             certificate.replace(acceptor);
         }
         announce_sources(&good.config);
-        let Config {
-            sources, sealing, ..
-        } = good.config;
+        let Config { sources, codec, .. } = good.config;
         let count = sources.len();
-        self.forwarder.replace(Settings { sources, sealing });
+        self.forwarder.replace(Settings { sources, codec });
         tracing::info!(sources = count, "configuration reloaded");
     }
 }

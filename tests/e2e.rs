@@ -7,6 +7,7 @@ mod e2e {
     mod broken_http;
     mod catalogue;
     mod check;
+    mod compression;
     mod delivery;
     mod dev;
     mod drill;

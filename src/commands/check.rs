@@ -223,18 +223,31 @@ fn certificate(config: &Config) -> Finding {
     }
 }
 
+/// What each key seals, the codec opens.
 fn encryption(config: &Config) -> Finding {
-    let Some(key) = &config.sealing else {
+    let keys = config.codec.keys();
+    let Some(first) = keys.first() else {
         return Ok("off: Temporal stores events as they are".to_owned());
     };
     let payload = payload::text("check");
-    match key.open(&key.seal(&payload, nonce())) {
-        Ok(opened) if opened == payload => Ok(format!("key {:?}, round trip fine", key.id())),
-        _ => Err(Trouble::Wrong(format!(
-            "key {:?} does not open what it sealed",
-            key.id()
-        ))),
+    for key in keys {
+        let opened = config.codec.decode(key.seal(&payload, nonce()));
+        if opened.as_ref() != Ok(&payload) {
+            let text = format!("key {:?} does not open what it sealed", key.id());
+            return Err(Trouble::Wrong(text));
+        }
     }
+    let others: Vec<_> = keys
+        .iter()
+        .skip(1)
+        .map(|key| format!("{:?}", key.id()))
+        .collect();
+    let first = format!("key {:?}, round trip fine", first.id());
+    Ok(if others.is_empty() {
+        first
+    } else {
+        format!("{first}; only decrypting: {}", others.join(", "))
+    })
 }
 
 /// A clock that was never set makes certificates and signed timestamps fail.

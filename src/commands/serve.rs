@@ -172,7 +172,7 @@ pub async fn serve(
     let connecting = tokio::spawn(Arc::clone(&client).connect());
     let settings = forward::Settings {
         sources: config.sources,
-        sealing: config.sealing,
+        codec: config.codec,
     };
     let forwarder = Arc::new(Forwarder::new(settings, client));
     let reload = Reload {
@@ -227,7 +227,7 @@ pub fn announce_sources(config: &Config) {
     }
     for source in &config.sources {
         let unverified = matches!(source.verification, Verification::DangerUnverified);
-        let encrypted = config.sealing.is_some();
+        let encrypted = !config.codec.keys().is_empty();
         tracing::info!(
             path = source.path,
             provider = source.provider.name,

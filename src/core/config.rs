@@ -15,7 +15,8 @@ use self::file::source::VerifyWord;
 use self::file::{File, SecretRef};
 use self::secret::Secret;
 use self::source::Source;
-use super::codec::Key;
+use super::codec::Codec;
+use super::codec::key::Key;
 use super::handshake::Handshake;
 use crate::cli::ServeArgs;
 
@@ -28,8 +29,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Where Temporal is.
     pub temporal: Temporal,
-    /// Encrypts payloads; `None`: they are stored as they are.
-    pub sealing: Option<Key>,
+    /// Encrypts payloads; without keys they are stored as they are.
+    pub codec: Codec,
     /// At least one, each with a path of its own.
     pub sources: Vec<Source>,
     /// What works, but should be otherwise.
@@ -104,7 +105,7 @@ impl Config {
                 .or(file.server.drain_timeout)
                 .unwrap_or(DRAIN_TIMEOUT),
             temporal: temporal(args, file, outside),
-            sealing: sealing(file, outside, &mut mistakes),
+            codec: codec(file, outside, &mut mistakes),
             sources: source::sources(args, file, outside, &mut mistakes),
             warnings: warnings(file),
         };
@@ -210,7 +211,8 @@ fn pick<'a>(
     }
 }
 
-fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Option<Key> {
+/// The payload keys: `AES_KEY` alone if it decides, or else those of the file.
+pub fn codec(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Codec {
     let entries = || file.encryption.iter().flatten();
     // A file that names the variable AES_KEY says under which id it is known.
     let is_in_file =
@@ -218,7 +220,8 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
     if let Some(digits) = outside.env("AES_KEY").filter(|_| !is_in_file) {
         let id = text(outside, "AES_KEY_ID").unwrap_or_else(|| AES_KEY_ID.to_owned());
         let digits = String::from_utf8_lossy(&digits);
-        return keep(mistakes, "AES_KEY", Key::from_hex(&id, digits.trim()));
+        let key = keep(mistakes, "AES_KEY", Key::from_hex(&id, digits.trim()));
+        return Codec::new(key.into_iter().collect());
     }
     if outside.env("AES_KEY_ID").is_some() {
         mistakes.push(Mistake::new(
@@ -226,16 +229,13 @@ fn sealing(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> O
             "set, but AES_KEY does not decide: set both, or name the key in [encryption]",
         ));
     }
-    let mut keys = Vec::new();
-    for entry in entries() {
+    let keys = entries().filter_map(|entry| {
         let place = &entry.place;
-        let secret = keep(mistakes, place, resolve(&entry.key, outside));
-        let key = secret.map(|secret| {
-            Key::from_hex(&entry.id, String::from_utf8_lossy(secret.reveal()).trim())
-        });
-        keys.extend(key.and_then(|key| keep(mistakes, place, key)));
-    }
-    keys.into_iter().next()
+        let secret = keep(mistakes, place, resolve(&entry.key, outside))?;
+        let digits = String::from_utf8_lossy(secret.reveal());
+        keep(mistakes, place, Key::from_hex(&entry.id, digits.trim()))
+    });
+    Codec::new(keys.collect())
 }
 
 /// The secret itself.

@@ -1,5 +1,6 @@
 //! A source for every entry of the catalogue that signs, with keys whose signatures nobody makes.
 
+use temporal_webhook_forwarder::core::codec::Compression;
 use temporal_webhook_forwarder::core::config::secret::Secret;
 use temporal_webhook_forwarder::core::config::source::{NamedSecret, Source, Verification};
 use temporal_webhook_forwarder::core::payload::Format;
@@ -48,6 +49,7 @@ pub(super) fn source(provider: &Provider) -> Source {
         },
         allow: Vec::new(),
         format: Format::default(),
+        compress: Compression::default(),
         body_limit: usize::MAX,
     }
 }

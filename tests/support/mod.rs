@@ -1,6 +1,7 @@
 //! The harness: real programs as children, a network that breaks, and what Temporal says.
 
 pub(crate) mod certs;
+pub(crate) mod codec;
 pub(crate) mod configured;
 pub(crate) mod delivery;
 pub(crate) mod dev;

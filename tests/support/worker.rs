@@ -16,12 +16,9 @@ pub(crate) struct PythonWorker {
 
 impl PythonWorker {
     pub(crate) fn start(address: &str, task_queue: &str, aes: Option<(&str, &str)>) -> Self {
-        static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-        let python =
-            PYTHON.get_or_init(|| install::python(".venv", &folder().join("requirements.txt")));
         let log = run_folder().join(format!("worker-{}.log", task_queue.replace('/', "-")));
         let log = File::create(log).expect("the folder of the run is writable");
-        let mut command = Command::new(python);
+        let mut command = Command::new(python());
         command
             .arg(folder().join("worker.py"))
             .arg(task_queue)
@@ -43,6 +40,12 @@ impl PythonWorker {
         let logs = run_folder().display();
         assert!(self.process.is_running(), "the worker ended: see {logs}");
     }
+}
+
+/// A Python that has Temporal's SDK and what the worker's codec needs.
+pub(crate) fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| install::python(".venv", &folder().join("requirements.txt")))
 }
 
 fn folder() -> PathBuf {

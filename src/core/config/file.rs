@@ -1,6 +1,7 @@
 //! The configuration file as the person wrote it (TOML). Strict: an unknown key, a wrong type is a
 //! mistake, and every one is found in one run, each with its line and key.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,9 +109,10 @@ impl File {
             if keys.is_empty() && r.count() == before {
                 r.mistake(at, &encryption.full("keys"), NO_KEYS);
             }
+            let mut ids = HashSet::new();
             let keys = keys
                 .into_iter()
-                .filter_map(|key| EncryptionKey::read(r, key));
+                .filter_map(|key| EncryptionKey::read(r, key, &mut ids));
             file.encryption = Some(keys.collect());
             encryption.finish(r);
         }
@@ -145,12 +147,22 @@ impl Server {
 }
 
 impl EncryptionKey {
-    fn read<'t>(r: &mut Reader<'t>, mut section: Section<'t>) -> Option<Self> {
+    fn read<'t>(
+        r: &mut Reader<'t>,
+        mut section: Section<'t>,
+        ids: &mut HashSet<String>,
+    ) -> Option<Self> {
         let place = r.place(section.start(), section.place());
-        let (id, key) = (
+        let at = section.at("id");
+        let (id, key): (Option<String>, _) = (
             section.require(r, "id", "the name under which workers know the key"),
             section.require_secret(r, "key"),
         );
+        if let Some(id) = id.as_ref().filter(|id| !ids.insert((*id).clone())) {
+            let problem =
+                format!("{id:?} is the id of another key, too: payloads name their key by it");
+            r.mistake(at, &section.full("id"), &problem);
+        }
         section.finish(r);
         Some(Self {
             place,

@@ -14,6 +14,7 @@ use super::reader::Places;
 use super::secret::Secret;
 use super::{Mistake, Outside, keep, resolve};
 use crate::cli::ServeArgs;
+use crate::core::codec::Compression;
 use crate::core::handshake::Handshake;
 use crate::core::payload::Format;
 use crate::core::provider::scheme::Scheme;
@@ -40,6 +41,8 @@ pub struct Source {
     pub fetch_keys: bool,
     /// What the worker gets.
     pub format: Format,
+    /// Whether that is made smaller.
+    pub compress: Compression,
     /// Largest body, bytes.
     pub body_limit: usize,
 }
@@ -203,6 +206,7 @@ fn source(
         allow: allow.into_iter().map(|Network(network)| network).collect(),
         fetch_keys: entry.fetch_keys,
         format: args.payload_format.or(entry.format).unwrap_or_default(),
+        compress: entry.compress.unwrap_or_default(),
         body_limit: entry.body_limit.unwrap_or(BODY_LIMIT),
     })
 }

@@ -51,7 +51,7 @@ fn mistakes(args: &ServeArgs, text: &str, outside: &Fake) -> Vec<String> {
 #[test]
 fn the_defaults_are_one_verified_shopify_source_over_tls() {
     let config = Config::new(&ServeArgs::default(), &File::default(), &world()).expect("fine");
-    assert!(config.tls.is_some() && config.sealing.is_none());
+    assert!(config.tls.is_some() && config.codec.keys().is_empty());
     let [source] = config.sources.as_slice() else {
         panic!("one source");
     };
@@ -139,13 +139,25 @@ fn the_environment_beats_the_file() {
     "#;
     let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
     assert_eq!(config.temporal.address.as_deref(), Some("env:1"));
-    assert_eq!(config.sealing.expect("a key").id(), "default");
+    assert_eq!(config.codec.keys()[0].id(), "default");
     let named = r#"encryption = { keys = [{ id = "2026-11", key = "env:AES_KEY" }] }"#;
     let config = Config::new(&ServeArgs::default(), &file(named), &world).expect("fine");
-    assert_eq!(config.sealing.expect("a key").id(), "2026-11");
+    assert_eq!(config.codec.keys()[0].id(), "2026-11");
     world.env.remove("AES_KEY");
     let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
-    assert_eq!(config.sealing.expect("a key").id(), "from-file");
+    assert_eq!(config.codec.keys()[0].id(), "from-file");
+}
+
+#[test]
+fn the_keys_of_the_file_are_kept_in_their_order() {
+    let mut world = world();
+    world
+        .env
+        .insert("FILE_KEY", "ff0102030405060708090a0b0c0d0e0f");
+    let text = r#"encryption = { keys = [{ id = "new", key = "env:FILE_KEY" }, { id = "old", key = "env:FILE_KEY" }] }"#;
+    let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
+    let ids: Vec<_> = config.codec.keys().iter().map(Key::id).collect();
+    assert_eq!(ids, ["new", "old"]);
 }
 
 #[test]

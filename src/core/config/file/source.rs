@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::SecretRef;
+use crate::core::codec::Compression;
 use crate::core::config::reader::{Places, Reader, Section};
 use crate::core::payload::Format;
 use crate::core::provider::locator::Locator;
@@ -52,6 +53,8 @@ pub struct Source {
     pub workflow_id: Option<Template>,
     /// What the worker gets.
     pub format: Option<Format>,
+    /// Whether that is made smaller.
+    pub compress: Option<Compression>,
     /// Largest body, bytes.
     pub body_limit: Option<usize>,
     /// Overrides the provider's.
@@ -228,6 +231,7 @@ impl Source {
             workflow_type: s.take(r, "workflow_type"),
             workflow_id: s.take(r, "workflow_id"),
             format: s.take(r, "format"),
+            compress: s.take(r, "compress"),
             body_limit: s.take(r, "body_limit").map(|BodyLimit(bytes)| bytes),
             deadline: s.take(r, "deadline").map(|Deadline(span)| span),
             success_status: s.take(r, "success_status").map(|Success(status)| status),
