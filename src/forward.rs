@@ -155,7 +155,8 @@ impl<T: Temporal> Forwarder<T> {
             Admitted::Webhook(verified) => verified,
             Admitted::Handshake(reply) => return Ok(Handled::Handshake(reply)),
         };
-        let event = Event::new(&verified, &source.provider, &source.path)?;
+        let proof = source.verified_by(verified.proof());
+        let event = Event::new(&verified, &source.provider, &source.path, proof)?;
         check_tenant(source, verified.proof(), event.tenant.as_deref())?;
         admit::count_key(source, verified.proof());
         trail.event_id = Some(event.id.clone());
@@ -182,10 +183,8 @@ impl Settings {
             .memo
             .into_iter()
             .map(|(name, value)| {
-                (
-                    name.to_owned(),
-                    self.encode(payload::text(&value), Compression::None),
-                )
+                let value = payload::value(&value);
+                (name.to_owned(), self.encode(value, Compression::None))
             })
             .collect();
         let input = Payloads {

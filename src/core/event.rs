@@ -7,6 +7,7 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -32,6 +33,20 @@ pub struct Event {
     pub data: Data,
     /// When the delivery arrived.
     pub received_at: SystemTime,
+    /// The sender's name in the catalogue (`shopify`).
+    pub provider: String,
+    /// The source's path.
+    pub source: String,
+    /// What proved the sender: the setting of the secret, `fetched-key`, `address`; empty: nothing.
+    pub verified_by: String,
+    /// `GET`, `POST`, …
+    pub method: Method,
+    /// The raw query, without the `?`; may be empty.
+    pub query: String,
+    /// The media type of the body as known or as the sender says.
+    pub content_type: Option<String>,
+    /// The raw body, byte for byte; shares its memory with the request.
+    pub body: Bytes,
 }
 
 /// A body, in the form that the worker gets it.
@@ -48,12 +63,18 @@ pub enum Data {
 }
 
 impl Event {
-    /// Reads the event out of a verified request.
+    /// Reads the event out of a verified request to the source at path `source`; `verified_by`
+    /// says what its proof is.
     ///
     /// # Errors
     /// [`Reject::Malformed`]: no id, a label that is not 1-200 printable ASCII characters, an
     /// empty body, broken JSON.
-    pub fn new(verified: &Verified, provider: &Provider, source: &str) -> Result<Self, Reject> {
+    pub fn new(
+        verified: &Verified,
+        provider: &Provider,
+        source: &str,
+        verified_by: &str,
+    ) -> Result<Self, Reject> {
         let received = verified.received();
         let id = label(&id_places(verified, provider), received, "the event id")?
             .ok_or(Reject::Malformed("the request has no event id"))?;
@@ -64,6 +85,13 @@ impl Event {
             headers: kept_headers(verified, provider, source),
             data: data(received, provider.content_type.as_deref())?,
             received_at: received.at,
+            provider: provider.name.clone(),
+            source: source.to_owned(),
+            verified_by: verified_by.to_owned(),
+            method: received.method.clone(),
+            query: received.query.clone().unwrap_or_default(),
+            content_type: content_type(received, provider.content_type.as_deref()),
+            body: received.body.clone(),
         })
     }
 }
@@ -190,6 +218,13 @@ fn data(received: &Received, known_type: Option<&str>) -> Result<Data, Reject> {
     })
 }
 
+/// With its parameters; `None` if there is none that could be one.
+fn content_type(received: &Received, known_type: Option<&str>) -> Option<String> {
+    let said = || received.single_header(&CONTENT_TYPE);
+    let text = known_type.or_else(said)?.trim();
+    text.contains('/').then(|| text.to_owned())
+}
+
 /// The bytes of the JSON value if `body` is well-formed: without a byte-order mark, which breaks
 /// the readers of several SDKs, and without the white space around it. Does not recurse, so depth
 /// costs nothing.
@@ -267,4 +302,4 @@ const MAX_LABEL: usize = 200;
 const OWN_HEADERS: [&str; 3] = ["x-webhook-route", "x-webhook-method", "x-webhook-verified"];
 
 #[cfg(test)]
-mod tests;
+pub(in crate::core) mod tests;

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
 use super::event::{Data, Event};
@@ -30,6 +31,11 @@ pub fn encode(format: Format, event: &Event) -> Payload {
 /// A JSON string as a payload.
 pub fn text(text: &str) -> Payload {
     json_plain(string(text))
+}
+
+/// A JSON value as a payload.
+pub fn value(value: &Value) -> Payload {
+    json_plain(json(value))
 }
 
 fn envelope(event: &Event) -> Vec<u8> {
@@ -85,20 +91,16 @@ fn json_plain(data: Vec<u8>) -> Payload {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use bytes::Bytes;
 
     use super::*;
+    use crate::core::event::tests::sample;
 
     fn event(data: Data) -> Event {
         Event {
-            id: "1".into(),
-            topic: None,
-            tenant: None,
             headers: vec![("x-a".into(), "say \"hi\"\u{7}".into())],
             data,
-            received_at: SystemTime::UNIX_EPOCH,
+            ..sample()
         }
     }
 
@@ -141,7 +143,7 @@ mod tests {
             ),
         ] {
             let text = encoded(Format::Json, data);
-            let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let value: Value = serde_json::from_str(&text).expect("JSON");
             assert_eq!(value[key], expected);
         }
     }

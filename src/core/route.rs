@@ -2,6 +2,7 @@
 //! queues and types.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::config::source::Source;
 use super::event::Event;
@@ -18,7 +19,7 @@ pub struct Plan {
     /// Where workers look for it.
     pub task_queue: String,
     /// What people and queries see without opening the payload.
-    pub memo: Vec<(&'static str, String)>,
+    pub memo: Vec<(&'static str, Value)>,
 }
 
 impl Plan {
@@ -50,17 +51,21 @@ impl Plan {
     }
 }
 
-fn memo(scope: &Scope<'_>) -> Vec<(&'static str, String)> {
+fn memo(scope: &Scope<'_>) -> Vec<(&'static str, Value)> {
     let event = scope.event;
     let received_at = humantime::format_rfc3339_millis(event.received_at).to_string();
     let mut memo = vec![
-        ("source", scope.source.to_owned()),
-        ("provider", scope.provider.to_owned()),
-        ("event_id", event.id.clone()),
-        ("received_at", received_at),
+        ("source", scope.source.into()),
+        ("provider", scope.provider.into()),
+        ("event_id", event.id.as_str().into()),
+        ("received_at", received_at.into()),
     ];
-    memo.extend(event.topic.clone().map(|topic| ("topic", topic)));
-    memo.extend(event.tenant.clone().map(|tenant| ("tenant", tenant)));
+    let labels = [("topic", &event.topic), ("tenant", &event.tenant)];
+    memo.extend(
+        labels
+            .into_iter()
+            .filter_map(|(name, label)| Some((name, label.as_deref()?.into()))),
+    );
     memo
 }
 
@@ -178,19 +183,13 @@ const MAX_NAME: usize = 1000;
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
-    use crate::core::event::Data;
+    use crate::core::event::tests::sample;
 
     fn render(template: &str, topic: Option<&str>) -> Result<String, Reject> {
         let event = Event {
-            id: "e1".into(),
             topic: topic.map(Into::into),
-            tenant: None,
-            headers: Vec::new(),
-            data: Data::Text(String::new()),
-            received_at: SystemTime::UNIX_EPOCH,
+            ..sample()
         };
         let scope = Scope {
             event: &event,

@@ -20,7 +20,7 @@ use temporal_webhook_forwarder::core::event::Event;
 use temporal_webhook_forwarder::core::handshake::Reply;
 use temporal_webhook_forwarder::core::outcome::Reject;
 use temporal_webhook_forwarder::core::provider::scheme::Scheme;
-use temporal_webhook_forwarder::core::request::Received;
+use temporal_webhook_forwarder::core::request::{Received, Verified};
 use temporal_webhook_forwarder::core::verify::verify;
 
 /// The file, as it is written.
@@ -85,7 +85,7 @@ pub(super) struct Request {
 /// What became of a request.
 #[derive(Debug)]
 pub(super) enum Became {
-    Event(Event),
+    Event(Box<Event>),
     Handshake(Reply),
     Rejected(Reject),
 }
@@ -212,10 +212,11 @@ impl Request {
             return Became::Rejected(Reject::MethodNotAllowed(String::new()));
         }
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let event = |verified| {
-            let event = Event::new(&verified, &source.provider, &source.path)?;
+        let event = |verified: Verified| {
+            let proof = source.verified_by(verified.proof());
+            let event = Event::new(&verified, &source.provider, &source.path, proof)?;
             check_tenant(source, verified.proof(), event.tenant.as_deref())?;
-            Ok(event)
+            Ok(Box::new(event))
         };
         match admit(source, received, peer, &Authorised::default(), &[]) {
             Ok(Admitted::Handshake(reply)) => Became::Handshake(reply),

@@ -73,7 +73,7 @@ fn check(provider: &Provider, scheme: &Scheme) {
     let verifiers: Vec<_> = verifiers.collect();
     let verified = verify(&verifiers, &circumstances, |_| true, &[], received, now);
     let verified = verified.unwrap_or_else(|e| panic!("{place}: {e}"));
-    let event = Event::new(&verified, provider, "/temporal/test");
+    let event = Event::new(&verified, provider, "/temporal/test", "env:TEST");
     let event = event.unwrap_or_else(|e| panic!("{place}: {e:?}"));
     if let Some(sent) = &provider.sample.topic {
         let topic = event.topic.unwrap_or_default();

@@ -58,7 +58,7 @@ fn nothing_panics_behind_the_signature() {
                     let _ = handshake.signed(&request, Some(&key));
                 }
                 let verified = Verified::danger_unverified(request);
-                let _ = Event::new(&verified, provider, "/temporal/test");
+                let _ = Event::new(&verified, provider, "/temporal/test", "");
                 Ok(())
             })
             .unwrap_or_else(|error| panic!("{}: {error}", provider.name));

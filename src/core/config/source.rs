@@ -19,6 +19,7 @@ use crate::core::handshake::Handshake;
 use crate::core::payload::Format;
 use crate::core::provider::scheme::Scheme;
 use crate::core::provider::{Provider, catalogue};
+use crate::core::request::Proof;
 use crate::core::verify::key::Key;
 use crate::core::verify::{Circumstances, Verifier};
 
@@ -89,6 +90,17 @@ impl Source {
                 .allow
                 .iter()
                 .any(|network| network.contains(&address.to_canonical()))
+    }
+
+    /// What proved the sender: the setting of the secret (`env:SHOPIFY_WEBHOOKS_KEY`),
+    /// `fetched-key`, `address`; empty: nothing did.
+    pub fn verified_by(&self, proof: Proof) -> &str {
+        match (proof, &self.verification) {
+            (Proof::Secret(index), Verification::Signature { secrets, .. }) => &secrets[index].name,
+            (Proof::FetchedKey, _) => "fetched-key",
+            (Proof::Address, _) => "address",
+            (Proof::Secret(_) | Proof::Unverified, _) => "",
+        }
     }
 }
 

@@ -7,6 +7,29 @@ use http::HeaderValue;
 use super::*;
 use crate::core::provider::catalogue;
 
+/// An event of Shopify's, of which a test says what matters to it.
+pub(in crate::core) fn sample() -> Event {
+    let body = Bytes::from_static(br#"{"id":12345678901234567890.10}"#);
+    Event {
+        id: "e1".into(),
+        topic: Some("orders/create".into()),
+        tenant: Some("a.myshopify.com".into()),
+        headers: vec![
+            ("x-shopify-topic".into(), "orders/create".into()),
+            ("x-webhook-verified".into(), "true".into()),
+        ],
+        data: Data::Json(body.clone()),
+        received_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_443_261_500),
+        provider: "shopify".into(),
+        source: "/temporal/shopify".into(),
+        verified_by: "env:SHOPIFY_WEBHOOKS_KEY".into(),
+        method: Method::POST,
+        query: String::new(),
+        content_type: Some("application/json".into()),
+        body,
+    }
+}
+
 fn received(headers: &[(&'static str, &[u8])], body: &[u8]) -> Received {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -26,7 +49,7 @@ fn received(headers: &[(&'static str, &[u8])], body: &[u8]) -> Received {
 fn event(headers: &[(&'static str, &[u8])], body: &[u8]) -> Result<Event, Reject> {
     let shopify = catalogue::find("shopify").expect("in the catalogue");
     let verified = Verified::danger_unverified(received(headers, body));
-    Event::new(&verified, shopify, "/temporal/shopify")
+    Event::new(&verified, shopify, "/temporal/shopify", "")
 }
 
 fn data_of(content_type: &'static [u8], body: &[u8]) -> Result<Data, Reject> {
@@ -96,7 +119,7 @@ fn a_known_type_goes_before_what_the_sender_says() {
     let headers: &[(_, &[u8])] = &[("content-type", b"text/plain; charset=UTF-8")];
     let body = br#"{"MessageId":"1","Type":"Notification"}"#;
     let verified = Verified::danger_unverified(received(headers, body));
-    let event = Event::new(&verified, sns, "/temporal/sns").expect("an event");
+    let event = Event::new(&verified, sns, "/temporal/sns", "").expect("an event");
     assert_eq!(event.data, Data::Json(Bytes::from_static(body)));
 }
 
@@ -110,7 +133,7 @@ fn the_same_bytes_later_are_another_event_where_the_time_is_in_the_id() {
             ..received(&[], b"{}")
         };
         let verified = Verified::danger_unverified(received);
-        let event = Event::new(&verified, dropbox, "/temporal/dropbox");
+        let event = Event::new(&verified, dropbox, "/temporal/dropbox", "");
         event.expect("an event").id
     };
     assert_eq!(id(1), id(1));
@@ -176,7 +199,7 @@ fn a_token_does_not_reach_the_worker() {
     ];
     let gitlab = catalogue::find("gitlab").expect("in the catalogue");
     let verified = Verified::danger_unverified(received(headers, b"{}"));
-    let event = Event::new(&verified, gitlab, "/temporal/gitlab").expect("an event");
+    let event = Event::new(&verified, gitlab, "/temporal/gitlab", "").expect("an event");
     let shown = format!("{:?}", event.headers);
     assert!(
         shown.contains("Push Hook") && !shown.contains("hush"),
@@ -196,4 +219,33 @@ fn the_same_request_has_the_same_hash_and_parts_cannot_move() {
     };
     assert_eq!(request_sha256(&a), request_sha256(&a));
     assert_ne!(request_sha256(&a), request_sha256(&b));
+}
+
+#[test]
+fn an_event_keeps_what_a_worker_needs_to_verify_again() {
+    let headers: &[(_, &[u8])] = &[
+        ("x-shopify-webhook-id", b"1"),
+        ("content-type", b"text/plain; charset=utf-8"),
+    ];
+    let received = Received {
+        query: Some("a=1".into()),
+        ..received(headers, b"\xef\xbb\xbf hi ")
+    };
+    let body = received.body.clone();
+    let shopify = catalogue::find("shopify").expect("in the catalogue");
+    let verified = Verified::danger_unverified(received);
+    let event = Event::new(&verified, shopify, "/s", "env:KEY").expect("an event");
+    assert_eq!(
+        (event.body.as_ptr(), &event.body),
+        (body.as_ptr(), &body),
+        "the same bytes, not a copy"
+    );
+    assert_eq!((event.method, event.query.as_str()), (Method::POST, "a=1"));
+    assert_eq!(
+        (event.provider.as_str(), event.source.as_str()),
+        ("shopify", "/s")
+    );
+    assert_eq!(event.verified_by, "env:KEY");
+    let content_type = event.content_type.as_deref();
+    assert_eq!(content_type, Some("text/plain; charset=utf-8"));
 }
