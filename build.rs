@@ -1,14 +1,21 @@
-//! Lists `providers/*.toml` for the catalogue, so that adding a sender touches no code.
+//! Lists `providers/*.toml` for the catalogue, so that adding a sender touches no code; makes the
+//! typed envelope of `proto/`, without protoc.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    catalogue(&root.join("providers"), &out)?;
+    envelope(&root.join("proto"))
+}
+
+fn catalogue(folder: &Path, out: &Path) -> io::Result<()> {
     println!("cargo::rerun-if-changed=providers");
-    let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder.join("providers"))? {
+    for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path
             .extension()
@@ -25,6 +32,37 @@ fn main() -> io::Result<()> {
         writeln!(list, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
     }
     list.push_str("]\n");
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(out.join("catalogue.rs"), list)
+}
+
+/// `OUT_DIR/webhook.forwarder.v1.rs`, also readable and writable as proto3 JSON.
+fn envelope(folder: &Path) -> io::Result<()> {
+    println!("cargo::rerun-if-changed=proto");
+    let file = folder.join("webhook/forwarder/v1/event.proto");
+    let descriptors = protox::compile([file], [folder]).map_err(io::Error::other)?;
+    let message = ".webhook.forwarder.v1.WebhookEvent";
+    let mut config = prost_build::Config::new();
+    config
+        .enable_type_names()
+        .bytes([message])
+        // In the order of their names: the same event is the same bytes.
+        .btree_map([message])
+        .type_attribute(
+            message,
+            "#[derive(serde::Serialize, serde::Deserialize)]\
+             #[serde(default, deny_unknown_fields, rename_all = \"camelCase\")]",
+        );
+    for (field, attribute) in [
+        ("body", "with = \"super::base64\""),
+        ("received_at", "with = \"super::timestamp\""),
+        // Readers of proto3 JSON take the field's own name, too.
+        ("received_at", "alias = \"received_at\""),
+        ("verified_by", "alias = \"verified_by\""),
+    ] {
+        config.field_attribute(
+            format!("{message}.{field}"),
+            format!("#[serde({attribute})]"),
+        );
+    }
+    config.compile_fds(descriptors)
 }

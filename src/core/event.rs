@@ -94,6 +94,20 @@ impl Event {
             body: received.body.clone(),
         })
     }
+
+    /// What the sender sent, byte for byte: the body, or the query of a GET.
+    pub fn raw(&self) -> &[u8] {
+        match self.method {
+            Method::GET => self.query.as_bytes(),
+            _ => &self.body,
+        }
+    }
+
+    /// The headers without our own.
+    pub fn sent_headers(&self) -> impl Iterator<Item = &(String, String)> {
+        let headers = self.headers.iter();
+        headers.filter(|(name, _)| !OWN_HEADERS.contains(&name.as_str()))
+    }
 }
 
 /// The hex SHA-256 of method, path, query and body, each after its length.

@@ -1,150 +1,173 @@
 //! An event as a Temporal payload: the worker's one argument, and the workflow's memo.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+mod cloudevents;
+mod json;
+pub mod protobuf;
+
+use prost::{Message, Name};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
-use super::event::{Data, Event};
+use self::protobuf::{WebhookEvent, webhook_event};
+use super::event::Event;
 
 /// The forms in which a worker can get an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// `{"headers": {…}, "data": …}`
+    /// JSON: `{"headers": {…}, "data": …}`
     #[default]
     Json,
     /// The same text once more encoded, as a JSON string
     JsonString,
+    /// CloudEvents 1.0 in JSON; the headers are in the memo
+    #[serde(rename = "cloudevents")]
+    #[value(name = "cloudevents")]
+    CloudEvents,
+    /// The body's bytes as sent; the headers are in the memo
+    Raw,
+    /// The whole request as a message `webhook.forwarder.v1.WebhookEvent`
+    Protobuf,
+    /// The same message in JSON, the body in base64
+    JsonProtobuf,
 }
 
-/// Encodes the event. A JSON body stands in the result byte for byte as it was sent.
+impl Format {
+    /// Whether the payload has no place for the headers: the memo has.
+    pub const fn leaves_headers_out(self) -> bool {
+        matches!(self, Self::CloudEvents | Self::Raw)
+    }
+}
+
+/// Encodes the event. A JSON body stands in every JSON but `json-protobuf` byte for byte as it was
+/// sent.
 pub fn encode(format: Format, event: &Event) -> Payload {
-    let envelope = envelope(event);
-    json_plain(match format {
-        Format::Json => envelope,
-        Format::JsonString => string(&String::from_utf8_lossy(&envelope)),
-    })
+    match format {
+        Format::Json => payload(JSON, json::envelope(event)),
+        Format::JsonString => payload(JSON, json::string(&json::envelope(event))),
+        Format::CloudEvents => payload(JSON, cloudevents::structured(event)),
+        Format::Raw => payload(b"binary/plain", event.raw().to_vec()),
+        Format::Protobuf => typed(b"binary/protobuf", webhook_event(event).encode_to_vec()),
+        Format::JsonProtobuf => typed(b"json/protobuf", protobuf::to_json(&webhook_event(event))),
+    }
+}
+
+/// The event's headers as an object.
+pub fn headers(event: &Event) -> Map<String, Value> {
+    let headers = event.headers.iter();
+    headers
+        .map(|(name, value)| (name.clone(), value.as_str().into()))
+        .collect()
 }
 
 /// A JSON string as a payload.
 pub fn text(text: &str) -> Payload {
-    json_plain(string(text))
+    value(&text.into())
 }
 
 /// A JSON value as a payload.
 pub fn value(value: &Value) -> Payload {
-    json_plain(json(value))
+    let mut data = Vec::new();
+    json::push(&mut data, value);
+    payload(JSON, data)
 }
 
-fn envelope(event: &Event) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024 + size_hint(&event.data));
-    out.extend_from_slice(b"{\"headers\":{");
-    for (index, (name, value)) in event.headers.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        out.extend(string(name));
-        out.push(b':');
-        out.extend(string(value));
-    }
-    out.extend_from_slice(match event.data {
-        Data::Binary(_) => b"},\"data_base64\":".as_slice(),
-        _ => b"},\"data\":",
-    });
-    match &event.data {
-        Data::Json(bytes) => out.extend_from_slice(bytes),
-        Data::Text(text) => out.extend(string(text)),
-        Data::Fields(fields) => out.extend(json(fields)),
-        Data::Binary(bytes) => out.extend(string(&STANDARD.encode(bytes))),
-    }
-    out.push(b'}');
-    out
+/// A message, which SDKs find by its name.
+fn typed(encoding: &[u8], data: Vec<u8>) -> Payload {
+    let mut payload = payload(encoding, data);
+    let name = WebhookEvent::full_name().into_bytes();
+    payload.metadata.insert("messageType".to_owned(), name);
+    payload
 }
 
-const fn size_hint(data: &Data) -> usize {
-    match data {
-        Data::Json(bytes) => bytes.len(),
-        Data::Binary(bytes) => bytes.len() / 3 * 4,
-        Data::Text(text) => text.len(),
-        Data::Fields(_) => 0,
-    }
-}
-
-fn string(text: &str) -> Vec<u8> {
-    json(text)
-}
-
-fn json(value: &(impl Serialize + ?Sized)) -> Vec<u8> {
-    serde_json::to_vec(value).expect("strings and maps of them always serialize")
-}
-
-/// Exactly `json/plain`: any other spelling is read by no SDK.
-fn json_plain(data: Vec<u8>) -> Payload {
+fn payload(encoding: &[u8], data: Vec<u8>) -> Payload {
     Payload {
-        metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+        metadata: [("encoding".to_owned(), encoding.to_vec())].into(),
         data,
         external_payloads: Vec::new(),
     }
 }
+
+/// Exactly this: any other spelling is read by no SDK.
+const JSON: &[u8] = b"json/plain";
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::core::event::Data;
     use crate::core::event::tests::sample;
 
-    fn event(data: Data) -> Event {
-        Event {
-            headers: vec![("x-a".into(), "say \"hi\"\u{7}".into())],
-            data,
+    #[test]
+    fn each_format_has_the_metadata_that_sdks_look_for() {
+        use clap::ValueEnum;
+        let name = Some("webhook.forwarder.v1.WebhookEvent");
+        for format in Format::value_variants() {
+            let (encoding, message) = match format {
+                Format::Json | Format::JsonString | Format::CloudEvents => ("json/plain", None),
+                Format::Raw => ("binary/plain", None),
+                Format::Protobuf => ("binary/protobuf", name),
+                Format::JsonProtobuf => ("json/protobuf", name),
+            };
+            let metadata = encode(*format, &sample()).metadata;
+            assert_eq!(metadata["encoding"], encoding.as_bytes());
+            let found = metadata.get("messageType").map(Vec::as_slice);
+            assert_eq!(found, message.map(str::as_bytes));
+            assert_eq!(metadata.len(), 1 + usize::from(message.is_some()));
+        }
+    }
+
+    #[test]
+    fn the_file_and_the_flag_have_the_same_words() {
+        use clap::ValueEnum;
+        for format in Format::value_variants() {
+            let flag = format.to_possible_value().expect("none is hidden");
+            let word = serde_json::to_value(format).expect("a word");
+            assert_eq!(word, flag.get_name());
+        }
+    }
+
+    #[test]
+    fn raw_is_the_body_or_the_query_of_a_get() {
+        let raw = |event: &Event| encode(Format::Raw, event).data;
+        let body = b"\xef\xbb\xbf {\"a\":1}\r\n\xff\x00";
+        let event = Event {
+            data: Data::Text(String::new()),
+            body: Bytes::from_static(body),
+            query: "not=this".into(),
             ..sample()
-        }
-    }
-
-    fn encoded(format: Format, data: Data) -> String {
-        let payload = encode(format, &event(data));
-        assert_eq!(payload.metadata["encoding"], b"json/plain");
-        String::from_utf8(payload.data).expect("UTF-8")
-    }
-
-    #[test]
-    fn json_keeps_every_digit() {
-        let body = Bytes::from_static(br#"{"n":12345678901234567890.10}"#);
-        assert_eq!(
-            encoded(Format::Json, Data::Json(body.clone())),
-            r#"{"headers":{"x-a":"say \"hi\"\u0007"},"data":{"n":12345678901234567890.10}}"#
-        );
-        let twice = encoded(Format::JsonString, Data::Json(body.clone()));
-        let inner: String = serde_json::from_str(&twice).expect("a JSON string");
-        assert_eq!(inner, encoded(Format::Json, Data::Json(body)));
+        };
+        assert_eq!(raw(&event), body);
+        let get = Event {
+            method: http::Method::GET,
+            query: "a=%20b&a=+".into(),
+            body: Bytes::new(),
+            ..sample()
+        };
+        assert_eq!(raw(&get), b"a=%20b&a=+");
     }
 
     #[test]
-    fn every_kind_of_body_is_valid_json() {
-        let fields = serde_json::json!({"a": ["1", "2"]});
-        for (data, key, expected) in [
-            (
-                Data::Text("a\"\n".into()),
-                "data",
-                serde_json::json!("a\"\n"),
-            ),
-            (
-                Data::Binary(Bytes::from_static(b"\xff\x00")),
-                "data_base64",
-                serde_json::json!("/wA="),
-            ),
-            (
-                Data::Fields(fields.as_object().cloned().expect("an object")),
-                "data",
-                fields,
-            ),
+    fn the_documentation_shows_what_workers_get() {
+        let shown: Vec<Value> = include_str!("../../docs/payloads.md")
+            .split("```json\n")
+            .skip(1)
+            .map(|block| block.split("```").next().unwrap_or_default())
+            .map(|json| serde_json::from_str(json).expect("JSON"))
+            .collect();
+        let real = |format| serde_json::from_slice(&encode(format, &sample()).data);
+        for expected in [
+            real(Format::Json),
+            real(Format::JsonString),
+            real(Format::CloudEvents),
+            real(Format::JsonProtobuf),
+            Ok(headers(&sample()).into()),
         ] {
-            let text = encoded(Format::Json, data);
-            let value: Value = serde_json::from_str(&text).expect("JSON");
-            assert_eq!(value[key], expected);
+            let expected: Value = expected.expect("JSON");
+            assert!(shown.contains(&expected), "{expected:#}");
         }
+        assert_eq!(shown.len(), 5);
     }
 }

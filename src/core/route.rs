@@ -8,6 +8,7 @@ use super::config::source::Source;
 use super::event::Event;
 use super::holes::pieces;
 use super::outcome::Reject;
+use super::payload::{self, Format};
 
 /// The workflow to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Plan {
             workflow_id: source.provider.workflow_id.render(&scope)?,
             workflow_type: source.provider.workflow_type.render(&scope)?,
             task_queue: source.provider.task_queue.render(&scope)?,
-            memo: memo(&scope),
+            memo: memo(&scope, source.format),
         };
         let names = [&plan.workflow_id, &plan.workflow_type, &plan.task_queue];
         if names.iter().any(|name| name.len() > MAX_NAME) {
@@ -51,7 +52,7 @@ impl Plan {
     }
 }
 
-fn memo(scope: &Scope<'_>) -> Vec<(&'static str, Value)> {
+fn memo(scope: &Scope<'_>, format: Format) -> Vec<(&'static str, Value)> {
     let event = scope.event;
     let received_at = humantime::format_rfc3339_millis(event.received_at).to_string();
     let mut memo = vec![
@@ -66,6 +67,9 @@ fn memo(scope: &Scope<'_>) -> Vec<(&'static str, Value)> {
             .into_iter()
             .filter_map(|(name, label)| Some((name, label.as_deref()?.into()))),
     );
+    if format.leaves_headers_out() {
+        memo.push(("headers", payload::headers(event).into()));
+    }
     memo
 }
 
@@ -202,10 +206,10 @@ mod tests {
 
     #[test]
     fn holes_are_filled() {
-        assert_eq!(render("{event_id}", None), Ok("e1".into()));
+        assert_eq!(render("{event_id}", None), Ok("b54557e4".into()));
         assert_eq!(
             render("{provider}:{event_id}", None),
-            Ok("shopify:e1".into())
+            Ok("shopify:b54557e4".into())
         );
         assert_eq!(
             render("q:{topic}!", Some("orders/create")),

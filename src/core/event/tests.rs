@@ -7,15 +7,24 @@ use http::HeaderValue;
 use super::*;
 use crate::core::provider::catalogue;
 
-/// An event of Shopify's, of which a test says what matters to it.
+/// An event of Shopify's, which `docs/payloads.md` shows, too; a test says what matters to it.
 pub(in crate::core) fn sample() -> Event {
-    let body = Bytes::from_static(br#"{"id":12345678901234567890.10}"#);
+    let body = Bytes::from_static(br#"{"id":820982911946154508,"total":409.90}"#);
     Event {
-        id: "e1".into(),
+        id: "b54557e4".into(),
         topic: Some("orders/create".into()),
         tenant: Some("a.myshopify.com".into()),
         headers: vec![
+            ("content-type".into(), "application/json".into()),
+            (
+                "x-shopify-hmac-sha256".into(),
+                "shuut2VsG/4EFnKV69I3lmSLexMw/m4C1IBoyMliKNY=".into(),
+            ),
+            ("x-shopify-shop-domain".into(), "a.myshopify.com".into()),
             ("x-shopify-topic".into(), "orders/create".into()),
+            ("x-shopify-webhook-id".into(), "b54557e4".into()),
+            ("x-webhook-route".into(), "/temporal/shopify".into()),
+            ("x-webhook-method".into(), "POST".into()),
             ("x-webhook-verified".into(), "true".into()),
         ],
         data: Data::Json(body.clone()),
