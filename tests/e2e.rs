@@ -15,6 +15,7 @@ mod e2e {
     mod example;
     mod examples;
     mod fetch;
+    mod formats;
     mod generic;
     mod handshakes;
     mod harness;

@@ -6,6 +6,7 @@ pub(crate) mod configured;
 pub(crate) mod delivery;
 pub(crate) mod dev;
 pub(crate) mod event;
+pub(crate) mod formats;
 pub(crate) mod forwarder;
 pub(crate) mod history;
 pub(crate) mod install;

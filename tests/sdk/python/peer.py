@@ -2,12 +2,15 @@
 
 sign:   {"op", "sdk", "secret", "body", "timestamp", "url", "id"} -> {"headers": {…}, "query": "…"}
 verify: {"op", "sdk", "secret", "body", "url", "headers"} -> {"valid": true | false, "why": "…"}
+decode: what formats.py reads
 """
 
 import json
 import sys
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl
+
+from formats import CloudEvents, Temporal
 
 
 class Stripe:
@@ -146,12 +149,14 @@ class Mailgun:
 
 
 SDKS = {
+    "cloudevents": CloudEvents,
     "mailgun": Mailgun,
     "slack": Slack,
     "square": Square,
     "standard-webhooks": StandardWebhooks,
     "stripe": Stripe,
     "svix": Svix,
+    "temporal": Temporal,
     "twilio": Twilio,
     "twilio-json": TwilioJson,
     "twilio-shared-key": TwilioSharedKey,
@@ -165,8 +170,8 @@ def main():
         ask = json.loads(line)
         name = ask["sdk"]
         sdk = loaded[name] = loaded.get(name) or SDKS[name]()
-        if ask["op"] == "sign":
-            answer = sdk.sign(ask)
+        if ask["op"] != "verify":
+            answer = getattr(sdk, ask["op"])(ask)
         else:
             try:
                 answer = {"valid": bool(sdk.verify(ask))}
