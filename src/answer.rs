@@ -11,13 +11,19 @@ use serde_json::json;
 use crate::core::handshake::Reply;
 use crate::core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
 use crate::core::provider::Provider;
+use crate::core::respond as workflow;
 
 /// An answer with its whole body.
 pub type Answer = Response<Full<Bytes>>;
 
-/// The event is in Temporal: said in our words, unless the sender wants its own.
-pub fn success(outcome: &Outcome, provider: &Provider) -> Answer {
-    let status = provider.success_status;
+/// The event is in Temporal, or dropped: said in our words, unless the sender wants its own, or the
+/// workflow has said it.
+pub fn success(outcome: Outcome, provider: &Provider) -> Answer {
+    let status = match outcome {
+        Outcome::Replied(_, reply) => return replied(reply),
+        Outcome::Accepted(_) => StatusCode::ACCEPTED,
+        _ => provider.success_status,
+    };
     if let Some(body) = &provider.success_body {
         let mut answer = Response::new(Full::new(Bytes::from(body.clone())));
         *answer.status_mut() = status;
@@ -35,13 +41,26 @@ pub fn success(outcome: &Outcome, provider: &Provider) -> Answer {
         answer.headers_mut().insert(CONTENT_TYPE, JSON);
         return answer;
     }
-    let execution = outcome.execution();
-    let body = json!({
-        "status": outcome.label(),
-        "workflow_id": execution.workflow_id,
-        "run_id": execution.run_id,
-    });
+    let mut body = json!({ "status": outcome.label() });
+    if let Some(execution) = outcome.execution() {
+        body["workflow_id"] = json!(execution.workflow_id);
+        // A signal is answered without one.
+        if !execution.run_id.is_empty() {
+            body["run_id"] = json!(execution.run_id);
+        }
+    }
     json_answer(status, &body)
+}
+
+/// What the workflow wants the sender to hear.
+fn replied(reply: workflow::Reply) -> Answer {
+    let mut answer = Response::new(Full::new(reply.body));
+    *answer.status_mut() = reply.status;
+    *answer.headers_mut() = reply.headers;
+    let headers = answer.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }
 
 /// The answer to a handshake.
@@ -136,7 +155,7 @@ mod tests {
             ("bigcommerce", 200, "application/json", ""),
         ] {
             let provider = catalogue::find(name).expect("in the catalogue");
-            let answer = success(&outcome, provider);
+            let answer = success(outcome.clone(), provider);
             assert_eq!(answer.status(), status, "{name}");
             assert_eq!(answer.headers()[CONTENT_TYPE], content_type, "{name}");
             let text = tokio::runtime::Builder::new_current_thread()

@@ -220,6 +220,9 @@ pub struct CheckArgs {
     /// Only the configuration: do not ask Temporal
     #[arg(long)]
     pub offline: bool,
+    /// A request as HTTP/1.1 writes it (`send --print http`; `-`: standard input): print which route it takes and exactly what Temporal would be asked, without asking
+    #[arg(long, value_name = "FILE")]
+    pub event: Option<PathBuf>,
     /// Everything `serve` takes.
     #[command(flatten)]
     pub serve: ServeArgs,
@@ -296,6 +299,8 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 pub enum PrintForm {
     /// A command line for curl
     Curl,
+    /// HTTP/1.1, for `check --event`
+    Http,
 }
 
 /// The program's name.

@@ -1,10 +1,13 @@
 //! The pure core: it decides everything and does no IO. The clock, nonces, the environment and
 //! files come in as arguments, so every decision can be tested with fixed values.
 
+pub mod action;
 pub mod codec;
 pub mod config;
+pub mod dead_letter;
 pub mod delivery;
 pub mod event;
+pub mod expression;
 pub mod handshake;
 pub mod holes;
 pub mod multipart;
@@ -12,5 +15,6 @@ pub mod outcome;
 pub mod payload;
 pub mod provider;
 pub mod request;
+pub mod respond;
 pub mod route;
 pub mod verify;

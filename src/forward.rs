@@ -1,4 +1,4 @@
-//! The story of one webhook, top to bottom: request -> verified -> event -> plan -> Temporal ->
+//! The story of one webhook, top to bottom: request -> verified -> event -> Temporal ->
 //! answer.
 
 use std::net::IpAddr;
@@ -8,28 +8,23 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Request, StatusCode, Version};
 use hyper::body::Incoming;
-use prost::Message;
-use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, Payloads};
 use tokio::sync::Semaphore;
-use tokio::task::block_in_place;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::admit::{self, Admitted, Authorised, admit, check_tenant};
 use crate::answer::{self, Answer};
-use crate::core::codec::{Codec, Compression};
+use crate::core::codec::Codec;
 use crate::core::config::source::Source;
 use crate::core::event::Event;
 use crate::core::handshake::Reply;
 use crate::core::outcome::{Fault, Outcome, Reject};
-use crate::core::payload;
 use crate::core::provider::Provider;
-use crate::core::route::Plan;
+use crate::dispatch::Dispatch;
 use crate::fetch::Keys;
 use crate::pages::{Pages, about};
 use crate::server::intake;
-use crate::telemetry::{Gauge, IN_FLIGHT, REQUEST_DURATION, REQUESTS};
-use crate::temporal::{Start, Temporal};
+use crate::telemetry::{DEAD_LETTERS, Gauge, IN_FLIGHT, REQUEST_DURATION, REQUESTS};
+use crate::temporal::Temporal;
 
 /// What every request needs.
 pub struct Forwarder<T> {
@@ -39,7 +34,7 @@ pub struct Forwarder<T> {
     temporal: Arc<T>,
     authorised: Authorised,
     keys: Keys,
-    starts: Semaphore,
+    calls: Semaphore,
     memory: Semaphore,
 }
 
@@ -58,6 +53,8 @@ struct Trail<'a> {
     source: Option<&'a str>,
     topic: Option<String>,
     event_id: Option<String>,
+    /// Why it became a dead letter, or should have.
+    parked: Option<String>,
 }
 
 impl<T: Temporal> Forwarder<T> {
@@ -69,7 +66,7 @@ impl<T: Temporal> Forwarder<T> {
             temporal,
             authorised: Authorised::default(),
             keys: Keys::default(),
-            starts: Semaphore::new(MAX_STARTS),
+            calls: Semaphore::new(MAX_CALLS),
             memory: Semaphore::new(MAX_MEMORY),
         }
     }
@@ -107,7 +104,7 @@ impl<T: Temporal> Forwarder<T> {
                 answer
             }
             Ok(Handled::Handshake(reply)) => answer::handshake(&reply),
-            Ok(Handled::Event(outcome, provider)) => answer::success(&outcome, provider),
+            Ok(Handled::Event(outcome, provider)) => answer::success(outcome, provider),
             Err(reject) => answer::problem(&reject, request_id),
         };
         answer::identify(&mut answer, request_id);
@@ -161,57 +158,17 @@ impl<T: Temporal> Forwarder<T> {
         admit::count_key(source, verified.proof());
         trail.event_id = Some(event.id.clone());
         trail.topic.clone_from(&event.topic);
-        let plan = Plan::new(&event, source)?;
-        let start = settings.start(source, &event, plan)?;
-        let size = u32::try_from(start.input.encoded_len()).unwrap_or(u32::MAX);
-        let full = |_| Reject::Unavailable("too many bodies in memory".to_owned());
-        let _encoded = self.memory.try_acquire_many(size).map_err(full)?;
-        drop((event, verified, held));
-        let full = |_| Reject::Unavailable("too many starts in flight".to_owned());
-        let _place = self.starts.try_acquire().map_err(full)?;
-        self.temporal
-            .start(start, deadline)
-            .await
-            .map(|outcome| Handled::Event(outcome, &source.provider))
-    }
-}
-
-impl Settings {
-    fn start(&self, source: &Source, event: &Event, plan: Plan) -> Result<Start, Reject> {
-        let input = self.encode(payload::encode(source.format, event), source.compress);
-        let memo = plan
-            .memo
-            .into_iter()
-            .map(|(name, value)| {
-                let value = payload::value(&value);
-                (name.to_owned(), self.encode(value, Compression::None))
-            })
-            .collect();
-        let input = Payloads {
-            payloads: vec![input],
+        let dispatch = Dispatch {
+            temporal: &*self.temporal,
+            codec: &settings.codec,
+            memory: &self.memory,
+            calls: &self.calls,
+            deadline,
         };
-        if input.encoded_len() > MAX_PAYLOAD {
-            return Err(Reject::TooLarge(
-                "encoded, the event is over Temporal's limit of 2 MiB",
-            ));
-        }
-        Ok(Start {
-            workflow_id: plan.workflow_id,
-            workflow_type: plan.workflow_type,
-            task_queue: plan.task_queue,
-            input,
-            memo: Memo { fields: memo },
-            request_id: Uuid::new_v4().to_string(),
-        })
-    }
-
-    fn encode(&self, payload: Payload, compression: Compression) -> Payload {
-        let encode = |payload| self.codec.encode(payload, compression, nonce);
-        match compression {
-            // It takes a while: other requests of this thread go on elsewhere.
-            Compression::Zlib if payload.data.len() > LONG => block_in_place(|| encode(payload)),
-            _ => encode(payload),
-        }
+        let (result, parked) = dispatch.event(source, &event).await;
+        drop(held);
+        trail.parked = parked;
+        result.map(|outcome| Handled::Event(outcome, &source.provider))
     }
 }
 
@@ -235,10 +192,11 @@ fn report(
     let elapsed = first_byte.elapsed();
     let source = trail.source.unwrap_or("none");
     let (outcome, workflow_id) = match handled {
-        Ok(Handled::Event(outcome, _)) => (
-            outcome.label(),
-            Some(outcome.execution().workflow_id.as_str()),
-        ),
+        Ok(Handled::Event(outcome, _)) => {
+            let execution = outcome.execution();
+            let workflow_id = execution.map(|execution| execution.workflow_id.as_str());
+            (outcome.label(), workflow_id)
+        }
         Ok(Handled::Handshake(_) | Handled::Page(_)) => ("handshake", None),
         Err(reject) => (reject.row().label, None),
     };
@@ -255,13 +213,17 @@ fn report(
             tracing::$level!(request_id, source, topic, event_id, outcome, $($extra)*, ms, "request")
         };
     }
+    if let (Ok(_), Some(reason)) = (handled, &trail.parked) {
+        metrics::counter!(DEAD_LETTERS, "source" => source.to_owned()).increment(1);
+        return line!(error, workflow_id, reason);
+    }
     let Err(reject) = handled else {
         return line!(info, workflow_id);
     };
     match reject.row().fault {
         Fault::Caller => line!(info, reason = reject.reason()),
         Fault::Moment => line!(warn, reason = reject.reason()),
-        Fault::Operator => line!(error, reason = reject.reason()),
+        Fault::Configuration | Fault::Operator => line!(error, reason = reject.reason()),
     }
 }
 
@@ -278,21 +240,10 @@ enum Handled<'a> {
     Page(Answer),
 }
 
-/// A nonce that was never used before.
-pub fn nonce() -> [u8; 12] {
-    let mut nonce = [0; 12];
-    aws_lc_rs::rand::fill(&mut nonce).expect("the system gives random numbers");
-    nonce
-}
-
-/// Starts at a time; over it: 503 at once, the sender tries again.
-const MAX_STARTS: usize = 512;
+/// Calls to Temporal at a time; over it: 503 at once, the sender tries again.
+const MAX_CALLS: usize = 512;
 /// Bytes of all bodies at a time; over it: the same.
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
-/// Temporal takes a start's payloads up to 2 MiB, encoded.
-const MAX_PAYLOAD: usize = 2 * 1024 * 1024;
-/// A payload, in bytes, whose compression takes longer than a request should hold up others.
-const LONG: usize = 64 * 1024;
 /// When the remains of a body are not waited for any longer, from the first byte.
 const LATEST: Duration = Duration::from_secs(2);
 /// Of the deadline, what is left for writing the answer.

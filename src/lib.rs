@@ -4,6 +4,7 @@
 //!
 //! - [`core`]: decides everything, does no IO
 //! - [`forward`]: the story of one webhook, top to bottom
+//! - [`dispatch`]: from an event to Temporal's answer
 //! - [`server`]: sockets, TLS, limits, drain
 //! - [`temporal`]: the connection to Temporal, its answers
 //! - [`admin`]: health and metrics
@@ -17,6 +18,7 @@ pub mod answer;
 pub mod cli;
 pub mod commands;
 pub mod core;
+pub mod dispatch;
 pub mod fetch;
 pub mod forward;
 pub mod pages;

@@ -14,6 +14,8 @@ use crate::cli::LogFormat;
 
 /// `requests_total{source,outcome}`
 pub const REQUESTS: &str = "webhook_forwarder_requests_total";
+/// `dead_letters_total{source}`
+pub const DEAD_LETTERS: &str = "webhook_forwarder_dead_letters_total";
 /// `request_duration_seconds{source,outcome}`
 pub const REQUEST_DURATION: &str = "webhook_forwarder_request_duration_seconds";
 /// `temporal_request_duration_seconds{operation,code}`

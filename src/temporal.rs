@@ -2,43 +2,72 @@
 
 pub mod client;
 pub mod connect;
+pub mod request;
 pub mod status;
 
 use std::future::Future;
 
-use temporalio_common::protos::temporal::api::common::v1::{Memo, Payloads};
+use temporalio_common::protos::temporal::api::common::v1::{
+    Memo, Payload, Payloads, SearchAttributes,
+};
 use tokio::time::Instant;
 
-use crate::core::outcome::{Outcome, Reject};
+use crate::core::action::Options;
+use crate::core::outcome::{Execution, Outcome, Reject};
+use crate::core::route::Verb;
 
 /// What the forwarder needs of Temporal.
 pub trait Temporal: Send + Sync + 'static {
-    /// Starts the workflow unless one of its id was started before; has answered by `deadline`,
-    /// retries included.
-    fn start(
+    /// Does what the call says, once however often it is made for the same event; has answered by
+    /// `deadline`, retries included.
+    fn call(
         &self,
-        start: Start,
+        call: Call,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Outcome, Reject>> + Send;
+    ) -> impl Future<Output = Result<Done, Reject>> + Send;
 
-    /// Whether Temporal would take a start now; the text says why not.
+    /// Whether Temporal would take a call now; the text says why not.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// A workflow to start, its payloads encoded and sealed.
+/// What to ask of Temporal, its payloads encoded and sealed.
 #[derive(Debug, Clone)]
-pub struct Start {
-    /// The workflow's id: decides what is a duplicate.
+pub struct Call {
+    /// What to do.
+    pub verb: Verb,
+    /// The workflow's id: decides what is a duplicate, and which workflow is signalled.
     pub workflow_id: String,
     /// The workflow's type.
     pub workflow_type: String,
     /// The workflow's task queue.
     pub task_queue: String,
-    /// The one argument.
+    /// Timeouts, policies, priority.
+    pub options: Options,
+    /// Whose share of the task queue it takes.
+    pub fairness_key: Option<String>,
+    /// The event, as the one argument.
     pub input: Payloads,
     /// The memo.
     pub memo: Memo,
-    /// Random, one per delivery. Were it derived from the event, Temporal would call a
+    /// Not sealed: Temporal searches in them.
+    pub search_attributes: Option<SearchAttributes>,
+    /// One line for people.
+    pub summary: Option<Payload>,
+    /// More lines.
+    pub details: Option<Payload>,
+    /// Random, one per delivery: of a start. Were it derived from the event, Temporal would call a
     /// redelivery `started` again.
     pub request_id: String,
+    /// The same for every delivery of the event: of a signal or an update, which Temporal does not
+    /// take twice.
+    pub event_key: String,
+}
+
+/// What Temporal has done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// It holds the event.
+    Outcome(Outcome),
+    /// The workflow has answered the update with this, encoded.
+    Result(Execution, Option<Payload>),
 }

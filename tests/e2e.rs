@@ -3,11 +3,13 @@
 mod support;
 
 mod e2e {
+    mod actions;
     mod bodies;
     mod broken_http;
     mod catalogue;
     mod check;
     mod compression;
+    mod dead_letters;
     mod delivery;
     mod dev;
     mod drill;
@@ -25,6 +27,7 @@ mod e2e {
     mod payload;
     mod refusals;
     mod reload;
+    mod routes;
     mod sdk;
     mod send;
     mod shutdown;

@@ -1,5 +1,9 @@
 //! `check`: every mistake of the configuration, then what Temporal says about it.
 
+mod attributes;
+mod event;
+
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use temporalio_client::Connection;
@@ -13,10 +17,11 @@ use tonic::IntoRequest;
 use super::load::{self, Loaded, World};
 use super::{Failure, block_on, say};
 use crate::cli::CheckArgs;
+use crate::core::action::Action;
 use crate::core::config::Config;
 use crate::core::config::source::{Source, Verification};
 use crate::core::payload;
-use crate::forward::nonce;
+use crate::dispatch::nonce;
 use crate::server::tls;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
@@ -51,6 +56,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     table.row("clock", clock());
     table.row("certificate", certificate(&config));
     table.row("encryption", encryption(&config));
+    if let Some(file) = &args.event {
+        event::run(file, &config, &mut table)?;
+    }
     if !args.offline {
         block_on(async {
             ask_temporal(&config, &temporal, &mut table).await;
@@ -117,7 +125,17 @@ async fn ask_temporal(config: &Config, settings: &Settings, table: &mut Table) {
     let Ok(retention) = retention else { return };
     for source in &config.sources {
         table.row("retention", enough(source, retention, settings));
-        table.row("workers", pollers(&connection, settings, source).await);
+        for queue in queues(source) {
+            table.row(
+                "workers",
+                pollers(&connection, settings, source, queue).await,
+            );
+        }
+    }
+    let wanted = attributes::wanted(&config.sources);
+    if !wanted.is_empty() {
+        let registered = attributes::registered(&connection, settings, wanted).await;
+        table.row("attributes", registered);
     }
 }
 
@@ -171,10 +189,26 @@ fn enough(source: &Source, retention: Duration, settings: &Settings) -> Finding 
     Ok(format!("{kept}; {name} repeats a delivery for {repeated}"))
 }
 
-async fn pollers(connection: &Connection, settings: &Settings, source: &Source) -> Finding {
-    let Some(name) = source.provider.task_queue.fixed() else {
+/// Every task queue of the source's routes; `None`: one that depends on the event.
+fn queues(source: &Source) -> BTreeSet<Option<&str>> {
+    let starts = source
+        .routes
+        .iter()
+        .filter(|route| !matches!(route.settings.action, Action::Drop | Action::Signal));
+    starts
+        .map(|route| route.settings.task_queue.fixed())
+        .collect()
+}
+
+async fn pollers(
+    connection: &Connection,
+    settings: &Settings,
+    source: &Source,
+    queue: Option<&str>,
+) -> Finding {
+    let Some(name) = queue else {
         return Ok(format!(
-            "{}: its task queue depends on the event, not asked",
+            "{}: a task queue that depends on the event, not asked",
             source.path
         ));
     };

@@ -1,7 +1,7 @@
 //! `send`: signs a sample as a provider would and posts it.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -42,6 +42,10 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
         let problem = format!("--url {url:?}: expected a URL such as https://HOST:PORT/PATH");
         return Err(Failure::Usage(problem));
     }
+    if args.print == Some(PrintForm::Http) {
+        let request = http(&deliveries.url, &deliveries.next()?);
+        return Ok(std::io::stdout().write_all(&request)?);
+    }
     if args.print == Some(PrintForm::Curl) {
         let delivery = deliveries.next()?;
         let text = str::from_utf8(&delivery.body).is_ok_and(|text| !text.contains('\0'));
@@ -74,6 +78,19 @@ pub fn curl(url: &str, insecure: bool, delivery: &Delivery) -> String {
     let body = String::from_utf8_lossy(&delivery.body);
     line.push_str(&format!(" \\\n  --data-raw {}", quote(&body)));
     line
+}
+
+/// The request as HTTP/1.1 writes it.
+fn http(url: &str, delivery: &Delivery) -> Vec<u8> {
+    let url = full_url(url, delivery);
+    let after_scheme = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let (host, path) = after_scheme.split_once('/').unwrap_or((after_scheme, ""));
+    let mut request = format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\n");
+    for (name, value) in &delivery.headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str(&format!("content-length: {}\r\n\r\n", delivery.body.len()));
+    [request.as_bytes(), &delivery.body].concat()
 }
 
 struct Deliveries {

@@ -10,7 +10,7 @@ pub mod key;
 mod zlib;
 
 use prost::Message;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use thiserror::Error;
 
@@ -23,7 +23,7 @@ pub struct Codec {
 }
 
 /// Whether a payload is made smaller.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// It is left as it is.

@@ -4,6 +4,7 @@
 pub mod file;
 pub mod listen;
 pub mod reader;
+pub mod route;
 pub mod secret;
 pub mod source;
 
@@ -98,6 +99,7 @@ impl Config {
     /// Makes the configuration, or names every mistake.
     pub fn new(args: &ServeArgs, file: &File, outside: &dyn Outside) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
+        let mut warnings = warnings(file);
         let config = Self {
             tls: tls(args, file, outside, &mut mistakes),
             drain_timeout: args
@@ -106,8 +108,8 @@ impl Config {
                 .unwrap_or(DRAIN_TIMEOUT),
             temporal: temporal(args, file, outside),
             codec: codec(file, outside, &mut mistakes),
-            sources: source::sources(args, file, outside, &mut mistakes),
-            warnings: warnings(file),
+            sources: source::sources(args, file, outside, &mut mistakes, &mut warnings),
+            warnings,
         };
         if mistakes.is_empty() {
             Ok(config)

@@ -31,6 +31,8 @@ pub struct Event {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub data: Data,
+    /// What is wrong with the body, if it cannot be read as what it should be; `data` is its bytes.
+    pub broken: Option<&'static str>,
     /// When the delivery arrived.
     pub received_at: SystemTime,
     /// The sender's name in the catalogue (`shopify`).
@@ -68,7 +70,7 @@ impl Event {
     ///
     /// # Errors
     /// [`Reject::Malformed`]: no id, a label that is not 1-200 printable ASCII characters, an
-    /// empty body, broken JSON.
+    /// empty body.
     pub fn new(
         verified: &Verified,
         provider: &Provider,
@@ -78,12 +80,15 @@ impl Event {
         let received = verified.received();
         let id = label(&id_places(verified, provider), received, "the event id")?
             .ok_or(Reject::Malformed("the request has no event id"))?;
+        not_empty(received)?;
+        let data = data(received, provider.content_type.as_deref());
         Ok(Self {
             id,
             topic: label(&provider.topic, received, "the topic")?,
             tenant: label(&provider.tenant, received, "the tenant")?,
             headers: kept_headers(verified, provider, source),
-            data: data(received, provider.content_type.as_deref())?,
+            broken: data.as_ref().err().copied(),
+            data: data.unwrap_or_else(|_| Data::Binary(received.body.clone())),
             received_at: received.at,
             provider: provider.name.clone(),
             source: source.to_owned(),
@@ -107,6 +112,11 @@ impl Event {
     pub fn sent_headers(&self) -> impl Iterator<Item = &(String, String)> {
         let headers = self.headers.iter();
         headers.filter(|(name, _)| !OWN_HEADERS.contains(&name.as_str()))
+    }
+
+    /// Whether anything proved the sender.
+    pub const fn is_verified(&self) -> bool {
+        !self.verified_by.is_empty()
     }
 }
 
@@ -203,25 +213,29 @@ fn joined(headers: &HeaderMap, name: &http::HeaderName) -> String {
     values.join(", ")
 }
 
+fn not_empty(received: &Received) -> Result<(), Reject> {
+    match received.method {
+        Method::GET if received.fields().is_empty() => Err(Reject::Malformed("the query is empty")),
+        Method::GET => Ok(()),
+        _ if received.body.is_empty() => Err(Reject::Malformed("the body is empty")),
+        _ => Ok(()),
+    }
+}
+
 /// `known_type` goes before what the request says.
-fn data(received: &Received, known_type: Option<&str>) -> Result<Data, Reject> {
+///
+/// # Errors
+/// What is wrong with a body that is not what it is said to be.
+fn data(received: &Received, known_type: Option<&str>) -> Result<Data, &'static str> {
     if received.method == Method::GET {
-        return match fields(received) {
-            fields if fields.is_empty() => Err(Reject::Malformed("the query is empty")),
-            fields => Ok(Data::Fields(fields)),
-        };
+        return Ok(Data::Fields(fields(received)));
     }
     let body = &received.body;
-    if body.is_empty() {
-        return Err(Reject::Malformed("the body is empty"));
-    }
     let said = received.media_type();
     Ok(match known_type.or(said.as_deref()).map(kind) {
-        Some(Kind::Json) => Data::Json(json_value(body).ok_or(Reject::Malformed("broken JSON"))?),
+        Some(Kind::Json) => Data::Json(json_value(body).ok_or(BROKEN_JSON)?),
         Some(Kind::Form) => Data::Fields(fields(received)),
-        Some(Kind::Multipart) => {
-            Data::Fields(parts(received).ok_or(Reject::Malformed("broken multipart form"))?)
-        }
+        Some(Kind::Multipart) => Data::Fields(parts(received).ok_or("broken multipart form")?),
         Some(Kind::Text) => match std::str::from_utf8(body) {
             Ok(text) => Data::Text(text.to_owned()),
             Err(_) => Data::Binary(body.clone()),
@@ -311,6 +325,7 @@ fn kind(essence: &str) -> Kind {
 }
 
 const MAX_LABEL: usize = 200;
+const BROKEN_JSON: &str = "the body is no well-formed JSON in UTF-8";
 
 /// Set by us, whatever the caller sent: source path, method, whether the signature was checked.
 const OWN_HEADERS: [&str; 3] = ["x-webhook-route", "x-webhook-method", "x-webhook-verified"];

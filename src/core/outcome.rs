@@ -3,13 +3,28 @@
 
 use http::StatusCode;
 
-/// A webhook that Temporal holds: the only outcomes that are answered 2xx.
+use super::respond::Reply;
+
+/// A webhook that Temporal holds, or that a rule of the operator's dropped: the only outcomes that
+/// are answered 2xx, unless a workflow says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// This delivery started the workflow.
     Started(Execution),
     /// An earlier delivery of the same event did.
     Duplicate(Execution),
+    /// The workflow has the signal. A redelivery's signal is dropped by Temporal.
+    Signalled(Execution),
+    /// The workflow has accepted the update.
+    Updated(Execution),
+    /// The workflow has accepted the update, but its result did not come in time.
+    Accepted(Execution),
+    /// The workflow has answered the update: this is for the sender.
+    Replied(Execution, Reply),
+    /// A rule of the operator's says so.
+    Dropped,
+    /// It can never start as configured, and is parked whole.
+    DeadLettered(Execution),
 }
 
 /// The workflow execution that holds an event.
@@ -27,13 +42,25 @@ impl Outcome {
         match self {
             Self::Started(_) => "started",
             Self::Duplicate(_) => "duplicate",
+            Self::Signalled(_) => "signalled",
+            Self::Updated(_) | Self::Replied(..) => "updated",
+            Self::Accepted(_) => "accepted",
+            Self::Dropped => "dropped",
+            Self::DeadLettered(_) => "dead_lettered",
         }
     }
 
-    /// The workflow execution that holds the event.
-    pub const fn execution(&self) -> &Execution {
+    /// The workflow execution that holds the event; a dropped one has none.
+    pub const fn execution(&self) -> Option<&Execution> {
         match self {
-            Self::Started(execution) | Self::Duplicate(execution) => execution,
+            Self::Started(execution)
+            | Self::Duplicate(execution)
+            | Self::Signalled(execution)
+            | Self::Updated(execution)
+            | Self::Accepted(execution)
+            | Self::Replied(execution, _)
+            | Self::DeadLettered(execution) => Some(execution),
+            Self::Dropped => None,
         }
     }
 }
@@ -45,6 +72,8 @@ pub enum Reject {
     InvalidSignature(&'static str),
     /// The request cannot be an event, or is broken HTTP.
     Malformed(&'static str),
+    /// It is verified, but can never start as configured, and may not be parked.
+    Unstartable(String),
     /// No source has this path.
     NotFound,
     /// The path is there, the method is not; the value is for `Allow`.
@@ -85,6 +114,8 @@ pub enum Fault {
     Caller,
     /// The moment's: sending again is what helps (503). Logged at `warn`.
     Moment,
+    /// The operator's, who wants it refused for good (4xx). Logged at `error`.
+    Configuration,
     /// The operator's or ours: sending again helps once it is mended (5xx). Logged at `error`.
     Operator,
 }
@@ -92,17 +123,18 @@ pub enum Fault {
 impl Fault {
     /// Whether the sender should send again.
     pub const fn send_again(self) -> bool {
-        !matches!(self, Self::Caller)
+        !matches!(self, Self::Caller | Self::Configuration)
     }
 }
 
 impl Reject {
     /// The table. Every 5xx row asks the sender to send again, no 4xx row does.
     pub const fn row(&self) -> Row {
-        use Fault::{Caller, Moment, Operator};
+        use Fault::{Caller, Configuration, Moment, Operator};
         let (status, label, title, fault) = match self {
             Self::InvalidSignature(_) => (401, "invalid_signature", "invalid signature", Caller),
             Self::Malformed(_) => (400, "malformed", "malformed request", Caller),
+            Self::Unstartable(_) => (400, "malformed", "malformed request", Configuration),
             Self::NotFound => (404, "not_found", "not found", Caller),
             Self::MethodNotAllowed(_) => (405, "method_not_allowed", "method not allowed", Caller),
             Self::Forbidden(_) => (403, "forbidden", "forbidden", Caller),
@@ -134,7 +166,7 @@ impl Reject {
             | Self::TooLarge(reason)
             | Self::UnsupportedType(reason)
             | Self::Internal(reason) => reason,
-            Self::Unavailable(reason) | Self::Refused(reason) => reason,
+            Self::Unstartable(reason) | Self::Unavailable(reason) | Self::Refused(reason) => reason,
             Self::NotFound => "no source has this path",
             Self::MethodNotAllowed(_) => "the source does not take this method",
             Self::TooSlow => "the body did not arrive in time",
@@ -147,6 +179,7 @@ impl Reject {
         vec![
             Self::InvalidSignature(""),
             Self::Malformed(""),
+            Self::Unstartable(String::new()),
             Self::NotFound,
             Self::MethodNotAllowed(String::new()),
             Self::Forbidden(""),
@@ -197,7 +230,10 @@ mod tests {
 
     #[test]
     fn labels_are_unique() {
-        let labels: HashSet<_> = Reject::examples().iter().map(|r| r.row().label).collect();
-        assert_eq!(labels.len(), Reject::examples().len());
+        // Whether an event is malformed by itself or for this configuration is the same to a sender.
+        let mut examples = Reject::examples();
+        examples.retain(|reject| !matches!(reject, Reject::Unstartable(_)));
+        let labels: HashSet<_> = examples.iter().map(|r| r.row().label).collect();
+        assert_eq!(labels.len(), examples.len());
     }
 }

@@ -73,6 +73,12 @@ pub fn value(value: &Value) -> Payload {
     payload(JSON, data)
 }
 
+/// Anything as JSON, as a payload.
+pub fn serialized(value: &impl Serialize) -> Payload {
+    let data = serde_json::to_vec(value).expect("plain data always serialize");
+    payload(JSON, data)
+}
+
 /// A message, which SDKs find by its name.
 fn typed(encoding: &[u8], data: Vec<u8>) -> Payload {
     let mut payload = payload(encoding, data);

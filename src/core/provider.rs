@@ -17,8 +17,8 @@ use serde::Deserialize;
 use self::locator::Locator;
 use self::scheme::Scheme;
 use super::config::reader::{Reader, Section};
+use super::expression::template::Template;
 use super::handshake::Handshake;
-use super::route::Template;
 
 /// How one sender signs and labels its webhooks.
 #[derive(Debug, Clone)]

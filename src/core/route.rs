@@ -1,233 +1,252 @@
-//! [`Event`] -> [`Plan`]: what to ask of Temporal for this event. And the templates of ids,
-//! queues and types.
+//! [`Event`] -> [`Plan`]: what becomes of this event. The first route whose condition holds decides.
 
-use serde::Deserialize;
-use serde_json::Value;
+use std::sync::Arc;
 
-use super::config::source::Source;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::action::{Action, OnLate, OnMissing, Options, Respond};
+use super::codec::Compression;
 use super::event::Event;
-use super::holes::pieces;
-use super::outcome::Reject;
+use super::expression::Expression;
+use super::expression::scope::Scope;
+use super::expression::template::Template;
 use super::payload::{self, Format};
 
-/// The workflow to start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// The workflow's id: the same for every delivery of the event.
+/// What becomes of the events of a source for which a condition holds.
+#[derive(Debug)]
+pub struct Route {
+    /// For people: `route 2`, or `the source itself`.
+    pub name: String,
+    /// `None`: for every event.
+    pub when: Option<Expression>,
+    /// What becomes of them.
+    pub settings: Settings,
+}
+
+/// Everything about a route but its condition.
+#[derive(Debug)]
+pub struct Settings {
+    /// What Temporal is asked to do.
+    pub action: Action,
+    /// The workflow's type.
+    pub workflow_type: Template,
+    /// The workflow's id.
+    pub workflow_id: Template,
+    /// The workflow's task queue.
+    pub task_queue: Template,
+    /// The signal's name.
+    pub signal: Template,
+    /// The update's name.
+    pub update: Template,
+    /// What an update is answered with.
+    pub respond: Respond,
+    /// And if it takes too long.
+    pub on_late: OnLate,
+    /// What becomes of a signal without a workflow.
+    pub on_missing: OnMissing,
+    /// Timeouts, policies, priority.
+    pub options: Options,
+    /// Whose share of the task queue it takes, such as `{tenant}`.
+    pub fairness_key: Option<Template>,
+    /// By name; the names must be registered with Temporal.
+    pub search_attributes: Vec<(String, Template)>,
+    /// By name, besides the default ones.
+    pub memo: Vec<(String, Template)>,
+    /// One line for people, in Temporal's UI.
+    pub summary: Option<Template>,
+    /// More lines.
+    pub details: Option<Template>,
+    /// What the worker gets.
+    pub format: Format,
+    /// Whether it is compressed.
+    pub compression: Compression,
+    /// The task queue of its dead letters; `None`: there are none.
+    pub dead_letter: Option<Arc<str>>,
+}
+
+/// What becomes of an event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plan {
+    /// It is acknowledged and forgotten.
+    Drop,
+    /// Temporal is asked to do this.
+    Call(Box<Call>),
+}
+
+/// What Temporal is asked to do, the payload apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Call {
+    /// What to do.
+    #[serde(flatten)]
+    pub verb: Verb,
+    /// The workflow's id.
     pub workflow_id: String,
     /// The name under which workers register it.
     pub workflow_type: String,
     /// Where workers look for it.
     pub task_queue: String,
-    /// What people and queries see without opening the payload.
-    pub memo: Vec<(&'static str, Value)>,
+    /// Timeouts, policies, priority.
+    #[serde(flatten)]
+    pub options: Options,
+    /// Whose share of the task queue it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fairness_key: Option<String>,
+    /// By name.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub search_attributes: Map<String, Value>,
+    /// What people see without opening the payload.
+    pub memo: Map<String, Value>,
+    /// One line for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// More lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+    /// The form of the payload.
+    pub format: Format,
+    /// Whether it is compressed.
+    #[serde(rename = "compress")]
+    pub compression: Compression,
 }
 
-impl Plan {
-    /// Decides what the event starts.
+/// What Temporal is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Verb {
+    /// Start a workflow with the event.
+    Start,
+    /// Signal a workflow with the event; start it first, without arguments, if it does not run.
+    SignalWithStart {
+        /// The signal's name.
+        signal: String,
+    },
+    /// Signal a workflow that runs.
+    Signal {
+        /// The signal's name.
+        signal: String,
+        /// If it does not run.
+        on_missing: OnMissing,
+    },
+    /// Update a workflow with the event; start it first, without arguments, if it does not run.
+    UpdateWithStart {
+        /// The update's name.
+        update: String,
+        /// What the sender hears.
+        respond: Respond,
+        /// And if it takes too long.
+        on_late: OnLate,
+    },
+}
+
+/// The route for the event: the first whose condition holds.
+///
+/// # Errors
+/// The route whose condition fails, and why.
+pub fn choose<'r>(
+    routes: &'r [Route],
+    scope: &mut Scope<'_>,
+) -> Result<&'r Route, (&'r Route, String)> {
+    for route in routes {
+        let holds = match &route.when {
+            None => true,
+            Some(when) => when
+                .holds(scope)
+                .map_err(|problem| (route, format!("when: {problem}")))?,
+        };
+        if holds {
+            return Ok(route);
+        }
+    }
+    unreachable!("the last route of a source has no condition")
+}
+
+impl Settings {
+    /// What becomes of the event.
     ///
     /// # Errors
-    /// [`Reject::Malformed`] if a template names a value that the event has not, or the id grows
-    /// over Temporal's 1,000 bytes.
-    pub fn new(event: &Event, source: &Source) -> Result<Self, Reject> {
-        let provider = source.provider.name.as_str();
-        let scope = Scope {
-            event,
-            provider,
-            source: &source.path,
+    /// The template that has no value for it, and why.
+    pub fn plan(&self, event: &Event, scope: &mut Scope<'_>) -> Result<Plan, String> {
+        let verb = match self.action {
+            Action::Drop => return Ok(Plan::Drop),
+            Action::Start => Verb::Start,
+            Action::SignalWithStart => Verb::SignalWithStart {
+                signal: named("signal", self.signal.name(scope))?,
+            },
+            Action::Signal => Verb::Signal {
+                signal: named("signal", self.signal.name(scope))?,
+                on_missing: self.on_missing,
+            },
+            Action::UpdateWithStart => Verb::UpdateWithStart {
+                update: named("update", self.update.name(scope))?,
+                respond: self.respond,
+                on_late: self.on_late,
+            },
         };
-        let plan = Self {
-            workflow_id: source.provider.workflow_id.render(&scope)?,
-            workflow_type: source.provider.workflow_type.render(&scope)?,
-            task_queue: source.provider.task_queue.render(&scope)?,
-            memo: memo(&scope, source.format),
+        let mut optional = |key, template: &Option<Template>| {
+            let text = template.as_ref().map(|template| template.text(scope));
+            text.transpose()
+                .map_err(|problem| format!("{key}: {problem}"))
         };
-        let names = [&plan.workflow_id, &plan.workflow_type, &plan.task_queue];
-        if names.iter().any(|name| name.len() > MAX_NAME) {
-            return Err(Reject::Malformed(
-                "an id or name is longer than Temporal takes",
-            ));
-        }
-        Ok(plan)
+        let fairness_key = optional("fairness_key", &self.fairness_key)?;
+        let (summary, details) = (
+            optional("summary", &self.summary)?,
+            optional("details", &self.details)?,
+        );
+        let mut memo = default_memo(event, self.format);
+        memo.extend(values("memo", &self.memo, scope)?);
+        Ok(Plan::Call(Box::new(Call {
+            verb,
+            workflow_id: named("workflow_id", self.workflow_id.name(scope))?,
+            workflow_type: named("workflow_type", self.workflow_type.name(scope))?,
+            task_queue: named("task_queue", self.task_queue.name(scope))?,
+            options: self.options.clone(),
+            fairness_key,
+            search_attributes: values("search_attributes", &self.search_attributes, scope)?,
+            memo,
+            summary,
+            details,
+            format: self.format,
+            compression: self.compression,
+        })))
     }
 }
 
-fn memo(scope: &Scope<'_>, format: Format) -> Vec<(&'static str, Value)> {
-    let event = scope.event;
+/// The event's own facts, for people and for `replay`.
+pub fn default_memo(event: &Event, format: Format) -> Map<String, Value> {
     let received_at = humantime::format_rfc3339_millis(event.received_at).to_string();
-    let mut memo = vec![
-        ("source", scope.source.into()),
-        ("provider", scope.provider.into()),
-        ("event_id", event.id.as_str().into()),
-        ("received_at", received_at.into()),
-    ];
-    let labels = [("topic", &event.topic), ("tenant", &event.tenant)];
-    memo.extend(
-        labels
-            .into_iter()
-            .filter_map(|(name, label)| Some((name, label.as_deref()?.into()))),
-    );
+    let mut memo = Map::new();
+    memo.insert("source".to_owned(), json!(event.source));
+    memo.insert("provider".to_owned(), json!(event.provider));
+    memo.insert("event_id".to_owned(), json!(event.id));
+    memo.insert("received_at".to_owned(), json!(received_at));
+    let optional = [("topic", &event.topic), ("tenant", &event.tenant)];
+    for (name, value) in optional {
+        memo.extend(value.iter().map(|value| (name.to_owned(), json!(value))));
+    }
     if format.leaves_headers_out() {
-        memo.push(("headers", payload::headers(event).into()));
+        memo.insert("headers".to_owned(), payload::headers(event).into());
     }
     memo
 }
 
-/// Text with holes: `{event_id}`, `{topic}`, `{tenant}`, `{provider}`, `{source}`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Template(Vec<Piece>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Hole(Variable),
-    /// `:{topic}`, or nothing.
-    TopicSuffix,
+fn named<T>(key: &str, result: Result<T, String>) -> Result<T, String> {
+    result.map_err(|problem| format!("{key}: {problem}"))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Variable {
-    EventId,
-    Topic,
-    Tenant,
-    Provider,
-    Source,
-}
-
-struct Scope<'a> {
-    event: &'a Event,
-    provider: &'a str,
-    source: &'a str,
-}
-
-impl Template {
-    /// This template followed by `:{topic}`, for events that have one.
-    pub fn per_topic(mut self) -> Self {
-        self.0.push(Piece::TopicSuffix);
-        self
-    }
-
-    /// Whether different events get different texts.
-    pub fn names_event(&self) -> bool {
-        self.0.contains(&Piece::Hole(Variable::EventId))
-    }
-
-    /// The text, if it has no holes.
-    pub fn fixed(&self) -> Option<&str> {
-        match self.0.as_slice() {
-            [Piece::Text(text)] => Some(text),
-            _ => None,
+/// `null` leaves an entry out.
+fn values(
+    key: &str,
+    templates: &[(String, Template)],
+    scope: &mut Scope<'_>,
+) -> Result<Map<String, Value>, String> {
+    let mut values = Map::new();
+    for (name, template) in templates {
+        let value = named(&format!("{key}.{name}"), template.value(scope))?;
+        if !value.is_null() {
+            values.insert(name.clone(), value);
         }
     }
-
-    fn render(&self, scope: &Scope<'_>) -> Result<String, Reject> {
-        let mut out = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Hole(variable) => out.push_str(variable.value(scope)?),
-                Piece::TopicSuffix => {
-                    if let Some(topic) = &scope.event.topic {
-                        out.push(':');
-                        out.push_str(topic);
-                    }
-                }
-            }
-        }
-        Ok(out)
-    }
-}
-
-impl Variable {
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "event_id" => Self::EventId,
-            "topic" => Self::Topic,
-            "tenant" => Self::Tenant,
-            "provider" => Self::Provider,
-            "source" => Self::Source,
-            _ => return None,
-        })
-    }
-
-    fn value<'a>(self, scope: &Scope<'a>) -> Result<&'a str, Reject> {
-        let event = scope.event;
-        match self {
-            Self::EventId => Some(event.id.as_str()),
-            Self::Topic => event.topic.as_deref(),
-            Self::Tenant => event.tenant.as_deref(),
-            Self::Provider => Some(scope.provider),
-            Self::Source => Some(scope.source),
-        }
-        .ok_or(match self {
-            Self::Tenant => Reject::Malformed("the request has no tenant, and a template needs it"),
-            _ => Reject::Malformed("the request has no topic, and a template needs it"),
-        })
-    }
-}
-
-impl TryFrom<String> for Template {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let pieces = pieces(&text, VOCABULARY, Piece::Text, |name| {
-            Variable::named(name).map(Piece::Hole)
-        })?;
-        if pieces.is_empty() {
-            return Err("must not be empty".to_owned());
-        }
-        Ok(Self(pieces))
-    }
-}
-
-const VOCABULARY: &str = "event_id, topic, tenant, provider, source";
-/// Temporal's `limit.maxIDLength`, bytes.
-const MAX_NAME: usize = 1000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::event::tests::sample;
-
-    fn render(template: &str, topic: Option<&str>) -> Result<String, Reject> {
-        let event = Event {
-            topic: topic.map(Into::into),
-            ..sample()
-        };
-        let scope = Scope {
-            event: &event,
-            provider: "shopify",
-            source: "/s",
-        };
-        let template = Template::try_from(template.to_owned()).expect("a template");
-        template.render(&scope)
-    }
-
-    #[test]
-    fn holes_are_filled() {
-        assert_eq!(render("{event_id}", None), Ok("b54557e4".into()));
-        assert_eq!(
-            render("{provider}:{event_id}", None),
-            Ok("shopify:b54557e4".into())
-        );
-        assert_eq!(
-            render("q:{topic}!", Some("orders/create")),
-            Ok("q:orders/create!".into())
-        );
-        assert!(render("q:{topic}", None).is_err());
-        assert_eq!(render("plain", None), Ok("plain".into()));
-    }
-
-    #[test]
-    fn mistakes_name_what_is_accepted() {
-        for (text, part) in [
-            ("{", "without its"),
-            ("{id}", "expected one of event_id"),
-            ("", "empty"),
-        ] {
-            let error = Template::try_from(text.to_owned()).expect_err("a mistake");
-            assert!(error.contains(part), "{error}");
-        }
-    }
+    Ok(values)
 }

@@ -6,20 +6,22 @@ use std::time::Duration;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
 use temporalio_client::{Connection, RetryOptions};
-use temporalio_common::protos::temporal::api::common::v1::WorkflowType;
-use temporalio_common::protos::temporal::api::enums::v1::{
-    WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-};
-use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage;
+use temporalio_common::protos::temporal::api::update;
+use temporalio_common::protos::temporal::api::update::v1::{UpdateRef, outcome};
+use temporalio_common::protos::temporal::api::workflowservice::v1::execute_multi_operation_response::response;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeNamespaceRequest, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
+    DescribeNamespaceRequest, ExecuteMultiOperationResponse, PollWorkflowExecutionUpdateRequest,
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::{Code, IntoRequest, Request, Response, Status};
 
 use super::connect::Settings;
-use super::{Start, Temporal, status};
+use super::request::{Caller, until};
+use super::{Call, Done, Temporal, status};
+use crate::core::action::{OnLate, OnMissing, Respond};
 use crate::core::outcome::{Execution, Outcome, Reject};
+use crate::core::route::Verb;
 use crate::telemetry::TEMPORAL_DURATION;
 
 /// A client that may be made before Temporal is there.
@@ -91,56 +93,202 @@ impl Client {
             .ok_or_else(|| format!("not connected to Temporal at {} yet", self.settings.address))
     }
 
-    fn request(&self, start: Start) -> StartWorkflowExecutionRequest {
-        StartWorkflowExecutionRequest {
+    fn caller(&self) -> Caller<'_> {
+        Caller {
+            namespace: &self.settings.namespace,
+            identity: &self.settings.options.identity,
+        }
+    }
+
+    async fn start(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
+        let mut service = self.service()?;
+        let workflow_id = call.workflow_id.clone();
+        let request = within(self.caller().start(call), deadline);
+        let answer = service.start_workflow_execution(request);
+        match timed("StartWorkflowExecution", deadline, answer).await {
+            Ok(answer) => {
+                let execution = Execution {
+                    workflow_id,
+                    run_id: answer.run_id,
+                };
+                Ok(Done::Outcome(if answer.started {
+                    Outcome::Started(execution)
+                } else {
+                    Outcome::Duplicate(execution)
+                }))
+            }
+            Err(error) => status::duplicate(&error, workflow_id).map(Done::Outcome),
+        }
+    }
+
+    async fn signal_with_start(
+        &self,
+        signal: String,
+        call: Call,
+        deadline: Instant,
+    ) -> Result<Done, Reject> {
+        let mut service = self.service()?;
+        let workflow_id = call.workflow_id.clone();
+        let request = within(self.caller().signal_with_start(signal, call), deadline);
+        let answer = service.signal_with_start_workflow_execution(request);
+        let answer = timed("SignalWithStartWorkflowExecution", deadline, answer).await;
+        let answer = answer.map_err(|error| status::reject(&error))?;
+        Ok(Done::Outcome(Outcome::Signalled(Execution {
+            workflow_id,
+            run_id: answer.run_id,
+        })))
+    }
+
+    async fn signal(
+        &self,
+        signal: String,
+        on_missing: OnMissing,
+        call: Call,
+        deadline: Instant,
+    ) -> Result<Done, Reject> {
+        let mut service = self.service()?;
+        let workflow_id = call.workflow_id.clone();
+        let request = within(self.caller().signal(signal, call), deadline);
+        let answer = service.signal_workflow_execution(request);
+        match timed("SignalWorkflowExecution", deadline, answer).await {
+            Ok(_) => Ok(Done::Outcome(Outcome::Signalled(Execution {
+                workflow_id,
+                run_id: String::new(),
+            }))),
+            Err(error) if status::is_missing(&error) => {
+                let reason = format!("no workflow {workflow_id:?} runs, and a signal needs one");
+                match on_missing {
+                    OnMissing::Retry => Err(Reject::Unavailable(reason)),
+                    OnMissing::DeadLetter => Err(Reject::Unstartable(reason)),
+                    OnMissing::Drop => Ok(Done::Outcome(Outcome::Dropped)),
+                }
+            }
+            Err(error) => Err(status::reject(&error)),
+        }
+    }
+
+    /// Until it is accepted; and if the sender wants the result, until there is one.
+    async fn update_with_start(
+        &self,
+        update: String,
+        (respond, on_late): (Respond, OnLate),
+        call: Call,
+        deadline: Instant,
+    ) -> Result<Done, Reject> {
+        let mut service = self.service()?;
+        let request = within(self.caller().update_with_start(update, call), deadline);
+        let answer = service.execute_multi_operation(request);
+        let answer = timed("ExecuteMultiOperation", deadline, answer).await;
+        let answer = answer.map_err(|error| status::of_operations(&error))?;
+        let accepted = Progress::of(answer)?;
+        if accepted.outcome.is_some() || respond == Respond::Accepted {
+            return accepted.done(respond);
+        }
+        let request = PollWorkflowExecutionUpdateRequest {
             namespace: self.settings.namespace.clone(),
-            workflow_id: start.workflow_id,
-            workflow_type: Some(WorkflowType {
-                name: start.workflow_type,
-            }),
-            task_queue: Some(TaskQueue {
-                name: start.task_queue,
-                ..TaskQueue::default()
-            }),
-            input: Some(start.input),
+            update_ref: Some(accepted.update.clone()),
             identity: self.settings.options.identity.clone(),
-            request_id: start.request_id,
-            workflow_id_reuse_policy: WorkflowIdReusePolicy::RejectDuplicate.into(),
-            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
-            memo: Some(start.memo),
-            ..StartWorkflowExecutionRequest::default()
+            wait_policy: Some(until(UpdateWorkflowExecutionLifecycleStage::Completed)),
+        };
+        let answer = service.poll_workflow_execution_update(within(request, deadline));
+        let answer = timed("PollWorkflowExecutionUpdate", deadline, answer).await;
+        let outcome = answer.ok().and_then(|answer| answer.outcome);
+        if outcome.is_some() {
+            return Progress {
+                outcome,
+                ..accepted
+            }
+            .done(respond);
+        }
+        match on_late {
+            OnLate::Accept => Ok(Done::Outcome(Outcome::Accepted(accepted.execution()))),
+            OnLate::Retry => Err(Reject::Unavailable(
+                "the workflow's result did not come in time".to_owned(),
+            )),
+        }
+    }
+
+    /// With the client's retries, which the bare `workflow_service()` has not.
+    fn service(&self) -> Result<Connection, Reject> {
+        self.connection().cloned().map_err(Reject::Unavailable)
+    }
+}
+
+/// An update that its workflow has seen.
+struct Progress {
+    update: UpdateRef,
+    outcome: Option<update::v1::Outcome>,
+}
+
+impl Progress {
+    /// # Errors
+    /// [`Reject::Unavailable`]: Temporal does not say that the workflow has accepted it.
+    fn of(answer: ExecuteMultiOperationResponse) -> Result<Self, Reject> {
+        let answers = answer.responses.into_iter();
+        let update = answers
+            .filter_map(|answer| answer.response)
+            .find_map(|answer| match answer {
+                response::Response::UpdateWorkflow(answer) => Some(answer),
+                response::Response::StartWorkflow(_) => None,
+            });
+        let accepted = update.filter(|update| {
+            update.outcome.is_some()
+                || update.stage() >= UpdateWorkflowExecutionLifecycleStage::Accepted
+        });
+        let accepted = accepted.and_then(|update| {
+            Some(Self {
+                update: update.update_ref?,
+                outcome: update.outcome,
+            })
+        });
+        accepted.ok_or_else(|| {
+            Reject::Unavailable("no worker has accepted the update in time".to_owned())
+        })
+    }
+
+    fn execution(&self) -> Execution {
+        let execution = self.update.workflow_execution.clone().unwrap_or_default();
+        Execution {
+            workflow_id: execution.workflow_id,
+            run_id: execution.run_id,
+        }
+    }
+
+    fn done(self, respond: Respond) -> Result<Done, Reject> {
+        let execution = self.execution();
+        match self.outcome.and_then(|outcome| outcome.value) {
+            Some(outcome::Value::Failure(failure)) => Err(Reject::Refused(format!(
+                "the workflow failed the update: {}",
+                failure.message
+            ))),
+            Some(outcome::Value::Success(result)) if respond == Respond::Result => {
+                Ok(Done::Result(execution, result.payloads.into_iter().next()))
+            }
+            Some(outcome::Value::Success(_)) | None => {
+                Ok(Done::Outcome(Outcome::Updated(execution)))
+            }
         }
     }
 }
 
 impl Temporal for Client {
-    async fn start(&self, start: Start, deadline: Instant) -> Result<Outcome, Reject> {
-        let connection = self.connection().map_err(Reject::Unavailable)?;
-        let workflow_id = start.workflow_id.clone();
-        let request = within(self.request(start), deadline);
-        // With the client's retries, which the bare `workflow_service()` has not.
-        let mut service = connection.clone();
-        let answer = timed(
-            "StartWorkflowExecution",
-            deadline,
-            service.start_workflow_execution(request),
-        )
-        .await;
-        match answer {
-            Ok(StartWorkflowExecutionResponse {
-                started, run_id, ..
-            }) => {
-                let execution = Execution {
-                    workflow_id,
-                    run_id,
-                };
-                Ok(if started {
-                    Outcome::Started(execution)
-                } else {
-                    Outcome::Duplicate(execution)
-                })
+    async fn call(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
+        match call.verb.clone() {
+            Verb::Start => self.start(call, deadline).await,
+            Verb::SignalWithStart { signal } => {
+                self.signal_with_start(signal, call, deadline).await
             }
-            Err(error) => status::outcome(&error, workflow_id),
+            Verb::Signal { signal, on_missing } => {
+                self.signal(signal, on_missing, call, deadline).await
+            }
+            Verb::UpdateWithStart {
+                update,
+                respond,
+                on_late,
+            } => {
+                self.update_with_start(update, (respond, on_late), call, deadline)
+                    .await
+            }
         }
     }
 

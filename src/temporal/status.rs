@@ -1,28 +1,58 @@
-//! What Temporal's gRPC answers mean for a start. Each row was seen on a real 1.29 server.
+//! What Temporal's gRPC answers mean. Each row was seen on a real 1.29 server.
 
-use prost::Message;
+use prost::{Message, Name};
 use temporalio_common::protos::google::rpc;
-use temporalio_common::protos::temporal::api::errordetails::v1::WorkflowExecutionAlreadyStartedFailure;
+use temporalio_common::protos::temporal::api::errordetails::v1::{
+    MultiOperationExecutionFailure, NamespaceNotFoundFailure,
+    WorkflowExecutionAlreadyStartedFailure,
+};
 use tonic::{Code, Status};
 
 use crate::core::outcome::{Execution, Outcome, Reject};
 
 /// The answer to a start that did not succeed.
-pub fn outcome(status: &Status, workflow_id: String) -> Result<Outcome, Reject> {
+///
+/// # Errors
+/// Whatever it is but a duplicate: see [`reject`].
+pub fn duplicate(status: &Status, workflow_id: String) -> Result<Outcome, Reject> {
     match status.code() {
         Code::AlreadyExists => Ok(Outcome::Duplicate(Execution {
             workflow_id,
             run_id: run_id(status).unwrap_or_default(),
         })),
-        _ if is_too_large(status) => Err(Reject::TooLarge("Temporal refused the payload's size")),
-        Code::InvalidArgument
-        | Code::NotFound
+        _ => Err(reject(status)),
+    }
+}
+
+/// What an answer means that is no success.
+pub fn reject(status: &Status) -> Reject {
+    match status.code() {
+        _ if is_too_large(status) => Reject::TooLarge("Temporal refused the payload's size"),
+        // The same event would be refused again; the next one may not be.
+        Code::InvalidArgument | Code::AlreadyExists => Reject::Unstartable(text(status)),
+        Code::NotFound
         | Code::PermissionDenied
         | Code::Unauthenticated
         | Code::FailedPrecondition
-        | Code::Unimplemented => Err(Reject::Refused(text(status))),
-        _ => Err(Reject::Unavailable(text(status))),
+        | Code::Unimplemented => Reject::Refused(text(status)),
+        _ => Reject::Unavailable(text(status)),
     }
+}
+
+/// The same of several operations at once, of which one did not succeed.
+pub fn of_operations(status: &Status) -> Reject {
+    let failure: Option<MultiOperationExecutionFailure> = detail(status);
+    let statuses = failure.into_iter().flat_map(|failure| failure.statuses);
+    let cause = statuses
+        .filter(|one| ![Code::Ok, Code::Aborted].contains(&Code::from_i32(one.code)))
+        .map(|one| Status::new(Code::from_i32(one.code), one.message))
+        .next();
+    reject(cause.as_ref().unwrap_or(status))
+}
+
+/// Whether there is no such workflow, or it runs no more: another namespace is another matter.
+pub fn is_missing(status: &Status) -> bool {
+    status.code() == Code::NotFound && detail::<NamespaceNotFoundFailure>(status).is_none()
 }
 
 /// Whether a retry inside the delivery is pointless: overload wants fewer requests, not more.
@@ -49,15 +79,16 @@ fn is_too_large(status: &Status) -> bool {
 }
 
 fn run_id(status: &Status) -> Option<String> {
+    let failure: WorkflowExecutionAlreadyStartedFailure = detail(status)?;
+    Some(failure.run_id)
+}
+
+/// What Temporal says besides code and message, if it is of this type.
+fn detail<T: Message + Name + Default>(status: &Status) -> Option<T> {
     let details = rpc::Status::decode(status.details()).ok()?.details;
-    details
-        .iter()
-        .filter(|any| {
-            any.type_url
-                .ends_with(".WorkflowExecutionAlreadyStartedFailure")
-        })
-        .find_map(|any| WorkflowExecutionAlreadyStartedFailure::decode(any.value.as_slice()).ok())
-        .map(|failure| failure.run_id)
+    let suffix = format!("/{}", T::full_name());
+    let mut fitting = details.iter().filter(|any| any.type_url.ends_with(&suffix));
+    fitting.find_map(|any| T::decode(any.value.as_slice()).ok())
 }
 
 #[cfg(test)]
@@ -65,7 +96,7 @@ mod tests {
     use super::*;
 
     fn label(code: Code, message: &str) -> &'static str {
-        match outcome(&Status::new(code, message), "w".into()) {
+        match duplicate(&Status::new(code, message), "w".into()) {
             Ok(outcome) => outcome.label(),
             Err(reject) => reject.row().label,
         }
@@ -83,7 +114,7 @@ mod tests {
             (
                 Code::InvalidArgument,
                 "WorkflowId length exceeds limit.",
-                "refused",
+                "malformed",
             ),
             (
                 Code::ResourceExhausted,

@@ -1,9 +1,7 @@
 //! A source for every entry of the catalogue that signs, with keys whose signatures nobody makes.
 
-use temporal_webhook_forwarder::core::codec::Compression;
 use temporal_webhook_forwarder::core::config::secret::Secret;
 use temporal_webhook_forwarder::core::config::source::{NamedSecret, Source, Verification};
-use temporal_webhook_forwarder::core::payload::Format;
 use temporal_webhook_forwarder::core::provider::scheme::{Algorithm, Scheme, SecretForm};
 use temporal_webhook_forwarder::core::provider::{Provider, catalogue};
 use temporal_webhook_forwarder::core::verify::key::Key;
@@ -48,8 +46,7 @@ pub(super) fn source(provider: &Provider) -> Source {
             params: params.collect(),
         },
         allow: Vec::new(),
-        format: Format::default(),
-        compress: Compression::default(),
+        routes: Vec::new(),
         body_limit: usize::MAX,
     }
 }

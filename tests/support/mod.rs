@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod formats;
 pub(crate) mod forwarder;
 pub(crate) mod history;
+pub(crate) mod inspect;
 pub(crate) mod install;
 pub(crate) mod leaks;
 pub(crate) mod log;

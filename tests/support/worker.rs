@@ -16,11 +16,21 @@ pub(crate) struct PythonWorker {
 
 impl PythonWorker {
     pub(crate) fn start(address: &str, task_queue: &str, aes: Option<(&str, &str)>) -> Self {
+        Self::script(&folder().join("worker.py"), address, task_queue, aes)
+    }
+
+    /// The worker of `tests/workers/entity.py`.
+    pub(crate) fn entity(address: &str, task_queue: &str) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/entity.py");
+        Self::script(&script, address, task_queue, None)
+    }
+
+    fn script(script: &Path, address: &str, task_queue: &str, aes: Option<(&str, &str)>) -> Self {
         let log = run_folder().join(format!("worker-{}.log", task_queue.replace('/', "-")));
         let log = File::create(log).expect("the folder of the run is writable");
         let mut command = Command::new(python());
         command
-            .arg(folder().join("worker.py"))
+            .arg(script)
             .arg(task_queue)
             .env_clear()
             .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -13,6 +13,7 @@ use super::reader::{Reader, Section};
 use super::secret::Secret;
 use crate::core::provider::words::Span;
 
+pub mod route;
 pub mod source;
 
 pub use self::source::Source;

@@ -264,6 +264,34 @@ impl<'t> Section<'t> {
         entries.collect()
     }
 
+    /// Every entry, whatever its key.
+    pub fn take_by_key<T: DeserializeOwned>(self, reader: &mut Reader<'t>) -> Vec<(String, T)> {
+        let place = self.place;
+        let entries = self.entries.into_iter().filter_map(|(key, value)| {
+            let at = value.span().start;
+            let key = key.into_inner();
+            let value = T::deserialize(ValueDeserializer::from(value))
+                .map_err(|error| {
+                    let full = format!("{place}.{key}");
+                    reader.mistake(at, &full, &explain(error.message()));
+                })
+                .ok()?;
+            Some((key, value))
+        });
+        entries.collect()
+    }
+
+    /// What `read` makes of the key's table, if there is one.
+    pub fn table_of<T>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        key: &'static str,
+        read: impl FnOnce(&mut Reader<'t>, Self) -> T,
+    ) -> Option<T> {
+        let table = self.table(reader, key)?;
+        Some(read(reader, table))
+    }
+
     /// The key's table, or an empty one.
     pub fn table(&mut self, reader: &mut Reader<'t>, key: &'static str) -> Option<Self> {
         let value = self.remove(key)?;

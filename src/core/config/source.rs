@@ -12,14 +12,13 @@ use super::file::source::{Network, SecretEntry, VerifyWord};
 use super::file::{self, File, SecretRef};
 use super::reader::Places;
 use super::secret::Secret;
-use super::{Mistake, Outside, keep, resolve};
+use super::{Mistake, Outside, keep, resolve, route};
 use crate::cli::ServeArgs;
-use crate::core::codec::Compression;
 use crate::core::handshake::Handshake;
-use crate::core::payload::Format;
 use crate::core::provider::scheme::Scheme;
 use crate::core::provider::{Provider, catalogue};
 use crate::core::request::Proof;
+use crate::core::route::Route;
 use crate::core::verify::key::Key;
 use crate::core::verify::{Circumstances, Verifier};
 
@@ -40,10 +39,8 @@ pub struct Source {
     pub allow: Vec<IpNet>,
     /// Public keys may be fetched from the provider's hosts.
     pub fetch_keys: bool,
-    /// What the worker gets.
-    pub format: Format,
-    /// Whether that is made smaller.
-    pub compress: Compression,
+    /// What becomes of its events; the last one has no condition.
+    pub routes: Vec<Route>,
     /// Largest body, bytes.
     pub body_limit: usize,
 }
@@ -105,6 +102,13 @@ impl Source {
 }
 
 impl Source {
+    /// What becomes of events that no other route takes.
+    pub fn itself(&self) -> &Route {
+        self.routes
+            .last()
+            .expect("a source has a route without a condition")
+    }
+
     /// Whether a request with this method may be an event or a handshake.
     pub fn takes(&self, method: &Method, query: Option<&str>) -> bool {
         let greets = matches!(self.verification, Verification::AddressHandshake { .. })
@@ -120,6 +124,7 @@ pub(super) fn sources(
     file: &File,
     outside: &dyn Outside,
     mistakes: &mut Vec<Mistake>,
+    warnings: &mut Vec<Mistake>,
 ) -> Vec<Source> {
     let verify = args.validate_hmac.unwrap_or(true) && !args.no_validate_hmac;
     let mut entries = file.sources.clone();
@@ -148,7 +153,7 @@ pub(super) fn sources(
             let problem = format!("another source has the path {:?}, too", entry.path);
             mistakes.push(Mistake::new(entry.places.of("path"), problem));
         }
-        sources.extend(source(args, entry, outside, mistakes));
+        sources.extend(source(args, entry, outside, mistakes, warnings));
     }
     sources
 }
@@ -167,6 +172,7 @@ fn source(
     entry: file::Source,
     outside: &dyn Outside,
     mistakes: &mut Vec<Mistake>,
+    warnings: &mut Vec<Mistake>,
 ) -> Option<Source> {
     let token = entry.verify_token.as_ref();
     let token = token.map(|reference| resolve(reference, outside));
@@ -180,16 +186,7 @@ fn source(
     let mut provider = entry.provider.clone()?;
     let verification = verification(&entry, &provider, verify_token.as_ref(), secrets, mistakes);
     circumstances(&entry, &provider, mistakes);
-    let id = entry.workflow_id.as_ref().unwrap_or(&provider.workflow_id);
-    if !id.names_event() {
-        let problem = "has no {event_id}: different events would be one workflow, expected one such as \"{source}:{event_id}\"";
-        let place = match &entry.workflow_id {
-            None if entry.places.has("provider") => entry.places.of("provider") + ".workflow_id",
-            _ => entry.places.of("workflow_id"),
-        };
-        mistakes.push(Mistake::new(place, problem));
-    }
-    let per_topic = args.no_global_queue || args.global_queue == Some(false);
+    let routes = route::routes(args, &entry, &provider, mistakes, warnings);
     let file::Source {
         path,
         public_url,
@@ -197,18 +194,12 @@ fn source(
         allow,
         ..
     } = entry;
-    overwrite(&mut provider.task_queue, entry.task_queue);
-    overwrite(&mut provider.workflow_type, entry.workflow_type);
-    overwrite(&mut provider.workflow_id, entry.workflow_id);
     overwrite(&mut provider.deadline, entry.deadline);
     overwrite(&mut provider.success_status, entry.success_status);
     overwrite(&mut provider.keep_headers, entry.keep_headers);
     overwrite(&mut provider.id, entry.event_id);
     overwrite(&mut provider.topic, entry.topic);
     overwrite(&mut provider.tenant, entry.tenant);
-    if per_topic {
-        provider.task_queue = provider.task_queue.per_topic();
-    }
     Some(Source {
         path,
         provider,
@@ -217,8 +208,7 @@ fn source(
         circumstances: Circumstances { public_url, params },
         allow: allow.into_iter().map(|Network(network)| network).collect(),
         fetch_keys: entry.fetch_keys,
-        format: args.payload_format.or(entry.format).unwrap_or_default(),
-        compress: entry.compress.unwrap_or_default(),
+        routes,
         body_limit: entry.body_limit.unwrap_or(BODY_LIMIT),
     })
 }

@@ -11,6 +11,7 @@ use crate::core::provider::catalogue;
 pub(in crate::core) fn sample() -> Event {
     let body = Bytes::from_static(br#"{"id":820982911946154508,"total":409.90}"#);
     Event {
+        broken: None,
         id: "b54557e4".into(),
         topic: Some("orders/create".into()),
         tenant: Some("a.myshopify.com".into()),
@@ -88,7 +89,7 @@ fn json_is_taken_as_sent() {
 }
 
 #[test]
-fn broken_json_is_malformed() {
+fn broken_json_is_kept_as_bytes() {
     for body in [
         &b"{"[..],
         b"{\"a\":\"\xff\"}",
@@ -96,10 +97,13 @@ fn broken_json_is_malformed() {
         b"[1,]",
         b"\xef\xbb\xbf",
     ] {
-        assert_eq!(
-            data_of(b"application/vnd.api+json", body),
-            Err(Reject::Malformed("broken JSON"))
-        );
+        let headers: &[(_, &[u8])] = &[
+            ("x-shopify-webhook-id", b"1"),
+            ("content-type", b"application/vnd.api+json"),
+        ];
+        let event = event(headers, body).expect("an event");
+        assert!(event.broken.is_some(), "{body:?}");
+        assert_eq!(event.data, Data::Binary(Bytes::copy_from_slice(body)));
     }
 }
 

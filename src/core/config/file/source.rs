@@ -10,13 +10,11 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::SecretRef;
-use crate::core::codec::Compression;
+use super::route::{Route, Says};
 use crate::core::config::reader::{Places, Reader, Section};
-use crate::core::payload::Format;
 use crate::core::provider::locator::Locator;
 use crate::core::provider::words::{Size, Span, Success};
 use crate::core::provider::{HeaderPattern, Provider, catalogue};
-use crate::core::route::Template;
 
 /// `[[source]]`
 #[derive(Debug, Default, Clone)]
@@ -45,16 +43,10 @@ pub struct Source {
     pub params: Vec<(String, String)>,
     /// Addresses that may send; empty: all.
     pub allow: Vec<Network>,
-    /// Overrides the provider's.
-    pub task_queue: Option<Template>,
-    /// Overrides the provider's.
-    pub workflow_type: Option<Template>,
-    /// Overrides the provider's.
-    pub workflow_id: Option<Template>,
-    /// What the worker gets.
-    pub format: Option<Format>,
-    /// Whether that is made smaller.
-    pub compress: Option<Compression>,
+    /// What becomes of its events.
+    pub says: Says,
+    /// What becomes of some of them, in the order of the file.
+    pub routes: Vec<Route>,
     /// Largest body, bytes.
     pub body_limit: Option<usize>,
     /// Overrides the provider's.
@@ -212,6 +204,7 @@ impl Source {
         let secrets = read_secrets(r, &mut s);
         let secrets = (!secrets.is_empty() || r.count() == before).then_some(secrets);
         let params: Option<BTreeMap<String, String>> = s.take(r, "params");
+        let routes = s.tables(r, "route");
         let source = Self {
             places,
             path: s
@@ -227,11 +220,11 @@ impl Source {
             public_url: s.take(r, "public_url").map(|PublicUrl(text)| text),
             params: params.unwrap_or_default().into_iter().collect(),
             allow: s.take_list(r, "allow").unwrap_or_default(),
-            task_queue: s.take(r, "task_queue"),
-            workflow_type: s.take(r, "workflow_type"),
-            workflow_id: s.take(r, "workflow_id"),
-            format: s.take(r, "format"),
-            compress: s.take(r, "compress"),
+            says: Says::read(r, &mut s),
+            routes: routes
+                .into_iter()
+                .map(|route| Route::read(r, route))
+                .collect(),
             body_limit: s.take(r, "body_limit").map(|BodyLimit(bytes)| bytes),
             deadline: s.take(r, "deadline").map(|Deadline(span)| span),
             success_status: s.take(r, "success_status").map(|Success(status)| status),

@@ -1,0 +1,219 @@
+//! `check --event`: which route a request would take, and exactly what Temporal would be asked.
+
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::{Context, anyhow};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde_json::{Value, json};
+use temporalio_common::protos::temporal::api::common::v1::Payload;
+
+use super::{Table, Trouble};
+use crate::admit::{Admitted, Authorised, admit};
+use crate::commands::{Failure, say};
+use crate::core::config::Config;
+use crate::core::config::source::Source;
+use crate::core::event::Event;
+use crate::core::expression::Failure as Unevaluated;
+use crate::core::expression::scope::Scope;
+use crate::core::payload;
+use crate::core::request::{Received, Verified};
+use crate::core::route::{self, Plan, Route};
+
+/// Prints what would become of the request in the file.
+///
+/// # Errors
+/// A file that is no request, a request that is no event of any source.
+pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(), Failure> {
+    let request = Request::read(file)?;
+    let path = request.uri.path();
+    let mut sources = config.sources.iter();
+    let source = sources.find(|source| source.path == path).ok_or_else(|| {
+        let paths = super::paths(&config.sources);
+        anyhow!("--event: no source has the path {path}, expected one of {paths}")
+    })?;
+    let Some(event) = read(source, &request, table)? else {
+        return Ok(());
+    };
+    let label = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+    let text = format!(
+        "{} (topic {}, tenant {})",
+        event.id,
+        label(&event.topic),
+        label(&event.tenant)
+    );
+    table.row("event", Ok(text));
+    let mut scope = Scope::new(&event);
+    for route in &source.routes {
+        let Some(verdict) = verdict(route, &mut scope) else {
+            break;
+        };
+        table.row(&route.name, Ok(verdict));
+    }
+    // A scope of its own, as when it is served.
+    let mut scope = Scope::new(&event);
+    let plan = match event.broken {
+        Some(problem) => Err(problem.to_owned()),
+        None => route::choose(&source.routes, &mut scope)
+            .and_then(|route| {
+                table.row("route", Ok(route.name.clone()));
+                let plan = route.settings.plan(&event, &mut scope);
+                plan.map_err(|problem| (route, problem))
+            })
+            .map_err(|(route, problem)| format!("{}: {problem}", route.name)),
+    };
+    match plan {
+        Ok(plan) => Ok(say(pretty(&asked(plan, &event, config)))?),
+        Err(problem) => {
+            let text = format!("it would be a dead letter: {problem}");
+            table.row("route", Err(Trouble::Wrong(text)));
+            Ok(())
+        }
+    }
+}
+
+/// What the route says of the event; `None` if it is the last.
+fn verdict(route: &Route, scope: &mut Scope<'_>) -> Option<String> {
+    let when = route.when.as_ref()?;
+    let verdict = match when.holds(scope) {
+        Ok(true) => "yes".to_owned(),
+        Ok(false) => match when.evaluate(scope) {
+            Err(Unevaluated::Missing(what)) => format!("no, {what}"),
+            _ => "no".to_owned(),
+        },
+        Err(problem) => format!("fails, {problem}"),
+    };
+    Some(format!("{verdict}: {}", when.text()))
+}
+
+/// The event; `None` if it is a handshake. A signature that does not hold is said, and no more: an
+/// old request is as good an example as a new one.
+fn read(source: &Source, request: &Request, table: &mut Table) -> Result<Option<Event>, Failure> {
+    let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let admitted = admit(
+        source,
+        request.received(),
+        nobody,
+        &Authorised::default(),
+        &[],
+    );
+    let verified = match admitted {
+        Ok(Admitted::Handshake(reply)) => {
+            table.row(
+                "handshake",
+                Ok(format!("answered {}, starts nothing", reply.status)),
+            );
+            return Ok(None);
+        }
+        Ok(Admitted::Webhook(verified)) => {
+            let proof = match source.verified_by(verified.proof()) {
+                "" => "not looked at: the source accepts anybody",
+                proof => proof,
+            };
+            table.row("signature", Ok(proof.to_owned()));
+            *verified
+        }
+        Err(reject) => {
+            let text = format!("{}; looked at all the same", reject.reason());
+            table.row("signature", Err(Trouble::Warning(text)));
+            Verified::danger_unverified(request.received())
+        }
+    };
+    let proof = source.verified_by(verified.proof());
+    Event::new(&verified, &source.provider, &source.path, proof)
+        .map(Some)
+        .map_err(|reject| anyhow!("--event: {}", reject.reason()).into())
+}
+
+fn asked(plan: Plan, event: &Event, config: &Config) -> Value {
+    let call = match plan {
+        Plan::Drop => return json!({ "action": "drop" }),
+        Plan::Call(call) => call,
+    };
+    let payload = payload::encode(call.format, event);
+    let mut asked = serde_json::to_value(&call).unwrap_or_default();
+    asked["payload"] = shown(&payload);
+    let key = config.codec.keys().first();
+    asked["encrypted_with"] = json!(key.map(|key| key.id()));
+    asked
+}
+
+/// JSON as JSON, text as text, the rest in base64.
+fn shown(payload: &Payload) -> Value {
+    let metadata = payload.metadata.iter();
+    let metadata = metadata.map(|(name, value)| (name, String::from_utf8_lossy(value)));
+    let metadata: std::collections::BTreeMap<_, _> = metadata.collect();
+    let json = serde_json::from_slice::<Value>(&payload.data);
+    match (json, str::from_utf8(&payload.data)) {
+        (Ok(json), _) => json!({ "metadata": metadata, "json": json }),
+        (_, Ok(text)) => json!({ "metadata": metadata, "text": text }),
+        _ => json!({ "metadata": metadata, "base64": STANDARD.encode(&payload.data) }),
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// A request as HTTP/1.1 writes it: request line, headers, an empty line, the body.
+struct Request {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Request {
+    fn read(file: &Path) -> Result<Self, Failure> {
+        let text = if file.as_os_str() == "-" {
+            let mut text = Vec::new();
+            std::io::stdin().read_to_end(&mut text)?;
+            text
+        } else {
+            std::fs::read(file).with_context(|| format!("--event {}", file.display()))?
+        };
+        Self::parse(&text)
+            .with_context(|| format!("--event {}", file.display()))
+            .map_err(Failure::from)
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, anyhow::Error> {
+        let mut headers = [httparse::EMPTY_HEADER; 200];
+        let mut request = httparse::Request::new(&mut headers);
+        let httparse::Status::Complete(length) = request.parse(text).context(EXPECTED)? else {
+            return Err(anyhow!(EXPECTED));
+        };
+        let mut headers = HeaderMap::new();
+        for header in request.headers.iter() {
+            headers.append(
+                HeaderName::try_from(header.name)?,
+                HeaderValue::from_bytes(header.value)?,
+            );
+        }
+        Ok(Self {
+            method: request.method.unwrap_or_default().parse()?,
+            uri: request.path.unwrap_or_default().parse()?,
+            headers,
+            body: Bytes::copy_from_slice(&text[length..]),
+        })
+    }
+
+    fn received(&self) -> Received {
+        Received {
+            method: self.method.clone(),
+            path: self.uri.path().to_owned(),
+            query: self.uri.query().map(str::to_owned),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            at: SystemTime::now(),
+        }
+    }
+}
+
+const EXPECTED: &str =
+    "expected a request as HTTP/1.1 writes it, such as `send --print http` prints";

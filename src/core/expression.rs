@@ -1,0 +1,301 @@
+//! CEL (Common Expression Language, <https://cel.dev>) over an event: compiled and type-checked when
+//! the configuration is loaded, bounded when it is evaluated.
+
+pub mod body;
+pub mod check;
+pub mod scope;
+pub mod template;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use cel::common::ast::{CallExpr, Expr, IdedExpr};
+use cel::common::types::DYN_TYPE;
+use cel::{Env, ExecutionError, Value, extensions};
+
+use self::check::Type;
+use self::scope::Scope;
+
+/// A compiled expression.
+#[derive(Clone)]
+pub struct Expression {
+    text: Arc<str>,
+    code: Arc<IdedExpr>,
+    result: Type,
+    variables: BTreeSet<&'static str>,
+}
+
+/// Why an expression gave no value. Its text names keys and types, never values of the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// A key or an index that the event has not.
+    Missing(String),
+    /// Everything else.
+    Wrong(String),
+}
+
+impl Expression {
+    /// Compiles and checks an expression.
+    ///
+    /// # Errors
+    /// What is wrong with it: syntax, a name that is not there, types that do not fit.
+    pub fn compile(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_TEXT {
+            return Err(format!("longer than {MAX_TEXT} bytes"));
+        }
+        if is_deep(text) {
+            return Err(format!(
+                "more than {MAX_DEPTH} brackets, or ?:, in each other"
+            ));
+        }
+        let program = ENV.compile(text).map_err(|errors| syntax(text, &errors))?;
+        let (result, variables) = check::check(program.expression())?;
+        let mut code = program.expression().clone();
+        meter(&mut code);
+        Ok(Self {
+            text: text.into(),
+            code: Arc::new(code),
+            result,
+            variables,
+        })
+    }
+
+    /// An expression that says yes or no.
+    ///
+    /// # Errors
+    /// Those of [`Expression::compile`]; another type than `bool`.
+    pub fn condition(text: &str) -> Result<Self, String> {
+        let expression = Self::compile(text)?;
+        match &expression.result {
+            Type::Bool | Type::Dyn => Ok(expression),
+            other => Err(format!(
+                "gives {other}, expected true or false, as in 'topic == \"orders/create\"'"
+            )),
+        }
+    }
+
+    /// What it was compiled from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The type of its value; [`Type::Dyn`] if it depends on the event.
+    pub const fn result(&self) -> &Type {
+        &self.result
+    }
+
+    /// Whether it reads the variable.
+    pub fn names(&self, variable: &str) -> bool {
+        self.variables.contains(variable)
+    }
+
+    /// Its value for an event.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, Failure> {
+        if self.names("body") {
+            scope.read_body().map_err(Failure::Wrong)?;
+        }
+        STEPS.set(scope.steps);
+        let value = Value::resolve(&self.code, scope.context());
+        scope.steps = STEPS.get();
+        value.map_err(|error| self.failure(&error))
+    }
+
+    /// Whether it holds for an event. A key that the event has not makes it false.
+    ///
+    /// # Errors
+    /// Anything else that goes wrong.
+    pub fn holds(&self, scope: &mut Scope<'_>) -> Result<bool, String> {
+        match self.evaluate(scope) {
+            Ok(Value::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(format!("gives {}, expected true or false", other.type_of())),
+            Err(Failure::Missing(_)) => Ok(false),
+            Err(Failure::Wrong(problem)) => Err(problem),
+        }
+    }
+
+    /// The library's texts may quote values of the event: these do not.
+    fn failure(&self, error: &ExecutionError) -> Failure {
+        use ExecutionError as E;
+        match error {
+            // A key that is computed is a value of the event.
+            E::NoSuchKey(key) if self.text.contains(key.as_str()) => {
+                Failure::Missing(format!("no such key: {key}"))
+            }
+            E::NoSuchKey(_) => Failure::Missing("no such key".to_owned()),
+            E::IndexOutOfBounds(_) => Failure::Missing("no such index".to_owned()),
+            E::NoSuchOverload(overload) => Failure::Wrong(overload.to_string()),
+            E::FunctionError { function, message } if message == TOO_LONG => {
+                let _ = function;
+                Failure::Wrong(format!("more than {MAX_STEPS} steps over lists"))
+            }
+            E::FunctionError { function, .. } => {
+                Failure::Wrong(format!("{function}() cannot take this value"))
+            }
+            E::UnsupportedBinaryOperator(name, left, right) => Failure::Wrong(format!(
+                "cannot {name} {} and {}",
+                left.type_of(),
+                right.type_of()
+            )),
+            E::ValuesNotComparable(left, right) => Failure::Wrong(format!(
+                "{} and {} cannot be compared",
+                left.type_of(),
+                right.type_of()
+            )),
+            E::UnexpectedType { got, want } => {
+                Failure::Wrong(format!("expected {want}, found {got}"))
+            }
+            E::DivisionByZero(_) | E::RemainderByZero(_) => {
+                Failure::Wrong("division by zero".to_owned())
+            }
+            E::Overflow(..) => Failure::Wrong("a number is too large".to_owned()),
+            _ => Failure::Wrong("the values have not the types that it needs".to_owned()),
+        }
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({:?})", self.text)
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Expression {}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(text) | Self::Wrong(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The first thing wrong, with its column where there are several words.
+fn syntax(text: &str, errors: &cel::ParseErrors) -> String {
+    let Some(first) = errors.errors.first() else {
+        return "cannot be read".to_owned();
+    };
+    // What the grammar would have taken instead is a list of some thirty tokens.
+    let message = first.msg.lines().next().unwrap_or_default();
+    let message = message
+        .split(" expecting ")
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("Syntax error: ");
+    let (line, column) = first.pos;
+    if text.contains('\n') {
+        format!("no CEL expression: line {line}, column {column}: {message}")
+    } else {
+        format!("no CEL expression: column {column}: {message}")
+    }
+}
+
+/// The library's grammar recurses, and has no limit that holds before the stack ends.
+fn is_deep(text: &str) -> bool {
+    let mut open = 0_usize;
+    let deepest = text.bytes().map(|byte| {
+        match byte {
+            b'(' | b'[' | b'{' | b'?' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open
+    });
+    deepest.max().unwrap_or_default() > MAX_DEPTH
+}
+
+/// Before each loop its length is taken from what is left for the event.
+fn meter(expression: &mut IdedExpr) {
+    match &mut expression.expr {
+        Expr::Call(call) => {
+            call.target.iter_mut().for_each(|target| meter(target));
+            call.args.iter_mut().for_each(meter);
+        }
+        Expr::Comprehension(comprehension) => {
+            meter(&mut comprehension.iter_range);
+            meter(&mut comprehension.accu_init);
+            meter(&mut comprehension.loop_cond);
+            meter(&mut comprehension.loop_step);
+            meter(&mut comprehension.result);
+            let range = std::mem::take(&mut comprehension.iter_range);
+            comprehension.iter_range = IdedExpr {
+                id: range.id,
+                expr: Expr::Call(CallExpr {
+                    func_name: SPEND.to_owned(),
+                    target: None,
+                    args: vec![range],
+                }),
+            };
+        }
+        Expr::List(list) => list.elements.iter_mut().for_each(meter),
+        Expr::Map(map) => map.entries.iter_mut().for_each(meter_entry),
+        Expr::Struct(object) => object.entries.iter_mut().for_each(meter_entry),
+        Expr::Select(select) => meter(&mut select.operand),
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
+    }
+}
+
+fn meter_entry(entry: &mut cel::common::ast::IdedEntryExpr) {
+    use cel::common::ast::EntryExpr;
+    match &mut entry.expr {
+        EntryExpr::StructField(field) => meter(&mut field.value),
+        EntryExpr::MapEntry(entry) => {
+            meter(&mut entry.key);
+            meter(&mut entry.value);
+        }
+    }
+}
+
+/// The standard functions, and the extensions for strings, lists and numbers.
+fn environment() -> Env {
+    let mut env = Env::stdlib();
+    let declared = [
+        env.add_extension(extensions::strings),
+        env.add_extension(extensions::lists),
+        env.add_extension(extensions::math),
+        env.add_overload(SPEND, SPEND, vec![DYN_TYPE], |mut args| {
+            let length = args[0].as_sizer().map_or(1, |list| *list.size().inner());
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            match STEPS.get().checked_sub(length) {
+                Some(left) => STEPS.set(left),
+                None => return Err(ExecutionError::function_error(SPEND, TOO_LONG)),
+            }
+            Ok(args.remove(0))
+        }),
+    ];
+    assert!(
+        declared.iter().all(Result::is_ok),
+        "the libraries do not declare anything twice"
+    );
+    env
+}
+
+thread_local! {
+    /// What is left for the event whose expression this thread evaluates: the library's functions
+    /// are plain ones, without a place for anything of ours.
+    static STEPS: Cell<u32> = const { Cell::new(0) };
+}
+
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(environment()));
+
+/// Not to be written by people: no identifier begins so.
+const SPEND: &str = "@spend";
+const TOO_LONG: &str = "too long";
+/// Elements that all loops of an event's expressions may go through together.
+const MAX_STEPS: u32 = 10_000;
+/// Bytes of one expression.
+const MAX_TEXT: usize = 4096;
+const MAX_DEPTH: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! Expressions and templates over one event.
+
+use bytes::Bytes;
+
+use super::scope::Scope;
+use super::template::Template;
+use super::{Expression, Failure};
+use crate::core::event::tests::sample;
+use crate::core::event::{Data, Event};
+
+fn event(body: &str) -> Event {
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    Event {
+        id: "e1".into(),
+        topic: Some("orders/create".into()),
+        tenant: None,
+        headers: vec![("x-shopify-test".into(), "true".into())],
+        query: "a=1&b=two%20words".into(),
+        data: Data::Json(body.clone()),
+        body,
+        ..sample()
+    }
+}
+
+fn holds(condition: &str, event: &Event) -> Result<bool, String> {
+    Expression::condition(condition)
+        .expect(condition)
+        .holds(&mut Scope::new(event))
+}
+
+fn rendered(template: &str, event: &Event) -> Result<String, String> {
+    Template::try_from(template.to_owned())
+        .expect(template)
+        .name(&mut Scope::new(event))
+}
+
+#[test]
+fn conditions_read_every_variable() {
+    let order =
+        event(r#"{"id":7,"total_price":"1200.50","tags":["a","b"],"big":18446744073709551615}"#);
+    for condition in [
+        r#"topic == "orders/create" && double(body.total_price) > 1000.0"#,
+        r#"headers["x-shopify-test"] == "true""#,
+        r#"event_id == "e1" && provider == "shopify" && source.startsWith("/")"#,
+        r#"tenant == """#,
+        r#"query.a == "1" && query.b == "two words""#,
+        r#"received_at > timestamp("1969-01-01T00:00:00Z")"#,
+        r#"received_at.getFullYear() >= 1970"#,
+        r#"verified"#,
+        r#""b" in body.tags && body.tags.exists(tag, tag == "a")"#,
+        r#"body.tags.map(tag, tag.upperAscii()).join("-") == "A-B""#,
+        r#"has(body.id) && !has(body.name)"#,
+        r#"body.?customer.?id.orValue(0) == 0"#,
+        r#"body.big == 18446744073709551615u"#,
+        r#"math.greatest(body.id, 3) == 7"#,
+        r#"topic.matches("^orders/(create|paid)$")"#,
+        r#"type(body.id) == int"#,
+        r#"body.id in [6, 7]"#,
+    ] {
+        assert_eq!(holds(condition, &order), Ok(true), "{condition}");
+    }
+}
+
+#[test]
+fn a_missing_key_makes_a_condition_false_and_a_wrong_type_fails() {
+    let order = event(r#"{"total":null,"n":"x","list":[]}"#);
+    assert_eq!(holds(r#"headers["x-other"] == "1""#, &order), Ok(false));
+    assert_eq!(holds(r#"body.missing == 1"#, &order), Ok(false));
+    assert_eq!(holds(r#"body.list[0] == 1"#, &order), Ok(false));
+    assert_eq!(
+        holds(r#"body.missing == 1 || topic != """#, &order),
+        Ok(true)
+    );
+    for (condition, part) in [
+        ("body.total > 5", "null"),
+        ("body.n > 5", "string"),
+        ("int(body.n) > 5", "int()"),
+        ("body.n", "expected true or false"),
+    ] {
+        let problem = holds(condition, &order).expect_err(condition);
+        assert!(problem.contains(part), "{condition}: {problem}");
+    }
+}
+
+#[test]
+fn no_failure_quotes_the_event() {
+    let order = event(r#"{"secret":"hunter2","n":"hunter2","m":{"a":1}}"#);
+    for condition in [
+        "int(body.n) > 5",
+        "body.n > 5",
+        "body.m[body.secret] == 1",
+        "body.secret + 1 == 2",
+        "timestamp(body.secret) > received_at",
+        "duration(body.secret) > duration('1s')",
+        "body.secret.matches(body.secret + '(')",
+        "body.m + body.m == 2",
+        "[1][body.secret] == 1",
+        "body.secret.charAt(99) == 'a'",
+        "body.n % 2 == 0",
+        "-body.n == 2",
+    ] {
+        let expression = Expression::compile(condition).expect(condition);
+        let failure = expression
+            .evaluate(&mut Scope::new(&order))
+            .expect_err(condition);
+        let (Failure::Missing(text) | Failure::Wrong(text)) = failure;
+        assert!(!text.contains("hunter2"), "{condition}: {text}");
+    }
+}
+
+#[test]
+fn mistakes_are_found_without_an_event() {
+    for (condition, part) in [
+        ("topic ==", "column"),
+        ("topics == 'a'", "unknown variable \"topics\""),
+        ("topic.startWith('a')", "unknown method \"startWith\""),
+        ("sice(topic) > 1", "unknown function \"sice\""),
+        ("topic > 5", "> does not take a text and a whole number"),
+        ("topic == 5", "a text is never equal to a whole number"),
+        (
+            "headers['a'] == 1",
+            "a text is never equal to a whole number",
+        ),
+        ("topic", "gives a text, expected true or false"),
+        ("size(topic)", "gives a whole number"),
+        ("topic.name == 'a'", "a text has no field \"name\""),
+        ("topic && verified", "&& of a text"),
+        (
+            "topic.contains(1)",
+            "contains does not take a text and a whole number",
+        ),
+        ("topic.exists(x, x == 'a')", "a text has no elements"),
+        ("body.list.exists(x, y == 1)", "unknown variable \"y\""),
+        ("headers.exists(name, name == 1)", "never equal"),
+        ("math.best(1)", "unknown function \"best\""),
+        ("verified > 1.5", "does not take"),
+        ("received_at == 'now'", "a time is never equal to a text"),
+        ("Order{id: 1}.id == 1", "unknown type"),
+    ] {
+        let problem = Expression::condition(condition).expect_err(condition);
+        assert!(problem.contains(part), "{condition}: {problem}");
+    }
+}
+
+#[test]
+fn the_body_is_read_only_if_it_is_named() {
+    let expression = |text: &str| Expression::compile(text).expect(text);
+    assert!(expression("body.id == 1").names("body"));
+    assert!(expression("headers.exists(k, k == body.id)").names("body"));
+    assert!(!expression("topic == 'body'").names("body"));
+    assert!(!expression("[1].exists(body, body == 1)").names("body"));
+    // A body that no expression can look into stops nobody who does not look.
+    let deep = event(&format!("{}{}", "[".repeat(500), "]".repeat(500)));
+    assert_eq!(holds("topic == 'orders/create'", &deep), Ok(true));
+    let problem = holds("body[0] == 1", &deep).expect_err("too deep");
+    assert!(problem.contains("too deeply"), "{problem}");
+}
+
+#[test]
+fn evaluation_is_bounded() {
+    let long = event(&format!("[{}0]", "0,".repeat(5000)));
+    assert_eq!(holds("body.all(x, x == 0)", &long), Ok(true));
+    // Each of the two loops alone is within the limit.
+    let twice = "body.all(x, x == 0) && body.all(x, x == 0)";
+    let problem = holds(twice, &long).expect_err("too many steps");
+    assert!(problem.contains("steps"), "{problem}");
+    let nested = "body.all(x, body.all(y, x == y))";
+    assert!(holds(nested, &long).is_err());
+    let many = event(&format!("[{}0]", "0,".repeat(600_000)));
+    let problem = holds("size(body) > 1", &many).expect_err("too many values");
+    assert!(problem.contains("values"), "{problem}");
+    assert!(Expression::compile(&"!".repeat(5000)).is_err());
+    assert!(Expression::compile(&"(".repeat(1000)).is_err());
+}
+
+#[test]
+fn holes_are_filled() {
+    let order = event(
+        r#"{"id":820982911946154508,"note":null,"price":12.5,"big":12345678901234567890123}"#,
+    );
+    for (template, expected) in [
+        ("{event_id}", "e1"),
+        ("{provider}:{event_id}", "shopify:e1"),
+        ("q:{topic}!", "q:orders/create!"),
+        ("plain", "plain"),
+        ("order:{body.id}", "order:820982911946154508"),
+        ("{body.price}", "12.5"),
+        ("{topic.split('/')[0]}", "orders"),
+        (r#"{"{"}{ {"a": "}"}.a }"#, "{}"),
+        ("{body.note == null ? 'none' : body.note}", "none"),
+    ] {
+        assert_eq!(
+            rendered(template, &order).as_deref(),
+            Ok(expected),
+            "{template}"
+        );
+    }
+    for (template, part) in [
+        ("q:{tenant}", "{tenant}: is empty"),
+        ("{body.note}", "is empty"),
+        ("{body.missing}", "no such key: missing"),
+        ("{body.big}", "lost digits"),
+        ("{body}", "gives a map"),
+        (
+            "{'x'.replace('x', 'yyyyyyyyyy')}{[1,2,3,4,5,6,7,8,9].map(i, topic + topic + topic + topic + topic + topic + topic + topic + topic + topic).join('')}",
+            "Temporal takes 1000",
+        ),
+    ] {
+        let problem = rendered(template, &order).expect_err(template);
+        assert!(problem.contains(part), "{template}: {problem}");
+    }
+}
+
+#[test]
+fn a_single_hole_keeps_its_type() {
+    let order = event(r#"{"id":7,"tags":["a"],"note":null}"#);
+    for (template, expected) in [
+        ("{body.id}", serde_json::json!(7)),
+        ("{double(body.id)}", serde_json::json!(7.0)),
+        ("id {body.id}", serde_json::json!("id 7")),
+        ("{body.tags}", serde_json::json!(["a"])),
+        ("{body.note}", serde_json::json!(null)),
+        ("{verified}", serde_json::json!(true)),
+    ] {
+        let template = Template::try_from(template.to_owned()).expect(template);
+        assert_eq!(template.value(&mut Scope::new(&order)), Ok(expected));
+    }
+}
+
+#[test]
+fn mistakes_in_templates_name_the_hole() {
+    for (text, part) in [
+        ("{", "without its"),
+        ("{id}", "unknown variable \"id\""),
+        ("", "empty"),
+        ("a {topic} {nonsense()}", "{nonsense()}: unknown function"),
+    ] {
+        let error = Template::try_from(text.to_owned()).expect_err("a mistake");
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_queue_per_topic_is_for_events_that_have_one() {
+    let queue = Template::try_from("queue".to_owned())
+        .expect("a template")
+        .per_topic();
+    let with = event("{}");
+    let without = Event {
+        topic: None,
+        ..event("{}")
+    };
+    assert_eq!(
+        queue.name(&mut Scope::new(&with)).as_deref(),
+        Ok("queue:orders/create")
+    );
+    assert_eq!(
+        queue.name(&mut Scope::new(&without)).as_deref(),
+        Ok("queue")
+    );
+}

@@ -1,0 +1,208 @@
+//! From an event to what Temporal says of it: the route, the payload, the call; and the dead
+//! letter, if it can never be as configured.
+
+use std::collections::HashMap;
+
+use prost::Message;
+use temporalio_common::protos::temporal::api::common::v1::{
+    Memo, Payload, Payloads, SearchAttributes,
+};
+use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::core::codec::{Codec, Compression};
+use crate::core::config::source::Source;
+use crate::core::dead_letter;
+use crate::core::event::Event;
+use crate::core::expression::scope::Scope;
+use crate::core::outcome::{Execution, Outcome, Reject};
+use crate::core::payload;
+use crate::core::respond;
+use crate::core::route::{self, Call, Plan, Route};
+use crate::temporal::{self, Done, Temporal};
+
+/// What a dispatch needs besides the event.
+pub struct Dispatch<'a, T> {
+    /// Where events go.
+    pub temporal: &'a T,
+    /// Encrypts payloads.
+    pub codec: &'a Codec,
+    /// Bytes of all bodies and payloads.
+    pub memory: &'a Semaphore,
+    /// Calls at a time.
+    pub calls: &'a Semaphore,
+    /// When the answer has to be there.
+    pub deadline: Instant,
+}
+
+impl<T: Temporal> Dispatch<'_, T> {
+    /// Does with the event what its source says. The second value is why it was parked.
+    ///
+    /// # Errors
+    /// Whatever is not stored.
+    pub async fn event(
+        &self,
+        source: &Source,
+        event: &Event,
+    ) -> (Result<Outcome, Reject>, Option<String>) {
+        let (route, planned) = planned(source, event);
+        let result = match planned {
+            Ok(Plan::Drop) => Ok(Outcome::Dropped),
+            Ok(Plan::Call(call)) => {
+                let payload = payload::encode(call.format, event);
+                self.perform(*call, payload, event).await
+            }
+            Err(reason) => Err(Reject::Unstartable(reason)),
+        };
+        match (result, &route.settings.dead_letter) {
+            (Err(Reject::Unstartable(reason)), Some(queue)) => {
+                let parked = self.park(event, route, &reason, queue).await;
+                (parked, Some(reason))
+            }
+            (result, _) => (result, None),
+        }
+    }
+
+    async fn park(
+        &self,
+        event: &Event,
+        route: &Route,
+        reason: &str,
+        queue: &str,
+    ) -> Result<Outcome, Reject> {
+        let (call, payload) = dead_letter::start(event, &route.name, reason, queue);
+        match self.perform(call, payload, event).await {
+            Ok(Outcome::Started(execution) | Outcome::Duplicate(execution)) => {
+                Ok(Outcome::DeadLettered(execution))
+            }
+            Ok(outcome) => Ok(outcome),
+            Err(Reject::TooLarge(problem)) => Err(Reject::TooLarge(problem)),
+            Err(reject) => Err(Reject::Unavailable(format!(
+                "{reason}; and its dead letter cannot be stored: {}",
+                reject.reason()
+            ))),
+        }
+    }
+
+    /// Encodes and calls.
+    ///
+    /// # Errors
+    /// What Temporal says, or [`Reject::TooLarge`], or no place for it.
+    pub async fn perform(
+        &self,
+        call: Call,
+        payload: Payload,
+        event: &Event,
+    ) -> Result<Outcome, Reject> {
+        let call = self.encoded(call, payload, event)?;
+        let size = u32::try_from(call.input.encoded_len()).unwrap_or(u32::MAX);
+        let full = |_| Reject::Unavailable("too many bodies in memory".to_owned());
+        let _encoded = self.memory.try_acquire_many(size).map_err(full)?;
+        let full = |_| Reject::Unavailable("too many starts in flight".to_owned());
+        let _place = self.calls.try_acquire().map_err(full)?;
+        match self.temporal.call(call, self.deadline).await? {
+            Done::Outcome(outcome) => Ok(outcome),
+            Done::Result(execution, result) => self.reply(execution, result),
+        }
+    }
+
+    fn reply(&self, execution: Execution, result: Option<Payload>) -> Result<Outcome, Reject> {
+        let result = result.map(|result| self.codec.decode(result)).transpose();
+        let result = result.map_err(|error| Reject::Refused(error.to_string()))?;
+        respond::reply(result.as_ref())
+            .map(|reply| Outcome::Replied(execution, reply))
+            .map_err(Reject::Refused)
+    }
+
+    fn encoded(
+        &self,
+        call: Call,
+        payload: Payload,
+        event: &Event,
+    ) -> Result<temporal::Call, Reject> {
+        let input = Payloads {
+            payloads: vec![self.encode(payload, call.compression)],
+        };
+        let sealed = |payload| self.encode(payload, Compression::None);
+        let fields: HashMap<_, _> = call
+            .memo
+            .into_iter()
+            .map(|(name, value)| (name, sealed(payload::value(&value))))
+            .collect();
+        let attributes = call.search_attributes.into_iter();
+        let attributes = attributes.map(|(name, value)| (name, payload::value(&value)));
+        let indexed_fields: HashMap<_, _> = attributes.collect();
+        let text = |text: Option<String>| text.map(|text| sealed(payload::text(&text)));
+        if input.encoded_len() > MAX_PAYLOAD {
+            return Err(Reject::TooLarge(
+                "encoded, the event is over Temporal's limit of 2 MiB",
+            ));
+        }
+        Ok(temporal::Call {
+            verb: call.verb,
+            workflow_id: call.workflow_id,
+            workflow_type: call.workflow_type,
+            task_queue: call.task_queue,
+            options: call.options,
+            fairness_key: call.fairness_key,
+            input,
+            memo: Memo { fields },
+            search_attributes: (!indexed_fields.is_empty())
+                .then_some(SearchAttributes { indexed_fields }),
+            summary: text(call.summary),
+            details: text(call.details),
+            request_id: Uuid::new_v4().to_string(),
+            event_key: format!("{}:{}", event.source, event.id),
+        })
+    }
+
+    fn encode(&self, payload: Payload, compression: Compression) -> Payload {
+        let encode = |payload| self.codec.encode(payload, compression, nonce);
+        match compression {
+            // It takes a while: other requests of this thread go on elsewhere.
+            Compression::Zlib if payload.data.len() > LONG => block_in_place(|| encode(payload)),
+            _ => encode(payload),
+        }
+    }
+}
+
+/// The event's route, and what it says of the event. A body that cannot be read is the source's own
+/// matter: no route can look into it.
+fn planned<'s>(source: &'s Source, event: &Event) -> (&'s Route, Result<Plan, String>) {
+    let itself = source.itself();
+    if let Some(problem) = event.broken {
+        return (itself, Err(problem.to_owned()));
+    }
+    let plan = || {
+        let mut scope = Scope::new(event);
+        match route::choose(&source.routes, &mut scope) {
+            Ok(route) => {
+                let plan = route.settings.plan(event, &mut scope);
+                (
+                    route,
+                    plan.map_err(|problem| format!("{}: {problem}", route.name)),
+                )
+            }
+            Err((route, problem)) => (route, Err(format!("{}: {problem}", route.name))),
+        }
+    };
+    if event.body.len() > LONG {
+        block_in_place(plan)
+    } else {
+        plan()
+    }
+}
+
+/// A nonce that was never used before.
+pub fn nonce() -> [u8; 12] {
+    let mut nonce = [0; 12];
+    aws_lc_rs::rand::fill(&mut nonce).expect("the system gives random numbers");
+    nonce
+}
+
+/// Temporal takes a start's payloads up to 2 MiB, encoded.
+const MAX_PAYLOAD: usize = 2 * 1024 * 1024;
+/// Bytes whose reading or compression takes longer than a request should hold up others.
+const LONG: usize = 64 * 1024;

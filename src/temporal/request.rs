@@ -1,0 +1,253 @@
+//! What to ask of Temporal as its gRPC messages.
+
+use std::time::Duration;
+
+use temporalio_common::protos::temporal::api::common::v1::{
+    Payloads, Priority, RetryPolicy, WorkflowExecution, WorkflowType,
+};
+use temporalio_common::protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
+use temporalio_common::protos::temporal::api::enums::v1::{
+    UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
+use temporalio_common::protos::temporal::api::sdk::v1::UserMetadata;
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::update::v1::{Input, Meta, Request, WaitPolicy};
+use temporalio_common::protos::temporal::api::workflow::v1::VersioningOverride;
+use temporalio_common::protos::temporal::api::workflow::v1::versioning_override::{
+    Override, PinnedOverride, PinnedOverrideBehavior,
+};
+use temporalio_common::protos::temporal::api::workflowservice::v1::execute_multi_operation_request::{
+    Operation, operation,
+};
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    ExecuteMultiOperationRequest, SignalWithStartWorkflowExecutionRequest,
+    SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+};
+
+use super::Call;
+use crate::core::action::{ConflictPolicy, Options, Retry, ReusePolicy, Versioning};
+
+/// Who asks, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
+    /// For people who read a history.
+    pub identity: &'a str,
+}
+
+impl Caller<'_> {
+    /// A start with the event as the one argument.
+    pub fn start(self, call: Call) -> StartWorkflowExecutionRequest {
+        let input = call.input.clone();
+        StartWorkflowExecutionRequest {
+            input: Some(input),
+            workflow_id_reuse_policy: reuse(&call.options, default_reuse(&call.options)).into(),
+            workflow_id_conflict_policy: conflict(&call.options).into(),
+            ..self.start_without_input(call)
+        }
+    }
+
+    /// A signal with the event; the workflow it may start has no arguments. Temporal drops a
+    /// signal whose request id the run has seen.
+    pub fn signal_with_start(
+        self,
+        signal: String,
+        call: Call,
+    ) -> SignalWithStartWorkflowExecutionRequest {
+        let (input, event_key) = (call.input.clone(), call.event_key.clone());
+        let start = self.start_without_input(call);
+        SignalWithStartWorkflowExecutionRequest {
+            namespace: start.namespace,
+            workflow_id: start.workflow_id,
+            workflow_type: start.workflow_type,
+            task_queue: start.task_queue,
+            workflow_execution_timeout: start.workflow_execution_timeout,
+            workflow_run_timeout: start.workflow_run_timeout,
+            workflow_task_timeout: start.workflow_task_timeout,
+            identity: start.identity,
+            request_id: event_key,
+            workflow_id_reuse_policy: start.workflow_id_reuse_policy,
+            workflow_id_conflict_policy: start.workflow_id_conflict_policy,
+            signal_name: signal,
+            signal_input: Some(input),
+            retry_policy: start.retry_policy,
+            memo: start.memo,
+            search_attributes: start.search_attributes,
+            workflow_start_delay: start.workflow_start_delay,
+            user_metadata: start.user_metadata,
+            versioning_override: start.versioning_override,
+            priority: start.priority,
+            ..SignalWithStartWorkflowExecutionRequest::default()
+        }
+    }
+
+    /// A signal with the event to a workflow that runs.
+    pub fn signal(self, signal: String, call: Call) -> SignalWorkflowExecutionRequest {
+        SignalWorkflowExecutionRequest {
+            namespace: self.namespace.to_owned(),
+            workflow_execution: Some(execution(call.workflow_id)),
+            signal_name: signal,
+            input: Some(call.input),
+            identity: self.identity.to_owned(),
+            request_id: call.event_key,
+            ..SignalWorkflowExecutionRequest::default()
+        }
+    }
+
+    /// An update with the event, answered when it is accepted; the workflow it may start has no
+    /// arguments. Temporal gives an update whose id the run has seen the same result.
+    pub fn update_with_start(self, update: String, call: Call) -> ExecuteMultiOperationRequest {
+        let update = UpdateWorkflowExecutionRequest {
+            namespace: self.namespace.to_owned(),
+            workflow_execution: Some(execution(call.workflow_id.clone())),
+            wait_policy: Some(until(Stage::Accepted)),
+            request: Some(Request {
+                meta: Some(Meta {
+                    update_id: call.event_key.clone(),
+                    identity: self.identity.to_owned(),
+                }),
+                input: Some(Input {
+                    name: update,
+                    args: Some(call.input.clone()),
+                    ..Input::default()
+                }),
+                ..Request::default()
+            }),
+            ..UpdateWorkflowExecutionRequest::default()
+        };
+        let operations = [
+            operation::Operation::StartWorkflow(self.start_without_input(call)),
+            operation::Operation::UpdateWorkflow(update),
+        ];
+        let operation = |operation| Operation {
+            operation: Some(operation),
+        };
+        ExecuteMultiOperationRequest {
+            namespace: self.namespace.to_owned(),
+            operations: operations.map(operation).into(),
+            ..ExecuteMultiOperationRequest::default()
+        }
+    }
+
+    fn start_without_input(self, call: Call) -> StartWorkflowExecutionRequest {
+        let options = &call.options;
+        let has_metadata = call.summary.is_some() || call.details.is_some();
+        StartWorkflowExecutionRequest {
+            namespace: self.namespace.to_owned(),
+            workflow_id: call.workflow_id,
+            workflow_type: Some(WorkflowType {
+                name: call.workflow_type,
+            }),
+            task_queue: Some(TaskQueue {
+                name: call.task_queue,
+                ..TaskQueue::default()
+            }),
+            input: None::<Payloads>,
+            workflow_execution_timeout: options.execution_timeout.map(proto),
+            workflow_run_timeout: options.run_timeout.map(proto),
+            workflow_task_timeout: options.task_timeout.map(proto),
+            identity: self.identity.to_owned(),
+            request_id: call.request_id,
+            workflow_id_reuse_policy: reuse(options, ReusePolicy::AllowDuplicate).into(),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
+            retry_policy: options.retry.as_ref().map(retry),
+            memo: Some(call.memo),
+            search_attributes: call.search_attributes,
+            workflow_start_delay: options.start_delay.map(proto),
+            user_metadata: has_metadata.then_some(UserMetadata {
+                summary: call.summary,
+                details: call.details,
+            }),
+            versioning_override: options.versioning_override.as_ref().map(versioning),
+            priority: priority(options, call.fairness_key),
+            ..StartWorkflowExecutionRequest::default()
+        }
+    }
+}
+
+/// How far an update has to be.
+pub const fn until(stage: Stage) -> WaitPolicy {
+    WaitPolicy {
+        lifecycle_stage: stage as i32,
+    }
+}
+
+fn execution(workflow_id: String) -> WorkflowExecution {
+    WorkflowExecution {
+        workflow_id,
+        run_id: String::new(),
+    }
+}
+
+fn reuse(options: &Options, default: ReusePolicy) -> WorkflowIdReusePolicy {
+    match options.reuse_policy.unwrap_or(default) {
+        ReusePolicy::RejectDuplicate => WorkflowIdReusePolicy::RejectDuplicate,
+        ReusePolicy::AllowDuplicate => WorkflowIdReusePolicy::AllowDuplicate,
+        ReusePolicy::AllowDuplicateFailedOnly => WorkflowIdReusePolicy::AllowDuplicateFailedOnly,
+    }
+}
+
+/// Temporal does not take the two together: whoever replaces a running workflow replaces a closed one.
+fn default_reuse(options: &Options) -> ReusePolicy {
+    match options.conflict_policy {
+        Some(ConflictPolicy::TerminateExisting) => ReusePolicy::AllowDuplicate,
+        _ => ReusePolicy::RejectDuplicate,
+    }
+}
+
+fn conflict(options: &Options) -> WorkflowIdConflictPolicy {
+    match options.conflict_policy {
+        None | Some(ConflictPolicy::UseExisting) => WorkflowIdConflictPolicy::UseExisting,
+        Some(ConflictPolicy::Fail) => WorkflowIdConflictPolicy::Fail,
+        Some(ConflictPolicy::TerminateExisting) => WorkflowIdConflictPolicy::TerminateExisting,
+    }
+}
+
+fn retry(retry: &Retry) -> RetryPolicy {
+    RetryPolicy {
+        initial_interval: retry.initial_interval.map(proto),
+        // Temporal's own default, which it applies to zero alone if nothing else is set.
+        backoff_coefficient: retry.backoff_coefficient.unwrap_or(2.0),
+        maximum_interval: retry.maximum_interval.map(proto),
+        maximum_attempts: retry.maximum_attempts.unwrap_or_default(),
+        non_retryable_error_types: retry.non_retryable.clone(),
+    }
+}
+
+fn priority(options: &Options, fairness_key: Option<String>) -> Option<Priority> {
+    let (key, weight) = (options.priority, options.fairness_weight);
+    if key.is_none() && weight.is_none() && fairness_key.is_none() {
+        return None;
+    }
+    Some(Priority {
+        priority_key: key.unwrap_or_default(),
+        fairness_key: fairness_key.unwrap_or_default(),
+        fairness_weight: weight.unwrap_or_default(),
+    })
+}
+
+fn versioning(versioning: &Versioning) -> VersioningOverride {
+    let chosen = match versioning {
+        Versioning::AutoUpgrade => Override::AutoUpgrade(true),
+        Versioning::Pinned {
+            deployment,
+            build_id,
+        } => Override::Pinned(PinnedOverride {
+            behavior: PinnedOverrideBehavior::Pinned.into(),
+            version: Some(WorkerDeploymentVersion {
+                deployment_name: deployment.clone(),
+                build_id: build_id.clone(),
+            }),
+        }),
+    };
+    VersioningOverride {
+        r#override: Some(chosen),
+        ..VersioningOverride::default()
+    }
+}
+
+/// Spans over Temporal's range were refused in the configuration.
+fn proto<T: TryFrom<Duration> + Default>(span: Duration) -> T {
+    span.try_into().unwrap_or_default()
+}

@@ -1,0 +1,202 @@
+//! What can never start as configured is parked whole and acknowledged, or not acknowledged.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::configured::Configured;
+use crate::support::delivery::{Delivery, hmac};
+use crate::support::forwarder::{AES, Forwarder, ForwarderConfig, SECRET};
+use crate::support::history::open;
+use crate::support::inspect::json;
+use crate::support::sender::Sender;
+use crate::support::temporal::Temporal;
+use crate::support::wait::run;
+
+#[test]
+fn every_reason_parks_the_event_whole() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        temporal.register_attribute("TwfNumber", "Int").await;
+        let config = Configured::new(ROUTES);
+        let forwarder = Forwarder::start(ForwarderConfig {
+            aes: Some(AES),
+            ..config.plain()
+        })
+        .await;
+        let sender = Sender::new(&forwarder);
+        let long = "x".repeat(1500);
+        for (topic, body, part) in [
+            ("unregistered", b"{}".to_vec(), "TwfNobodyRegisteredThis"),
+            ("wrong-attribute", b"{}".to_vec(), "TwfNumber"),
+            ("template", b"{}".to_vec(), "no such key: id"),
+            (
+                "long-id",
+                json!({"id": long}).to_string().into_bytes(),
+                "1000",
+            ),
+            ("condition", b"{\"total\":null}".to_vec(), "when: "),
+            ("broken", b"{\"a\":".to_vec(), "no well-formed JSON"),
+            (
+                "not UTF-8",
+                b"{\"a\":\"\xff\"}".to_vec(),
+                "no well-formed JSON in UTF-8",
+            ),
+        ] {
+            let event = Delivery::shopify(body).with("X-Shopify-Topic", topic);
+            let answer = sender.send(&event).await;
+            assert_eq!(answer.outcome(), "200 dead_lettered", "{topic}: {answer:?}");
+            let id = format!("dead-letter:/temporal/shopify:{}", event.id);
+            assert_eq!(answer.json()["workflow_id"], id);
+            let line = forwarder.request_line(answer.request_id());
+            assert_eq!(
+                (&line["level"], &line["outcome"]),
+                (&json!("ERROR"), &json!("dead_lettered"))
+            );
+            let reason = line["reason"].as_str().unwrap_or_default();
+            assert!(reason.contains(part), "{topic}: {reason}");
+
+            let started = temporal.started(&id).await;
+            assert_eq!(started.workflow_type, "WebhookDeadLetter");
+            assert_eq!(started.task_queue, "webhook_dead_letters");
+            let letter = json(&open(&started.input[0], AES.1, AES.0));
+            assert_eq!(letter["reason"], reason);
+            assert_whole(&letter["event"], &event);
+            assert_eq!(
+                sender.send(&event).await.outcome(),
+                "200 dead_lettered",
+                "again"
+            );
+            assert_eq!(temporal.runs(&id, 1).await.len(), 1, "and not twice");
+            temporal.assert_absent(&event.id).await;
+        }
+        let metrics = Sender::plain(&forwarder.admin.to_string())
+            .get("/metrics")
+            .await
+            .text;
+        let counted = "webhook_forwarder_dead_letters_total{source=\"/temporal/shopify\"} 14";
+        assert!(metrics.contains(counted), "{metrics}");
+    });
+}
+
+#[test]
+fn a_large_one_is_compressed_to_fit() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let config = Configured::new(ROUTES);
+        let forwarder = Forwarder::start(config.plain()).await;
+        let body = json!({"text": "abcdefgh".repeat(230_000)}).to_string();
+        let event = Delivery::shopify(body).with("X-Shopify-Topic", "template");
+        let answer = Sender::new(&forwarder).send(&event).await;
+        assert_eq!(answer.outcome(), "200 dead_lettered", "{answer:?}");
+        let id = format!("dead-letter:/temporal/shopify:{}", event.id);
+        let input = &temporal.started(&id).await.input[0];
+        assert_eq!(input.metadata["encoding"], b"binary/zlib");
+    });
+}
+
+#[test]
+fn without_dead_letters_it_is_refused_for_good() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let off = ROUTES.replacen("provider = ", "dead_letter = false\nprovider = ", 1);
+        let forwarder = Forwarder::start(Configured::new(&off).plain()).await;
+        let sender = Sender::new(&forwarder);
+        for (topic, body) in [
+            ("unregistered", "{}"),
+            ("template", "{}"),
+            ("condition", "{\"total\":null}"),
+            ("broken", "{"),
+        ] {
+            let event = Delivery::shopify(body).with("X-Shopify-Topic", topic);
+            let answer = sender.send(&event).await;
+            assert_eq!(answer.status, 400, "{topic}: {answer:?}");
+            let line = forwarder.request_line(answer.request_id());
+            assert_eq!(
+                (&line["level"], &line["outcome"]),
+                (&json!("ERROR"), &json!("malformed"))
+            );
+            let id = format!("dead-letter:/temporal/shopify:{}", event.id);
+            temporal.assert_absent(&id).await;
+            temporal.assert_absent(&event.id).await;
+        }
+    });
+}
+
+#[test]
+fn a_queue_of_ones_own_and_503_if_it_cannot_be_parked() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let config = Configured::new(&ROUTES.replacen(
+            "provider = ",
+            "dead_letter = \"parked\"\nprovider = ",
+            1,
+        ));
+        let forwarder = Forwarder::start(config.plain()).await;
+        let event = Delivery::shopify("{}").with("X-Shopify-Topic", "template");
+        let answer = Sender::new(&forwarder).send(&event).await;
+        assert_eq!(answer.outcome(), "200 dead_lettered");
+        let id = answer.json()["workflow_id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        assert_eq!(temporal.started(&id).await.task_queue, "parked");
+
+        // Temporal takes names up to 1,000 bytes: a dead letter on this queue is refused, too.
+        let name = format!("dead_letter = \"{}\"\nprovider = ", "q".repeat(1001));
+        let config = Configured::new(&ROUTES.replacen("provider = ", &name, 1));
+        let forwarder = Forwarder::start(config.plain()).await;
+        let event = Delivery::shopify("{}").with("X-Shopify-Topic", "template");
+        let answer = Sender::new(&forwarder).send(&event).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        let line = forwarder.request_line(answer.request_id());
+        let reason = line["reason"].as_str().unwrap_or_default();
+        assert!(
+            reason.contains("its dead letter cannot be stored"),
+            "{reason}"
+        );
+    });
+}
+
+/// Everything that the sender sent, so that a worker could verify it again.
+fn assert_whole(whole: &Value, event: &Delivery) {
+    assert_eq!(whole["id"], event.id);
+    assert_eq!(whole["topic"], event.header("X-Shopify-Topic"));
+    assert_eq!(whole["tenant"], "e2e.myshopify.com");
+    assert_eq!(whole["provider"], "shopify");
+    assert_eq!(whole["source"], "/temporal/shopify");
+    assert_eq!(whole["verifiedBy"], "env:SHOPIFY_WEBHOOKS_KEY");
+    assert_eq!(whole["method"], "POST");
+    let body = STANDARD.decode(whole["body"].as_str().expect("a body"));
+    let body = body.expect("base64");
+    assert_eq!(body, event.body);
+    let signature = STANDARD.encode(hmac(SECRET, &body));
+    assert_eq!(whole["headers"]["x-shopify-hmac-sha256"], signature);
+}
+
+const ROUTES: &str = r#"
+[[source]]
+path = "/temporal/shopify"
+provider = "shopify"
+secrets = ["env:SHOPIFY_WEBHOOKS_KEY"]
+
+[[source.route]]
+when = 'topic == "unregistered"'
+search_attributes = { TwfNobodyRegisteredThis = "{event_id}" }
+
+[[source.route]]
+when = 'topic == "wrong-attribute"'
+search_attributes = { TwfNumber = "{event_id}" }
+
+[[source.route]]
+when = 'topic == "template"'
+summary = "order {body.id}"
+
+[[source.route]]
+when = 'topic == "long-id"'
+workflow_id = "{event_id}:{body.id}"
+
+[[source.route]]
+when = 'topic == "condition" && body.total > 5'
+priority = 1
+"#;
