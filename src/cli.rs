@@ -1,12 +1,15 @@
 //! The command line: every flag with its environment variable. What a person types; what the
 //! program needs is made from it, once, by [`Config::new`](crate::core::config::Config::new).
 
+pub mod codec_server;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use self::codec_server::CodecServerArgs;
 use crate::core::config::Mistake;
 use crate::core::payload::Format;
 
@@ -115,6 +118,19 @@ pub enum Command {
     Check(CheckArgs),
     /// List the senders that the forwarder knows
     Providers(ProvidersArgs),
+    /// Let Temporal's web interface and CLI show encrypted and compressed payloads
+    ///
+    /// Temporal's remote codec protocol with the keys of `serve`: AES_KEY, or `[encryption]` of the
+    /// configuration file. Whoever may ask it sees every event that they can find in Temporal, so
+    /// without a token it listens on loopback addresses only. To look at a workflow:
+    ///
+    ///   temporal-webhook-forwarder codec-server --config forwarder.toml
+    ///   temporal workflow show --workflow-id ID --codec-endpoint http://127.0.0.1:8081
+    ///
+    /// For the web interface: `temporal server start-dev --ui-codec-endpoint http://127.0.0.1:8081`,
+    /// or the glasses on its page. Keys are read at start: start it again when they change.
+    #[command(verbatim_doc_comment)]
+    CodecServer(CodecServerArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -1,6 +1,7 @@
 //! The subcommands, a file each, and how they fail.
 
 pub mod check;
+pub mod codec_server;
 pub mod dev;
 pub mod load;
 pub mod providers;
@@ -50,6 +51,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Send(args)) => send::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Providers(args)) => providers::run(&args),
+        Some(Command::CodecServer(args)) => codec_server::run(&args),
         Some(Command::Completions { shell }) => Ok(say(completions(shell)?.trim_end())?),
         Some(Command::Man) => {
             let mut page = Vec::new();

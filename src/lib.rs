@@ -8,6 +8,7 @@
 //! - [`server`]: sockets, TLS, limits, drain
 //! - [`temporal`]: the connection to Temporal, its answers
 //! - [`admin`]: health and metrics
+//! - [`codec_server`]: Temporal's remote codec protocol
 //! - [`commands`]: one file per subcommand
 //!
 //! `ARCHITECTURE.md` has the map and the invariants.
@@ -16,6 +17,7 @@ pub mod admin;
 pub mod admit;
 pub mod answer;
 pub mod cli;
+pub mod codec_server;
 pub mod commands;
 pub mod core;
 pub mod dispatch;

@@ -72,7 +72,8 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
 /// What neither the flags nor the file say.
 fn fill_in(serve: &mut ServeArgs, outside: &dyn Outside, folder: &Path) -> Result<(), Failure> {
     // What is wrong with the file is reported when it is loaded.
-    let file = load::file(serve, outside).map_or_else(|_| File::default(), |(file, _)| file);
+    let file = load::file(serve.config.as_deref(), outside)
+        .map_or_else(|_| File::default(), |(file, _)| file);
     let said = [&serve.cert, &serve.key, &file.server.cert, &file.server.key];
     if !serve.no_tls && said.into_iter().all(Option::is_none) {
         let (cert, key) = certificate(folder)?;

@@ -29,8 +29,8 @@ impl Loaded {
     /// # Errors
     /// A configuration file that cannot be read: nothing else can be said then.
     pub fn new(args: &ServeArgs, outside: &dyn Outside) -> Result<Self, Failure> {
-        let (file, mut mistakes) =
-            file(args, outside).map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+        let (file, mut mistakes) = file(args.config.as_deref(), outside)
+            .map_err(|mistake| Failure::Configuration(vec![mistake]))?;
         if file.is_broken {
             return Err(Failure::Configuration(mistakes));
         }
@@ -93,8 +93,8 @@ impl Outside for World {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn file(args: &ServeArgs, outside: &dyn Outside) -> Result<(File, Vec<Mistake>), Mistake> {
-    let Some(path) = &args.config else {
+pub fn file(path: Option<&Path>, outside: &dyn Outside) -> Result<(File, Vec<Mistake>), Mistake> {
+    let Some(path) = path else {
         return Ok((File::default(), Vec::new()));
     };
     let name = path.display().to_string();

@@ -7,6 +7,7 @@
 //!   nonce || AES-GCM(serialized payload), no associated data.
 
 pub mod key;
+pub mod remote;
 mod zlib;
 
 use prost::Message;

@@ -1,6 +1,7 @@
 //! What the person typed (flags, environment, file) -> [`Config`], what the program needs: once,
 //! every mistake collected. After this no code checks a setting again.
 
+pub mod codec_server;
 pub mod file;
 pub mod listen;
 pub mod reader;

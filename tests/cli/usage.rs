@@ -26,7 +26,15 @@ fn help_names_every_flag_of_the_contract() {
     ] {
         assert!(help.contains(flag), "{flag} is not in\n{help}");
     }
-    for command in ["serve", "dev", "send", "check", "completions", "man"] {
+    for command in [
+        "serve",
+        "dev",
+        "send",
+        "check",
+        "codec-server",
+        "completions",
+        "man",
+    ] {
         assert!(
             help.contains(&format!("\n  {command} ")),
             "{command}\n{help}"

@@ -2,6 +2,7 @@
 
 pub(crate) mod certs;
 pub(crate) mod codec;
+pub(crate) mod codec_server;
 pub(crate) mod configured;
 pub(crate) mod delivery;
 pub(crate) mod dev;
