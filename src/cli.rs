@@ -125,7 +125,7 @@ pub enum Command {
     /// without a token it listens on loopback addresses only. To look at a workflow:
     ///
     ///   temporal-webhook-forwarder codec-server --config forwarder.toml
-    ///   temporal workflow show --workflow-id ID --codec-endpoint http://127.0.0.1:8081
+    ///   temporal workflow show --workflow-id ID --detailed --codec-endpoint http://127.0.0.1:8081
     ///
     /// For the web interface: `temporal server start-dev --ui-codec-endpoint http://127.0.0.1:8081`,
     /// or the glasses on its page. Keys are read at start: start it again when they change.
