@@ -70,8 +70,12 @@ impl Log {
                 }
             }
             seen = lines.len();
-            let go_on = alive() && started.elapsed() < PATIENCE;
-            assert!(go_on, "not seen: {what}; the log:\n{}", lines.join("\n"));
+            if !alive() || started.elapsed() >= PATIENCE {
+                // Not while holding the lock: whoever drops the log needs it.
+                let log = lines.join("\n");
+                drop(lines);
+                panic!("not seen: {what}; the log:\n{log}");
+            }
             let tick = Duration::from_millis(50);
             let waited = self.lines.1.wait_timeout(lines, tick);
             lines = waited.expect("no holder panics").0;
