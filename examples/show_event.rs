@@ -4,11 +4,13 @@
 
 use anyhow::Context;
 use clap::Parser;
+use temporal_webhook_forwarder::cli::ServeArgs;
+use temporal_webhook_forwarder::commands::load::World;
 use temporal_webhook_forwarder::core::codec::Codec;
 use temporal_webhook_forwarder::core::codec::key::Key;
-use temporal_webhook_forwarder::core::config::{AES_KEY_ID, Temporal};
-use temporal_webhook_forwarder::temporal::client::Client;
-use temporal_webhook_forwarder::temporal::connect;
+use temporal_webhook_forwarder::core::config::AES_KEY_ID;
+use temporal_webhook_forwarder::core::config::file::Temporal;
+use temporal_webhook_forwarder::temporal::{connect, link};
 use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
@@ -37,11 +39,13 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let said = Temporal {
-        address: args.address.clone(),
+    let flags = ServeArgs {
+        endpoint: args.address.clone(),
         namespace: args.namespace.clone(),
+        ..ServeArgs::default()
     };
-    let settings = connect::settings(&said).map_err(|mistake| anyhow::anyhow!("{mistake}"))?;
+    let settings = connect::settings(&flags, &Temporal::default(), &World)
+        .map_err(|mistakes| anyhow::anyhow!("{mistakes:?}"))?;
     let request = GetWorkflowExecutionHistoryRequest {
         namespace: settings.namespace.clone(),
         execution: Some(WorkflowExecution {
@@ -51,10 +55,7 @@ async fn main() -> anyhow::Result<()> {
         maximum_page_size: 1,
         ..GetWorkflowExecutionHistoryRequest::default()
     };
-    let connection = Client::new(settings)
-        .connect_once()
-        .await
-        .map_err(anyhow::Error::msg)?;
+    let connection = link::connect(&settings).await.map_err(anyhow::Error::msg)?;
     let mut service = connection.workflow_service();
     let history = service
         .get_workflow_execution_history(request.into_request())

@@ -27,7 +27,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::core::codec::{Codec, Compression, remote};
 use crate::core::config::secret::Secret;
-use crate::forward::nonce;
+use crate::dispatch::nonce;
 
 /// Who may ask, and with which keys they are answered.
 pub struct Rules {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use tokio::signal::unix::Signal;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
@@ -18,11 +19,12 @@ use crate::commands::load::{Loaded, all};
 use crate::commands::serve::announce_sources;
 use crate::core::config::listen::Listen;
 use crate::core::config::secret::Secret;
-use crate::core::config::{Config, Identity, Mistake, Outside, Temporal as Said};
+use crate::core::config::{Config, Identity, Mistake, Outside};
 use crate::forward::{Forwarder, Settings};
 use crate::server::tls::{self, Certificate};
 use crate::telemetry::{CERTIFICATE_EXPIRY, LAST_RELOAD};
 use crate::temporal::Temporal;
+use crate::temporal::connect::Settings as Connection;
 
 /// The world, as a task of its own may ask it.
 pub type SharedOutside = Arc<dyn Outside + Send + Sync>;
@@ -37,6 +39,8 @@ pub struct Reload<T> {
     pub forwarder: Arc<Forwarder<T>>,
     /// Gets a new certificate.
     pub certificate: Option<Arc<Certificate>>,
+    /// Gets new settings of the connection to Temporal.
+    pub temporal: watch::Sender<Connection>,
 }
 
 /// What the process started with.
@@ -54,8 +58,8 @@ pub struct Fixed {
     pub public: Option<Listen>,
     /// Where operators look.
     pub admin: Option<Listen>,
-    /// Where events go.
-    pub temporal: Said,
+    /// Where events go: address and namespace.
+    pub temporal: (String, String),
     /// How long a stop waits.
     pub drain_timeout: Duration,
 }
@@ -67,6 +71,7 @@ pub type Digest = [u8; 32];
 struct Good {
     config: Config,
     acceptor: Option<TlsAcceptor>,
+    temporal: Connection,
     fixed: Fixed,
 }
 
@@ -135,8 +140,17 @@ impl<T: Temporal> Reload<T> {
         };
         if *fixed != good.fixed {
             tracing::warn!(
-                "other addresses of listeners or of Temporal, or another drain timeout, take effect at the next start"
+                "other addresses of listeners, another address or namespace of Temporal, or another drain timeout take effect at the next start"
             );
+        }
+        if fixed.temporal == good.fixed.temporal {
+            self.temporal.send_if_modified(|wanted| {
+                let is_new = !good.temporal.connects_as(wanted);
+                if is_new {
+                    *wanted = good.temporal;
+                }
+                is_new
+            });
         }
         metrics::gauge!(LAST_RELOAD).set(1.0);
         if let Some(expiry) = good.config.tls.as_ref().and_then(tls::expiry) {
@@ -165,7 +179,7 @@ fn read(args: &ServeArgs, outside: &dyn Outside) -> Reading {
 fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
     let whole = Loaded::new(args, outside)
         .and_then(|loaded| all(loaded.config, loaded.public, loaded.admin, loaded.temporal));
-    let (config, public, admin, _) = whole.map_err(|failure| match failure {
+    let (config, public, admin, temporal) = whole.map_err(|failure| match failure {
         Failure::Configuration(mistakes) => mistakes,
         other => vec![Mistake::new("configuration", format!("{other:?}"))],
     })?;
@@ -174,12 +188,13 @@ fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
     let fixed = Fixed {
         public: Some(public),
         admin,
-        temporal: config.temporal.clone(),
+        temporal: (temporal.address.clone(), temporal.namespace.clone()),
         drain_timeout: config.drain_timeout,
     };
     Ok(Good {
         config,
         acceptor,
+        temporal,
         fixed,
     })
 }

@@ -10,6 +10,7 @@ mod e2e {
     mod check;
     mod codec_server;
     mod compression;
+    mod connection;
     mod dead_letters;
     mod delivery;
     mod dev;

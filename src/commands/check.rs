@@ -23,9 +23,8 @@ use crate::core::config::source::{Source, Verification};
 use crate::core::payload;
 use crate::dispatch::nonce;
 use crate::server::tls;
-use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
-use crate::temporal::status;
+use crate::temporal::{link, status};
 
 /// Prints the table.
 ///
@@ -56,6 +55,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     table.row("clock", clock());
     table.row("certificate", certificate(&config));
     table.row("encryption", encryption(&config));
+    table.row("connection", connection(&temporal));
     if let Some(file) = &args.event {
         event::run(file, &config, &mut table)?;
     }
@@ -106,7 +106,7 @@ fn paths(sources: &[Source]) -> String {
 }
 
 async fn ask_temporal(config: &Config, settings: &Settings, table: &mut Table) {
-    let connection = match Client::new(settings.clone()).connect_once().await {
+    let connection = match link::connect(settings).await {
         Ok(connection) => connection,
         Err(error) => {
             let text = format!("{}: {error}", settings.address);
@@ -244,10 +244,7 @@ fn certificate(config: &Config) -> Finding {
     };
     let expiry = tls::expiry(identity)
         .ok_or_else(|| Trouble::Wrong("its expiry cannot be read".to_owned()))?;
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let days = (expiry - i64::try_from(now.as_secs()).unwrap_or(i64::MAX)).div_euclid(86_400);
+    let days = (expiry - now()).div_euclid(86_400);
     match days {
         ..0 => Err(Trouble::Wrong(format!("expired {} days ago", -days))),
         0..SOON => Err(Trouble::Warning(format!(
@@ -255,6 +252,38 @@ fn certificate(config: &Config) -> Finding {
         ))),
         _ => Ok(format!("matches its key, expires in {days} days")),
     }
+}
+
+/// How Temporal is reached, and for how long the client certificate will do.
+fn connection(settings: &Settings) -> Finding {
+    let text = settings.security();
+    let Some(validity) = &settings.certificate else {
+        return Ok(text);
+    };
+    let left = validity.end - now();
+    let days = left.div_euclid(86_400);
+    if left < 0 {
+        let text = format!("{text}: the client certificate expired {} days ago", -days);
+        return Err(Trouble::Wrong(text));
+    }
+    let text = match days {
+        0 | 1 => format!(
+            "{text}: the client certificate expires in {} hours",
+            left / 3600
+        ),
+        _ => format!("{text}: the client certificate expires in {days} days"),
+    };
+    // Some live for hours only, and are renewed in time.
+    if days < SOON && left < (validity.end - validity.start) / 3 {
+        return Err(Trouble::Warning(text));
+    }
+    Ok(text)
+}
+
+/// Unix seconds.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// What each key seals, the codec opens.

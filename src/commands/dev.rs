@@ -25,8 +25,8 @@ use crate::core::config::file::File;
 use crate::core::config::secret::Secret;
 use crate::core::config::source::SHOPIFY_KEY;
 use crate::core::config::{Identity, Outside};
-use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
+use crate::temporal::link;
 
 /// Serves until SIGTERM or SIGINT; then the Temporal server it started stops, too.
 ///
@@ -150,6 +150,14 @@ async fn temporal(
     folder: &Path,
 ) -> Result<DevTemporal, Failure> {
     let address = &settings.address;
+    let options = &settings.options;
+    // Somebody runs it already.
+    if options.tls_options.is_some() || options.http_connect_proxy.is_some() {
+        return Ok(DevTemporal {
+            own: None,
+            ui: None,
+        });
+    }
     if is_open(address).await {
         let ui = ui_of(address).await;
         return Ok(DevTemporal { own: None, ui });
@@ -186,14 +194,13 @@ async fn temporal(
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("cannot start {}", binary.display()))?;
-    let client = Client::new(settings.clone());
     let patience = Instant::now() + TEMPORAL_PATIENCE;
     loop {
         if let Some(status) = child.try_wait()? {
             let log = fs::read_to_string(&log_path).unwrap_or_default();
             return Err(anyhow!("the Temporal dev server ended ({status}): {}", log.trim()).into());
         }
-        match client.connect_once().await {
+        match link::connect(settings).await {
             Ok(_) => {
                 return Ok(DevTemporal {
                     own: Some(child),

@@ -7,7 +7,7 @@ use super::Failure;
 use crate::cli::ServeArgs;
 use crate::core::config::file::File;
 use crate::core::config::listen::{self, Listen};
-use crate::core::config::{Config, Identity, Mistake, Outside, temporal};
+use crate::core::config::{Config, Identity, Mistake, Outside};
 use crate::server::tls;
 use crate::temporal::connect::{self, Settings};
 
@@ -20,7 +20,7 @@ pub struct Loaded {
     /// The admin listener's, if there is to be one.
     pub admin: Result<Option<Listen>, Mistake>,
     /// Temporal's.
-    pub temporal: Result<Settings, Mistake>,
+    pub temporal: Result<Settings, Vec<Mistake>>,
 }
 
 impl Loaded {
@@ -45,7 +45,7 @@ impl Loaded {
         Ok(Self {
             public: listen::public(args, &file),
             admin: listen::admin(args, &file),
-            temporal: connect::settings(&temporal(args, &file, outside)),
+            temporal: connect::settings(args, &file.temporal, outside),
             config,
         })
     }
@@ -59,14 +59,14 @@ pub fn all<P, A>(
     config: Result<Config, Vec<Mistake>>,
     public: Result<P, Mistake>,
     admin: Result<A, Mistake>,
-    temporal: Result<Settings, Mistake>,
+    temporal: Result<Settings, Vec<Mistake>>,
 ) -> Result<(Config, P, A, Settings), Failure> {
     match (config, public, admin, temporal) {
         (Ok(config), Ok(public), Ok(admin), Ok(temporal)) => Ok((config, public, admin, temporal)),
         (config, public, admin, temporal) => {
             let mut mistakes = config.err().unwrap_or_default();
-            let others = [public.err(), admin.err(), temporal.err()];
-            mistakes.extend(others.into_iter().flatten());
+            mistakes.extend([public.err(), admin.err()].into_iter().flatten());
+            mistakes.extend(temporal.err().unwrap_or_default());
             Err(Failure::Configuration(mistakes))
         }
     }

@@ -118,7 +118,7 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
     let fixed = Fixed {
         public: said.0,
         admin: said.1.flatten(),
-        temporal: config.temporal.clone(),
+        temporal: (temporal.address.clone(), temporal.namespace.clone()),
         drain_timeout: config.drain_timeout,
     };
     Ok(Ready {
@@ -169,6 +169,7 @@ pub async fn serve(
     } = ready;
     let upkeep = tokio::spawn(keep_up(metrics.clone()));
     let client = Client::new(temporal);
+    let wanted = client.wanted();
     let connecting = tokio::spawn(Arc::clone(&client).connect());
     let settings = forward::Settings {
         sources: config.sources,
@@ -180,6 +181,7 @@ pub async fn serve(
         outside,
         forwarder: Arc::clone(&forwarder),
         certificate: certificate.clone(),
+        temporal: wanted,
     };
     let reloading = tokio::spawn(reload.watch(origin, hangup));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();

@@ -29,23 +29,12 @@ pub struct Config {
     pub tls: Option<Identity>,
     /// How long a stop waits for requests in flight.
     pub drain_timeout: Duration,
-    /// Where Temporal is.
-    pub temporal: Temporal,
     /// Encrypts payloads; without keys they are stored as they are.
     pub codec: Codec,
     /// At least one, each with a path of its own.
     pub sources: Vec<Source>,
     /// What works, but should be otherwise.
     pub warnings: Vec<Mistake>,
-}
-
-/// What the operator said about Temporal; what is `None` Temporal's own files and variables decide.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Temporal {
-    /// `host:port` or a URL.
-    pub address: Option<String>,
-    /// The namespace.
-    pub namespace: Option<String>,
 }
 
 /// PEM texts that were seen to fit together.
@@ -107,7 +96,6 @@ impl Config {
                 .drain_timeout
                 .or(file.server.drain_timeout)
                 .unwrap_or(DRAIN_TIMEOUT),
-            temporal: temporal(args, file, outside),
             codec: codec(file, outside, &mut mistakes),
             sources: source::sources(args, file, outside, &mut mistakes, &mut warnings),
             warnings,
@@ -117,17 +105,6 @@ impl Config {
         } else {
             Err(mistakes)
         }
-    }
-}
-
-/// What the operator said about Temporal.
-pub fn temporal(args: &ServeArgs, file: &File, outside: &dyn Outside) -> Temporal {
-    let address = args.endpoint.clone();
-    let address = address.or_else(|| text(outside, "TEMPORAL_ADDRESS"));
-    let namespace = args.namespace.clone();
-    Temporal {
-        address: address.or_else(|| file.address.clone()),
-        namespace: namespace.or_else(|| file.namespace.clone()),
     }
 }
 
@@ -293,8 +270,14 @@ fn warnings(file: &File) -> Vec<Mistake> {
         .flat_map(|source| source.secrets.iter().flatten());
     let secrets = secrets.map(|entry| &entry.secret);
     let keys = file.encryption.iter().flatten().map(|entry| &entry.key);
+    let proxy = file.temporal.proxy.iter();
+    let proxy = proxy.filter(
+        |proxy| matches!(proxy, SecretRef::Literal(Some(url)) if url.reveal().contains(&b'@')),
+    );
+    let temporal = file.temporal.api_key.iter().chain(proxy);
     let literals = secrets
         .chain(keys)
+        .chain(temporal)
         .filter(|s| matches!(s, SecretRef::Literal(_)))
         .count();
     let text = format!(

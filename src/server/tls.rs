@@ -1,12 +1,13 @@
 //! TLS: 1.2 and 1.3, ALPN h2 and http/1.1, aws-lc-rs.
 
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{Error, InconsistentKeys, ServerConfig, version};
+use tokio_rustls::rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig, version};
 
 use crate::core::config::Identity;
 
@@ -58,9 +59,27 @@ pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
 
 /// When the leaf certificate expires, Unix seconds.
 pub fn expiry(identity: &Identity) -> Option<i64> {
-    let chain = chain(&identity.cert).ok()?;
+    Some(validity(&identity.cert)?.end)
+}
+
+/// From when until when the leaf of this chain (PEM) is valid, Unix seconds.
+pub fn validity(pem: &[u8]) -> Option<Range<i64>> {
+    let chain = chain(pem).ok()?;
     let (_, leaf) = x509_parser::parse_x509_certificate(chain.first()?).ok()?;
-    Some(leaf.validity().not_after.timestamp())
+    let validity = leaf.validity();
+    Some(validity.not_before.timestamp()..validity.not_after.timestamp())
+}
+
+/// Whether there is an authority in this PEM text that a peer's certificate can be checked by.
+///
+/// # Errors
+/// No PEM, no certificate in it, none that can be understood.
+pub fn check_authorities(pem: &[u8]) -> Result<(), String> {
+    let (understood, _) = RootCertStore::empty().add_parsable_certificates(chain(pem)?);
+    if understood == 0 {
+        return Err("the certificate file holds no certificate of an authority".to_owned());
+    }
+    Ok(())
 }
 
 fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {

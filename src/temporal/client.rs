@@ -1,6 +1,6 @@
-//! The real Temporal behind [`Temporal`]: connects in the background and goes on without.
+//! The real Temporal behind [`Temporal`]: goes on without a connection.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use temporalio_client::grpc::WorkflowService;
@@ -13,10 +13,12 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::execute_multi
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, ExecuteMultiOperationResponse, PollWorkflowExecutionUpdateRequest,
 };
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tonic::{Code, IntoRequest, Request, Response, Status};
 
 use super::connect::Settings;
+use super::link::Link;
 use super::request::{Caller, until};
 use super::{Call, Done, Temporal, status};
 use crate::core::action::{OnLate, OnMissing, Respond};
@@ -25,71 +27,44 @@ use crate::core::route::Verb;
 use crate::telemetry::TEMPORAL_DURATION;
 
 /// A client that may be made before Temporal is there.
-#[derive(Debug)]
 pub struct Client {
     settings: Settings,
-    connection: OnceLock<Connection>,
+    link: Link,
 }
 
 impl Client {
     /// A client without a connection: [`Client::connect`] makes it.
     pub fn new(settings: Settings) -> Arc<Self> {
         Arc::new(Self {
+            link: Link::new(settings.clone()),
             settings,
-            connection: OnceLock::new(),
         })
     }
 
-    /// Tries until Temporal answers once. From then on the channel reconnects by itself.
+    /// Where a reload puts new settings of the connection. Address and namespace stay.
+    pub fn wanted(&self) -> watch::Sender<Settings> {
+        self.link.wanted()
+    }
+
+    /// Tries until Temporal answers once, from then on the channel reconnects by itself; and again
+    /// when the settings change, for ever.
     pub async fn connect(self: Arc<Self>) {
-        let mut pause = FIRST_PAUSE;
+        let mut wanted = self.link.wanted().subscribe();
+        let mut used = None;
         loop {
-            match self.connect_once().await {
-                Ok(connection) => {
-                    let _ = self.connection.set(connection);
-                    tracing::info!(
-                        address = self.settings.address,
-                        namespace = self.settings.namespace,
-                        "connected to Temporal"
-                    );
-                    if let Err(reason) = self.ready().await {
-                        tracing::error!(reason, "Temporal answers, but does not take events");
-                    }
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        address = self.settings.address,
-                        error,
-                        "no connection to Temporal, trying again"
-                    );
-                }
+            used = Some(self.link.renew(&mut wanted, used).await);
+            if let Err(reason) = self.ready().await {
+                tracing::error!(reason, "Temporal answers, but does not take events");
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            if wanted.changed().await.is_err() {
+                return;
+            }
         }
     }
 
-    /// One try.
-    ///
-    /// # Errors
-    /// Why there is no connection.
-    pub async fn connect_once(&self) -> Result<Connection, String> {
-        match timeout(
-            CONNECT_TIMEOUT,
-            Connection::connect(self.settings.options.clone()),
-        )
-        .await
-        {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(anyhow::Error::from(error).root_cause().to_string()),
-            Err(_) => Err("no answer in time".to_owned()),
-        }
-    }
-
-    fn connection(&self) -> Result<&Connection, String> {
-        self.connection
-            .get()
+    fn connection(&self) -> Result<Connection, String> {
+        self.link
+            .connection()
             .ok_or_else(|| format!("not connected to Temporal at {} yet", self.settings.address))
     }
 
@@ -210,7 +185,7 @@ impl Client {
 
     /// With the client's retries, which the bare `workflow_service()` has not.
     fn service(&self) -> Result<Connection, Reject> {
-        self.connection().cloned().map_err(Reject::Unavailable)
+        self.connection().map_err(Reject::Unavailable)
     }
 }
 
@@ -364,7 +339,4 @@ const fn code_label(code: Code) -> &'static str {
     }
 }
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);

@@ -1,5 +1,7 @@
 //! What Temporal's gRPC answers mean. Each row was seen on a real 1.29 server.
 
+use std::error::Error;
+
 use prost::{Message, Name};
 use temporalio_common::protos::google::rpc;
 use temporalio_common::protos::temporal::api::errordetails::v1::{
@@ -60,13 +62,21 @@ pub fn retry_is_pointless(status: &Status) -> bool {
     status.code() == Code::ResourceExhausted
 }
 
-/// The code and Temporal's own words, for the log.
+/// The code and Temporal's own words, for the log; if it never came to Temporal, why.
 pub fn text(status: &Status) -> String {
-    let name = status.code().description();
-    match status.message() {
-        "" => name.to_owned(),
-        message => format!("{name}: {message}"),
+    let mut text = status.code().description().to_owned();
+    let mut cause = status.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
     }
+    let cause = cause.map(ToString::to_string);
+    for part in [Some(status.message()), cause.as_deref()] {
+        if let Some(part) = part.filter(|part| !part.is_empty()) {
+            text += ": ";
+            text += part;
+        }
+    }
+    text
 }
 
 fn is_too_large(status: &Status) -> bool {

@@ -102,10 +102,11 @@ fn folder() -> PathBuf {
 }
 
 /// The world that the files are written for.
-const ENV: [(&str, &str); 6] = [
+const ENV: [(&str, &str); 7] = [
     ("SHOPIFY_WEBHOOKS_KEY", "hush-shopify"),
     ("ACME_SECRET", "hush-acme"),
     ("EMPTY", ""),
+    ("PROXY", "http://hush:hush@proxy.example:3128"),
     ("PAYLOAD_KEY", "000102030405060708090a0b0c0d0e0f"),
     ("PAYLOAD_KEY_2026_11", "000102030405060708090a0b0c0d0e0f"),
     (

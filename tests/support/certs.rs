@@ -17,6 +17,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion
 pub(crate) struct Certificates {
     pub(crate) cert: PathBuf,
     pub(crate) key: PathBuf,
+    /// The authority alone.
+    pub(crate) ca: PathBuf,
     authority: CertificateDer<'static>,
     _folder: TempDir,
 }
@@ -33,13 +35,17 @@ impl Certificates {
     }
 
     pub(crate) fn valid_until(end: SystemTime) -> Self {
+        Self::named(&["localhost", "127.0.0.1"], end)
+    }
+
+    pub(crate) fn named(names: &[&str], end: SystemTime) -> Self {
         let authority_key = KeyPair::generate().expect("a key can be made");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = params.self_signed(&authority_key).expect("a valid request");
         let issuer = Issuer::new(params, authority_key);
 
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
         let leaf_key = KeyPair::generate().expect("a key can be made");
         let mut params = CertificateParams::new(names).expect("valid names");
         params.not_after = end.into();
@@ -52,11 +58,14 @@ impl Certificates {
         let folder = folder.expect("a temporary folder can be made");
         let cert = folder.path().join("fullchain.pem");
         let key = folder.path().join("privkey.pem");
+        let ca = folder.path().join("ca.pem");
+        fs::write(&ca, authority.pem()).expect("the folder is writable");
         fs::write(&cert, leaf.pem() + &authority.pem()).expect("the folder is writable");
         fs::write(&key, leaf_key.serialize_pem()).expect("the folder is writable");
         Self {
             cert,
             key,
+            ca,
             authority: authority.der().clone(),
             _folder: folder,
         }
@@ -67,16 +76,22 @@ impl Certificates {
         CertificateDer::from_pem_file(&self.cert).expect("the first is the leaf")
     }
 
+    /// Those who trust this authority only.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(self.authority.clone())
+            .expect("our own authority");
+        roots
+    }
+
     /// A client that trusts this authority only and speaks exactly this version and protocol.
     pub(crate) fn client(
         &self,
         version: &'static SupportedProtocolVersion,
         alpn: &str,
     ) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(self.authority.clone())
-            .expect("our own authority");
+        let roots = self.roots();
         let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(&[version])
             .expect("the provider has the version")

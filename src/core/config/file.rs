@@ -15,8 +15,10 @@ use crate::core::provider::words::Span;
 
 pub mod route;
 pub mod source;
+pub mod temporal;
 
 pub use self::source::Source;
+pub use self::temporal::Temporal;
 
 /// The whole file.
 #[derive(Debug, Default)]
@@ -25,10 +27,8 @@ pub struct File {
     pub server: Server,
     /// `[admin] listen`
     pub admin: Option<String>,
-    /// `[temporal] address`
-    pub address: Option<String>,
-    /// `[temporal] namespace`
-    pub namespace: Option<String>,
+    /// `[temporal]`
+    pub temporal: Temporal,
     /// `[encryption] keys`; `None` if there is no such section.
     pub encryption: Option<Vec<EncryptionKey>>,
     /// `[[source]]`
@@ -98,11 +98,7 @@ impl File {
                 .map(|Address(text)| text);
             admin.finish(r);
         }
-        if let Some(mut temporal) = root.table(r, "temporal") {
-            file.address = temporal.take(r, "address");
-            file.namespace = temporal.take(r, "namespace");
-            temporal.finish(r);
-        }
+        file.temporal = Temporal::read(r, &mut root);
         if let Some(mut encryption) = root.table(r, "encryption") {
             let before = r.count();
             let at = encryption.at("keys");

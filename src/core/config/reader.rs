@@ -418,7 +418,7 @@ fn secrets<'t>(reader: &mut Reader<'t>, place: &str, value: Spanned<DeValue<'t>>
 
 /// What serde says about a value, in an operator's words, and without the value: it may be a
 /// secret in the wrong place.
-fn explain(message: &str) -> String {
+pub fn explain(message: &str) -> String {
     if let Some((found, expected)) = message
         .strip_prefix("invalid type: ")
         .and_then(|rest| rest.rsplit_once(", expected "))

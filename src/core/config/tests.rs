@@ -102,18 +102,12 @@ fn flag_beats_file_beats_default() {
         [server]
         listen = "[::1]:6000"
         drain_timeout = "1m"
-        [temporal]
-        address = "file:1"
-        namespace = "file"
     "#;
     let flags = ServeArgs {
         port: Some(7000),
-        endpoint: Some("flag:1".into()),
         ..ServeArgs::default()
     };
     let config = Config::new(&flags, &file(text), &world()).expect("fine");
-    assert_eq!(config.temporal.address.as_deref(), Some("flag:1"));
-    assert_eq!(config.temporal.namespace.as_deref(), Some("file"));
     assert_eq!(config.drain_timeout, Duration::from_secs(60));
     let listen = listen::public(&flags, &file(text)).expect("fine");
     assert_eq!((listen.host.as_str(), listen.port), ("::1", 7000));
@@ -124,7 +118,6 @@ fn flag_beats_file_beats_default() {
 #[test]
 fn the_environment_beats_the_file() {
     let mut world = world();
-    world.env.insert("TEMPORAL_ADDRESS", "env:1");
     world
         .env
         .insert("AES_KEY", "000102030405060708090a0b0c0d0e0f");
@@ -132,13 +125,10 @@ fn the_environment_beats_the_file() {
         .env
         .insert("FILE_KEY", "ff0102030405060708090a0b0c0d0e0f");
     let text = r#"
-        [temporal]
-        address = "file:1"
         [encryption]
         keys = [{ id = "from-file", key = "env:FILE_KEY" }]
     "#;
     let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
-    assert_eq!(config.temporal.address.as_deref(), Some("env:1"));
     assert_eq!(config.codec.keys()[0].id(), "default");
     let named = r#"encryption = { keys = [{ id = "2026-11", key = "env:AES_KEY" }] }"#;
     let config = Config::new(&ServeArgs::default(), &file(named), &world).expect("fine");

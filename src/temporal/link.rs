@@ -1,0 +1,128 @@
+//! The one connection to Temporal: made in the background, and renewed when its settings change.
+
+use std::error::Error;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use temporalio_client::Connection;
+use temporalio_client::errors::ClientConnectError;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::connect::Settings;
+use super::status;
+
+/// A connection, as soon as there is one.
+pub struct Link {
+    wanted: watch::Sender<Settings>,
+    current: RwLock<Option<Connection>>,
+}
+
+impl Link {
+    /// No connection yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            wanted: watch::Sender::new(settings),
+            current: RwLock::new(None),
+        }
+    }
+
+    /// Where new settings are put.
+    pub fn wanted(&self) -> watch::Sender<Settings> {
+        self.wanted.clone()
+    }
+
+    /// The connection to use now.
+    pub fn connection(&self) -> Option<Connection> {
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the connection what the settings say: with a new API key or metadata it goes on, with
+    /// anything else new another one takes its place as soon as Temporal answers on it. Gives the
+    /// settings that are then in use; `used` is what it gave before.
+    pub async fn renew(
+        &self,
+        wanted: &mut watch::Receiver<Settings>,
+        used: Option<Settings>,
+    ) -> Settings {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let settings = wanted.borrow_and_update().clone();
+            if self.goes_on(&settings, used.as_ref()) {
+                return settings;
+            }
+            match connect(&settings).await {
+                Ok(connection) => {
+                    self.replace(connection);
+                    tracing::info!(
+                        address = settings.address,
+                        namespace = settings.namespace,
+                        security = settings.security(),
+                        "connected to Temporal"
+                    );
+                    return settings;
+                }
+                Err(error) => tracing::warn!(
+                    address = settings.address,
+                    security = settings.security(),
+                    error,
+                    "{}",
+                    if used.is_some() { NO_OTHER } else { NONE_YET }
+                ),
+            }
+            tokio::select! {
+                () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                _ = wanted.changed() => pause = FIRST_PAUSE,
+            }
+        }
+    }
+
+    /// Whether the connection that is there can go on with these settings; then it does.
+    fn goes_on(&self, settings: &Settings, used: Option<&Settings>) -> bool {
+        let same = used.is_some_and(|used| used.has_channel_of(settings));
+        let Some(connection) = self.connection().filter(|_| same) else {
+            return false;
+        };
+        connection.set_api_key(settings.options.api_key.clone());
+        let headers = settings.options.headers.clone();
+        if connection.set_headers(headers.unwrap_or_default()).is_err() {
+            return false;
+        }
+        tracing::info!(
+            security = settings.security(),
+            "the connection to Temporal goes on with another API key or other metadata"
+        );
+        true
+    }
+
+    fn replace(&self, connection: Connection) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+    }
+}
+
+/// One try.
+///
+/// # Errors
+/// Why there is no connection.
+pub async fn connect(settings: &Settings) -> Result<Connection, String> {
+    let connecting = Connection::connect(settings.options.clone());
+    match timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(ClientConnectError::SystemInfoCallError(status))) => {
+            let text = status::text(&status);
+            // With a source of its own it is none of Temporal's: the connection broke.
+            let broke = status.source().is_some();
+            Err(if broke { text + settings.doubt() } else { text })
+        }
+        Ok(Err(error)) => Err(anyhow::Error::from(error).root_cause().to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
+    }
+}
+
+const NONE_YET: &str = "no connection to Temporal, trying again";
+const NO_OTHER: &str =
+    "no connection to Temporal with the new settings, trying again; the old one stays in use";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
