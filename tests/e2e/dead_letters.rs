@@ -38,6 +38,13 @@ fn every_reason_parks_the_event_whole() {
             ("condition", b"{\"total\":null}".to_vec(), "when: "),
             ("broken", b"{\"a\":".to_vec(), "no well-formed JSON"),
             (
+                "more after the JSON",
+                b"{} {}".to_vec(),
+                "no well-formed JSON",
+            ),
+            ("not JSON", b"hello".to_vec(), "no well-formed JSON"),
+            ("only white space", b" \n".to_vec(), "no well-formed JSON"),
+            (
                 "not UTF-8",
                 b"{\"a\":\"\xff\"}".to_vec(),
                 "no well-formed JSON in UTF-8",
@@ -74,7 +81,7 @@ fn every_reason_parks_the_event_whole() {
             .get("/metrics")
             .await
             .text;
-        let counted = "webhook_forwarder_dead_letters_total{source=\"/temporal/shopify\"} 14";
+        let counted = "webhook_forwarder_dead_letters_total{source=\"/temporal/shopify\"} 20";
         assert!(metrics.contains(counted), "{metrics}");
     });
 }

@@ -88,14 +88,6 @@ fn a_signed_request_that_cannot_be_an_event_is_400() {
             ("an id of no letters", Delivery::order().with(ID, b"a\xff")),
             ("two ids", two_ids),
             ("an empty body", Delivery::shopify("")),
-            ("broken JSON", Delivery::shopify("{\"a\":")),
-            ("more after the JSON", Delivery::shopify("{} {}")),
-            ("not JSON", Delivery::shopify("hello")),
-            (
-                "JSON that is not UTF-8",
-                Delivery::shopify(*b"{\"a\":\"\xff\"}"),
-            ),
-            ("only white space", Delivery::shopify(" \n")),
         ];
         for (what, delivery) in cases {
             let answer = refused(&forwarder, &delivery, 400, what).await;

@@ -56,4 +56,5 @@ async def main(task_queue: str) -> None:
         await asyncio.Event().wait()
 
 
-asyncio.run(main(sys.argv[1]))
+if __name__ == "__main__":  # the workflow's sandbox imports this file, too
+    asyncio.run(main(sys.argv[1]))

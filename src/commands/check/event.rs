@@ -49,7 +49,8 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
     );
     table.row("event", Ok(text));
     let mut scope = Scope::new(&event);
-    for route in &source.routes {
+    let routes = source.routes.iter().filter(|_| event.broken.is_none());
+    for route in routes {
         let Some(verdict) = verdict(route, &mut scope) else {
             break;
         };
