@@ -140,6 +140,29 @@ fn all_that_a_route_says_is_what_temporal_says() {
 }
 
 #[test]
+fn a_workflow_is_pinned_to_a_version_of_its_workers() {
+    run(async {
+        let config = Configured::new(&(SOURCE.to_owned() + PINNED));
+        let forwarder = Forwarder::start(config.plain()).await;
+        let event = Delivery::order();
+        assert_eq!(
+            Sender::new(&forwarder).send(&event).await.outcome(),
+            "200 started"
+        );
+        let started = Temporal::shared().await.start_of(&event.id).await;
+        let versioning = started.versioning_override.expect("a version");
+        let Some(Override::Pinned(pinned)) = versioning.r#override else {
+            panic!("{versioning:?}");
+        };
+        let version = pinned.version.expect("which");
+        assert_eq!(
+            (&*version.deployment_name, &*version.build_id),
+            ("orders", "1.4")
+        );
+    });
+}
+
+#[test]
 fn what_people_see_is_encrypted_too() {
     run(async {
         let temporal = Temporal::shared().await;
@@ -265,6 +288,10 @@ TwfAt = "{timestamp(body.created_at)}"
 TwfNote = "order {body.name} of {tenant.split('.')[0]}"
 TwfTags = "{body.tags}"
 TwfGone = "{body.gone}"
+"#;
+
+const PINNED: &str = r#"
+versioning_override = { deployment = "orders", build_id = "1.4" }
 "#;
 
 const SUMMARISED: &str = r#"
