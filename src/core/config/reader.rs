@@ -1,12 +1,16 @@
 //! Reads a TOML file key by key, so that every mistake in it is found in one run, each with its
 //! line and key.
 
-use std::collections::BTreeMap;
+mod explain;
+mod places;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+pub use self::explain::explain;
+use self::explain::kind;
+pub use self::places::Places;
 use super::Mistake;
 use super::file::SecretRef;
 
@@ -25,38 +29,6 @@ pub struct Section<'t> {
     entries: Vec<(Spanned<String>, Spanned<DeValue<'t>>)>,
     known: Vec<&'static str>,
     start: usize,
-}
-
-/// Where a table and its keys are, for mistakes that are found after reading.
-#[derive(Debug, Default, Clone)]
-pub struct Places {
-    whole: String,
-    keys: BTreeMap<String, String>,
-    in_file: bool,
-}
-
-impl Places {
-    /// Not in a file: this name, whatever the key.
-    pub fn outside(name: &str) -> Self {
-        Self {
-            whole: name.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether the key is there.
-    pub fn has(&self, key: &str) -> bool {
-        self.keys.contains_key(key)
-    }
-
-    /// How a mistake names the key: by its own line, or the table's if it is not there.
-    pub fn of(&self, key: &str) -> String {
-        match self.keys.get(key) {
-            Some(place) => place.clone(),
-            None if self.in_file => format!("{}.{key}", self.whole),
-            None => self.whole.clone(),
-        }
-    }
 }
 
 impl<'t> Reader<'t> {
@@ -414,49 +386,6 @@ fn secrets<'t>(reader: &mut Reader<'t>, place: &str, value: Spanned<DeValue<'t>>
         Some((reader.place(at, &place), secret?))
     });
     read.collect()
-}
-
-/// What serde says about a value, in an operator's words, and without the value: it may be a
-/// secret in the wrong place.
-pub fn explain(message: &str) -> String {
-    if let Some((found, expected)) = message
-        .strip_prefix("invalid type: ")
-        .and_then(|rest| rest.rsplit_once(", expected "))
-    {
-        let found = found.split(['`', '"']).next().unwrap_or_default().trim();
-        return format!("expected {}, found {}", word(expected), kind(found));
-    }
-    match message
-        .strip_prefix("unknown variant ")
-        .and_then(|rest| rest.split_once(", expected "))
-    {
-        Some((_, expected)) => format!("unknown value, expected {expected}"),
-        None if message == "wanted string or table" => "expected a text in quotes".to_owned(),
-        None => message.to_owned(),
-    }
-}
-
-fn word(expected: &str) -> &str {
-    match expected {
-        "a sequence" => "a list",
-        "a map" => "a table",
-        "a boolean" => "true or false",
-        "a string" | "path string" => "a text in quotes",
-        "i64" => "a number",
-        other if other.starts_with("struct ") => "a table",
-        other => other,
-    }
-}
-
-fn kind(found: &str) -> &str {
-    match found {
-        "string" => "a text",
-        "integer" | "float" | "floating point" => "a number",
-        "boolean" => "true or false",
-        "array" | "sequence" => "a list",
-        "map" => "a table",
-        other => other,
-    }
 }
 
 /// A secret, and how a mistake names its place.
