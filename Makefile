@@ -23,7 +23,7 @@ dev: ## The same, to stay: Temporal, certificate, secret, forwarder, and lines t
 
 .PHONY: test
 test: ## Every test, on a real Temporal server with real workers (ARGS="--test edge" for some)
-	@scripts/need.sh cargo cc python node
+	@scripts/need.sh cargo cc python node go java
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN && exec cargo test --locked $(ARGS)
 
 .PHONY: check
@@ -59,4 +59,4 @@ temporal: ## The Temporal CLI: found, or built with Go
 .PHONY: clean
 clean: ## Remove what was built
 	cargo clean
-	rm -rf .venv .venv-sdk tests/sdk/node_modules
+	rm -rf .venv .venv-sdk tests/sdk/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target

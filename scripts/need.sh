@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that the named tools are here: need.sh cargo cc go openssl python node. Names every missing one and how to get it.
+# Checks that the named tools are here: need.sh cargo cc go java openssl python node. Names every missing one and how to get it.
 set -euo pipefail
 
 missing=0
@@ -16,7 +16,14 @@ for tool in "$@"; do
     case $tool in
         cargo) need 'Rust (cargo): see https://rustup.rs' command -v cargo ;;
         cc) need 'a C compiler (cc): Debian and Ubuntu: apt install build-essential; macOS: xcode-select --install' command -v cc ;;
-        go) need 'Go, to build the Temporal CLI once: see https://go.dev/doc/install. Or put a Temporal CLI on PATH, or name it in TEMPORAL_BIN' command -v go ;;
+        go)
+            need 'Go 1.21 or later, to build a worker and, once, the Temporal CLI: see https://go.dev/doc/install. A CLI may also be on PATH, or named in TEMPORAL_BIN' \
+                sh -c 'go version | grep -Eq "go1\.(2[1-9]|[3-9][0-9])"'
+            ;;
+        java)
+            need 'Java 17 or later (a JDK) with Maven 3.8 or later, for the worker that the tests build: Debian and Ubuntu: apt install default-jdk maven' \
+                sh -c 'mvn --version && javac -version 2>&1 | grep -Eq "^javac (1[7-9]|[2-9][0-9])"'
+            ;;
         openssl) need 'OpenSSL (openssl): Debian and Ubuntu: apt install openssl; macOS has one' command -v openssl ;;
         node)
             need 'Node.js 20 or later with npm, for the SDKs that the tests talk to: see https://nodejs.org/en/download' \

@@ -37,4 +37,5 @@ mod e2e {
     mod tenants;
     mod text_log;
     mod worker;
+    mod workers;
 }

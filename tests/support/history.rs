@@ -157,22 +157,22 @@ impl Temporal {
         .await
     }
 
+    /// A worker has failed on the workflow, which waits for another.
+    pub(crate) async fn waits_after_a_failure(&self, workflow_id: &str) -> bool {
+        let (_, status) = self.describe(workflow_id).await.expect("it was started");
+        assert_eq!(status, WorkflowExecutionStatus::Running, "{workflow_id}");
+        let failed =
+            |event: &Attributes| matches!(event, Attributes::WorkflowTaskFailedEventAttributes(_));
+        self.history(workflow_id).await.iter().any(failed)
+    }
+
     async fn result_if_completed(&self, workflow_id: &str) -> Option<Payload> {
         match self.describe(workflow_id).await?.1 {
             WorkflowExecutionStatus::Running => return None,
             WorkflowExecutionStatus::Completed => {}
             other => panic!("{workflow_id} ended as {other:?}"),
         }
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: NAMESPACE.to_owned(),
-            execution: execution(workflow_id),
-            ..Default::default()
-        };
-        let mut service = self.connection().workflow_service();
-        let answer = service.get_workflow_execution_history(request.into_request());
-        let history = answer.await.expect("a completed workflow has a history");
-        let last = history.into_inner().history?.events.pop()?;
-        match last.attributes? {
+        match self.history(workflow_id).await.pop()? {
             Attributes::WorkflowExecutionCompletedEventAttributes(completed) => {
                 completed.result?.payloads.pop()
             }

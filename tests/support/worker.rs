@@ -1,5 +1,6 @@
-//! The real Python worker of `examples/`, in a virtual environment of its own.
+//! The real workers of `examples/`, installed or built once.
 
+use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,41 +9,58 @@ use std::sync::OnceLock;
 use super::process::Process;
 use super::{install, run_folder};
 
+/// What an example worker is written in; the name is its folder's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    Python,
+    Go,
+    TypeScript,
+    Java,
+}
+
 /// A running worker. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct PythonWorker {
+pub(crate) struct Worker {
     process: Process,
 }
 
-impl PythonWorker {
+/// The one that most tests use.
+pub(crate) type PythonWorker = Worker;
+
+impl Worker {
+    /// The Python one, with a hex key and its id.
     pub(crate) fn start(address: &str, task_queue: &str, aes: Option<(&str, &str)>) -> Self {
-        Self::script(&folder().join("worker.py"), address, task_queue, aes)
+        let env = aes.map(|(key, id)| [("AES_KEY", key), ("AES_KEY_ID", id)]);
+        Language::Python.start(address, task_queue, env.as_ref().map_or(&[], |env| env))
     }
 
     /// The worker of `tests/workers/entity.py`.
     pub(crate) fn entity(address: &str, task_queue: &str) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/entity.py");
-        Self::script(&script, address, task_queue, None)
+        let mut command = Command::new(python());
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/entity.py"));
+        Self::spawn(&mut command, address, task_queue, &[])
     }
 
-    fn script(script: &Path, address: &str, task_queue: &str, aes: Option<(&str, &str)>) -> Self {
+    /// Starts it with nothing but this in its environment.
+    fn spawn(command: &mut Command, address: &str, task_queue: &str, env: &[(&str, &str)]) -> Self {
         let log = run_folder().join(format!("worker-{}.log", task_queue.replace('/', "-")));
-        let log = File::create(log).expect("the folder of the run is writable");
-        let mut command = Command::new(python());
+        let log = File::options().create(true).append(true).open(log);
+        let log = log.expect("the folder of the run is writable");
         command
-            .arg(script)
             .arg(task_queue)
             .env_clear()
+            .envs(["PATH", "JAVA_HOME"].map(|name| (name, env::var_os(name).unwrap_or_default())))
+            // No temporal.toml of whoever runs the tests.
+            .env("HOME", run_folder())
+            .env("XDG_CONFIG_HOME", run_folder())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("TEMPORAL_ADDRESS", address)
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file handle can be copied"))
             .stderr(log);
-        if let Some((key, id)) = aes {
-            command.env("AES_KEY", key).env("AES_KEY_ID", id);
-        }
         Self {
-            process: Process::spawn("the Python worker", &mut command),
+            process: Process::spawn("the worker", command),
         }
     }
 
@@ -52,12 +70,59 @@ impl PythonWorker {
     }
 }
 
+impl Language {
+    /// Starts the example worker, with these variables.
+    pub(crate) fn start(self, address: &str, task_queue: &str, env: &[(&str, &str)]) -> Worker {
+        Worker::spawn(&mut self.command(), address, task_queue, env)
+    }
+
+    /// Installs it at the first call; from then on it is quick.
+    pub(crate) fn command(self) -> Command {
+        let folder = examples(self);
+        match self {
+            Self::Python => {
+                let mut command = Command::new(python());
+                command.arg(folder.join("worker.py"));
+                command
+            }
+            Self::Go => {
+                static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+                Command::new(PROGRAM.get_or_init(|| install::go(&folder)))
+            }
+            Self::TypeScript => {
+                static BUILT: OnceLock<()> = OnceLock::new();
+                BUILT.get_or_init(|| install::typescript(&folder));
+                let mut command = Command::new("node");
+                command.arg(folder.join("lib/worker.js"));
+                command
+            }
+            Self::Java => {
+                static BUILT: OnceLock<()> = OnceLock::new();
+                let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
+                BUILT.get_or_init(|| install::maven(&folder, &proto));
+                let mut command = Command::new("java");
+                command.args(["-XX:TieredStopAtLevel=1", "-jar"]);
+                command.arg(folder.join("target/worker.jar"));
+                command
+            }
+        }
+    }
+}
+
 /// A Python that has Temporal's SDK and what the worker's codec needs.
 pub(crate) fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| install::python(".venv", &folder().join("requirements.txt")))
+    PYTHON.get_or_init(|| {
+        install::python(
+            ".venv",
+            &examples(Language::Python).join("requirements.txt"),
+        )
+    })
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/workers/python")
+fn examples(language: Language) -> PathBuf {
+    let folder = format!("{language:?}").to_lowercase();
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples/workers")
+        .join(folder)
 }
