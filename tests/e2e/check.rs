@@ -76,6 +76,32 @@ fn a_task_queue_that_nobody_polls_is_a_warning_until_a_worker_comes() {
 }
 
 #[test]
+fn a_search_attribute_that_is_not_registered_is_wrong_until_it_is() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let file = folder.path().join("forwarder.toml");
+        let text = "[[source]]\npath = '/hooks'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n\
+            [[source.route]]\nwhen = 'true'\nsearch_attributes = { TwfChecked = '{topic}' }\n";
+        fs::write(&file, text).expect("the folder is writable");
+        let address = temporal.address();
+        let args = [
+            "--endpoint",
+            &address,
+            "--config",
+            file.to_str().expect("text"),
+        ];
+        let advice =
+            "temporal operator search-attribute create --namespace default --name TwfChecked";
+        assert_wrong(&args, "attributes", advice);
+        temporal.register_attribute("TwfChecked", "Keyword").await;
+        let table = check(&args, &[KEY]).fine();
+        let row = ("ok".to_owned(), "TwfChecked registered".to_owned());
+        assert_eq!(rows(&table, "attributes"), [row]);
+    });
+}
+
+#[test]
 fn a_temporal_that_does_not_answer_is_wrong_within_moments() {
     run(async {
         let mut proxy = ChaosProxy::refusing(Temporal::shared().await.address());
