@@ -24,7 +24,8 @@ dev: ## The same, to stay: Temporal, certificate, secret, forwarder, and lines t
 .PHONY: test
 test: ## Every test, on a real Temporal server with real workers (ARGS="--test edge" for some)
 	@scripts/need.sh cargo cc python node go java
-	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN && exec cargo test --locked $(ARGS)
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && \
+	export TEMPORAL_BIN VERSITYGW_BIN && exec cargo test --locked $(ARGS)
 
 .PHONY: check
 check: ## Format, lints, documentation, scripts, licences and dependencies
@@ -59,4 +60,4 @@ temporal: ## The Temporal CLI: found, or built with Go
 .PHONY: clean
 clean: ## Remove what was built
 	cargo clean
-	rm -rf .venv .venv-sdk tests/sdk/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target
+	rm -rf .venv .venv-large .venv-sdk tests/sdk/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target

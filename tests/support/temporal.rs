@@ -114,22 +114,28 @@ async fn connect(process: &mut Process, port: u16) -> Option<Connection> {
     None
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("it is bound").port()
 }
 
-/// `$TEMPORAL_BIN`, else `PATH`, else Go's folder. Without it nothing is tested, so it is an error.
 pub(crate) fn binary() -> PathBuf {
-    if let Some(path) = env::var_os("TEMPORAL_BIN") {
-        return path.into();
+    go_program("TEMPORAL_BIN", "temporal")
+        .expect("the Temporal CLI: `make temporal`, or set TEMPORAL_BIN")
+}
+
+/// What the variable names, else `PATH`, else Go's folder. Without it nothing is tested, so its
+/// absence is an error.
+pub(crate) fn go_program(variable: &str, name: &str) -> Option<PathBuf> {
+    if let Some(path) = env::var_os(variable) {
+        return Some(path.into());
     }
     let path = env::var_os("PATH").unwrap_or_default();
     let go = Command::new("go").args(["env", "GOPATH"]).output();
     let go = go.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     env::split_paths(&path)
         .chain(go.map(|go| Path::new(&go).join("bin")))
-        .map(|folder| folder.join("temporal"))
+        .map(|folder| folder.join(name))
         .find(|file| file.is_file())
-        .expect("the Temporal CLI: `make temporal`, or set TEMPORAL_BIN")
 }
