@@ -10,6 +10,7 @@ pub mod event;
 pub mod expression;
 pub mod handshake;
 pub mod holes;
+pub mod large;
 pub mod multipart;
 pub mod outcome;
 pub mod payload;

@@ -3,6 +3,7 @@
 
 pub mod codec_server;
 pub mod file;
+pub mod large;
 pub mod listen;
 pub mod reader;
 pub mod route;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use self::file::source::VerifyWord;
 use self::file::{File, SecretRef};
+use self::large::Large;
 use self::secret::Secret;
 use self::source::Source;
 use super::codec::Codec;
@@ -31,6 +33,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Encrypts payloads; without keys they are stored as they are.
     pub codec: Codec,
+    /// Where large payloads are stored; `None`: they are refused.
+    pub large: Option<Large>,
     /// At least one, each with a path of its own.
     pub sources: Vec<Source>,
     /// What works, but should be otherwise.
@@ -97,6 +101,8 @@ impl Config {
                 .or(file.server.drain_timeout)
                 .unwrap_or(DRAIN_TIMEOUT),
             codec: codec(file, outside, &mut mistakes),
+            large: (file.large.as_ref())
+                .and_then(|written| Large::new(written, outside, &mut mistakes)),
             sources: source::sources(args, file, outside, &mut mistakes, &mut warnings),
             warnings,
         };
@@ -287,7 +293,12 @@ fn warnings(file: &File) -> Vec<Mistake> {
         .then(|| Mistake::new("--config (TWF_CONFIG)", text))
         .into_iter()
         .collect();
+    warnings.extend(file.large.as_ref().and_then(large::Written::warning));
     for source in &file.sources {
+        if file.large.is_none() && source.body_limit.is_some_and(|limit| limit > MAX_PAYLOAD) {
+            let text = "over 2 MiB, but Temporal takes no more, encoded: without [large_payloads] larger events are answered 413";
+            warnings.push(Mistake::new(source.places.of("body_limit"), text));
+        }
         if source.verify == Some(VerifyWord::AddressHandshake) {
             let text = "weak: whoever sends from an authorised address is believed";
             warnings.push(Mistake::new(source.places.of("verify"), text));
@@ -320,6 +331,8 @@ pub const CERT: &str = "fullchain.pem";
 pub const KEY: &str = "privkey.pem";
 /// The default of `AES_KEY_ID`.
 pub const AES_KEY_ID: &str = "default";
+/// Temporal takes a start's payloads up to 2 MiB, encoded.
+pub const MAX_PAYLOAD: usize = 2 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 const NO_CERTIFICATE: &str = "
   for a first try, `temporal-webhook-forwarder dev` makes a self-signed certificate;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Mistake;
+use super::large::Written as Large;
 use super::listen::parse_listen;
 use super::reader::{Reader, Section};
 use super::secret::Secret;
@@ -31,6 +32,8 @@ pub struct File {
     pub temporal: Temporal,
     /// `[encryption] keys`; `None` if there is no such section.
     pub encryption: Option<Vec<EncryptionKey>>,
+    /// `[large_payloads]`
+    pub large: Option<Large>,
     /// `[[source]]`
     pub sources: Vec<Source>,
     /// Whether it is no TOML: then nothing more can be said.
@@ -113,6 +116,8 @@ impl File {
             file.encryption = Some(keys.collect());
             encryption.finish(r);
         }
+        let large = root.table(r, "large_payloads");
+        file.large = large.map(|section| Large::read(r, section));
         let sources = root.tables(r, "source");
         file.sources = sources
             .into_iter()

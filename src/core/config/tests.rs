@@ -254,7 +254,7 @@ listen = 5
         [
             "f.toml:2 server.port: unknown key, expected one of: listen, drain_timeout, tls",
             "f.toml:3 server.listen: expected a text in quotes, found a number",
-            "f.toml:4 serber: unknown key, expected one of: server, admin, temporal, encryption, source",
+            "f.toml:4 serber: unknown key, expected one of: server, admin, temporal, encryption, large_payloads, source",
         ]
     );
 }

@@ -1,0 +1,230 @@
+//! Payloads over a threshold, in the form of Temporal's external storage: where such a payload
+//! lies, and the small payload that stands in its place. As `S3StorageDriver` of Temporal's Python
+//! SDK 1.35 writes and reads it.
+
+use std::fmt::Write;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use bytes::Bytes;
+use prost::{Message, encode_length_delimiter};
+use serde_json::json;
+use temporalio_common::protos::temporal::api::common::v1::Payload;
+use temporalio_common::protos::temporal::api::common::v1::payload::ExternalPayloadDetails;
+
+/// Whose payload it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Temporal's namespace.
+    pub namespace: &'a str,
+    /// The workflow's type.
+    pub workflow_type: &'a str,
+    /// The workflow's id.
+    pub workflow_id: &'a str,
+}
+
+/// A payload as it is stored.
+#[derive(Debug)]
+pub struct Object {
+    /// Its name in the bucket: at most 1,024 bytes of ASCII.
+    pub key: String,
+    /// Its content: one after the other they are the serialized payload.
+    pub content: [Bytes; 2],
+    /// SHA-256 of the content, hex.
+    digest: String,
+}
+
+impl Object {
+    /// The payload, named after its own content and the place it belongs to.
+    pub fn new(payload: Payload, place: &Place<'_>) -> Self {
+        let content = serialize(payload);
+        let mut context = Context::new(&SHA256);
+        content.iter().for_each(|part| context.update(part));
+        let digest = hex::encode(context.finish());
+        Self {
+            key: key(place, &digest),
+            content,
+            digest,
+        }
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> usize {
+        self.content.iter().map(Bytes::len).sum()
+    }
+
+    /// The payload that says where the object is: what the workflow gets in its place.
+    pub fn reference(&self, driver_name: &str, bucket: &str) -> Payload {
+        let reference = json!({
+            "claimData": {
+                "bucket": bucket,
+                "hash_algorithm": "sha256",
+                "hash_value": self.digest,
+                "key": self.key,
+            },
+            "driverName": driver_name,
+        });
+        Payload {
+            metadata: [
+                ("encoding".to_owned(), b"json/protobuf".to_vec()),
+                ("messageType".to_owned(), REFERENCE.to_vec()),
+            ]
+            .into(),
+            data: reference.to_string().into_bytes(),
+            external_payloads: vec![ExternalPayloadDetails {
+                size_bytes: i64::try_from(self.size()).unwrap_or(i64::MAX),
+            }],
+        }
+    }
+}
+
+/// The payload's protobuf form, its data not copied.
+fn serialize(mut payload: Payload) -> [Bytes; 2] {
+    let data = std::mem::take(&mut payload.data);
+    debug_assert!(
+        payload.external_payloads.is_empty(),
+        "a payload is stored once"
+    );
+    let mut head = payload.encode_to_vec();
+    if !data.is_empty() {
+        head.push(DATA);
+        encode_length_delimiter(data.len(), &mut head).expect("a vector grows");
+    }
+    [head.into(), data.into()]
+}
+
+fn key(place: &Place<'_>, digest: &str) -> String {
+    let Place {
+        namespace,
+        workflow_type,
+        workflow_id,
+    } = place;
+    let namespace = segment(namespace);
+    let short = format!("v0/ns/{namespace}/d/sha256/{digest}");
+    // In a URL they would name another folder, and clients disagree on which.
+    if [*workflow_type, *workflow_id]
+        .iter()
+        .any(|name| matches!(*name, "." | ".."))
+    {
+        return short;
+    }
+    let (workflow_type, workflow_id) = (segment(workflow_type), segment(workflow_id));
+    let key =
+        format!("v0/ns/{namespace}/wt/{workflow_type}/wi/{workflow_id}/ri/null/d/sha256/{digest}");
+    if key.len() > MAX_KEY { short } else { key }
+}
+
+/// Percent-encoded, upper-case hex; `null` for nothing.
+fn segment(name: &str) -> String {
+    if name.is_empty() {
+        return "null".to_owned();
+    }
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"!-_.*'()".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("a string takes all");
+        }
+    }
+    out
+}
+
+/// S3's limit.
+const MAX_KEY: usize = 1024;
+/// The tag of `bytes data = 2` in the message `Payload`.
+const DATA: u8 = 2 << 3 | 2;
+const REFERENCE: &[u8] = b"temporal.api.sdk.v1.ExternalStorageReference";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::payload;
+
+    /// The keys that the driver of `temporalio[aioboto3]` 1.35.0 gave the payload
+    /// `{encoding: json/plain}` `{"a":1}`.
+    #[test]
+    fn keys_are_those_of_the_python_driver() {
+        let long = "x".repeat(927);
+        for (namespace, workflow_type, workflow_id, expected) in [
+            (
+                "default",
+                "GithubWebhook",
+                "github:72d3162e-cc78-11e3-81ab-4c9367dc0958",
+                "v0/ns/default/wt/GithubWebhook/wi/github%3A72d3162e-cc78-11e3-81ab-4c9367dc0958/ri/null",
+            ),
+            (
+                "default",
+                "Shopify Webhook/ü",
+                "a b/c%d?e#f~g+h&i=j$k,l@m;n[o]{p}|\\^`\"<>é日🦀!-_.*'()",
+                "v0/ns/default/wt/Shopify%20Webhook%2F%C3%BC/wi/a%20b%2Fc%25d%3Fe%23f%7Eg%2Bh%26i%3Dj%24k%2Cl%40m%3Bn%5Bo%5D%7Bp%7D%7C%5C%5E%60%22%3C%3E%C3%A9%E6%97%A5%F0%9F%A6%80!-_.*'()/ri/null",
+            ),
+            ("", "", "", "v0/ns/null/wt/null/wi/null/ri/null"),
+            ("n", "t", &long, "v0/ns/n"),
+            ("n", "t", &"é".repeat(200), "v0/ns/n"),
+        ] {
+            let place = Place {
+                namespace,
+                workflow_type,
+                workflow_id,
+            };
+            let object = Object::new(small(), &place);
+            assert_eq!(object.key, format!("{expected}/d/sha256/{SHA}"));
+        }
+        let place = |workflow_id| Place {
+            namespace: "n",
+            workflow_type: "t",
+            workflow_id,
+        };
+        assert_eq!(Object::new(small(), &place(&long[1..])).key.len(), 1024);
+        for dots in [".", ".."] {
+            let key = Object::new(small(), &place(dots)).key;
+            assert_eq!(key, format!("v0/ns/n/d/sha256/{SHA}"));
+        }
+    }
+
+    #[test]
+    fn the_reference_is_that_of_the_python_driver() {
+        let object = Object::new(small(), &PLACE);
+        let reference = object.reference("aws.s3driver", "events");
+        assert_eq!(reference.metadata["encoding"], b"json/protobuf");
+        assert_eq!(
+            reference.metadata["messageType"],
+            b"temporal.api.sdk.v1.ExternalStorageReference"
+        );
+        assert_eq!(reference.metadata.len(), 2);
+        assert_eq!(
+            String::from_utf8_lossy(&reference.data),
+            format!(
+                r#"{{"claimData":{{"bucket":"events","hash_algorithm":"sha256","hash_value":"{SHA}","key":"{}"}},"driverName":"aws.s3driver"}}"#,
+                object.key
+            )
+        );
+        assert_eq!(reference.external_payloads[0].size_bytes, 33);
+    }
+
+    #[test]
+    fn the_parts_are_the_serialized_payload() {
+        let long = payload::text(&"x".repeat(100_000));
+        for payload in [small(), long, Payload::default()] {
+            let whole = payload.encode_to_vec();
+            let object = Object::new(payload, &PLACE);
+            assert_eq!(object.content.concat(), whole);
+            assert_eq!(object.size(), whole.len());
+        }
+    }
+
+    fn small() -> Payload {
+        Payload {
+            metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+            data: br#"{"a":1}"#.to_vec(),
+            ..Payload::default()
+        }
+    }
+
+    const PLACE: Place<'_> = Place {
+        namespace: "default",
+        workflow_type: "t",
+        workflow_id: "w",
+    };
+    const SHA: &str = "7800336994855fc9ace2b4e35add2293d3fff0404de9e7a967778d12cb0290c0";
+}
