@@ -7,20 +7,23 @@ use prost::Message;
 use temporalio_common::protos::temporal::api::common::v1::{
     Memo, Payload, Payloads, SearchAttributes,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::block_in_place;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::core::codec::{Codec, Compression};
+use crate::core::config::MAX_PAYLOAD;
 use crate::core::config::source::Source;
 use crate::core::dead_letter;
 use crate::core::event::Event;
 use crate::core::expression::scope::Scope;
+use crate::core::large::Claim;
 use crate::core::outcome::{Execution, Outcome, Reject};
 use crate::core::payload;
 use crate::core::respond;
 use crate::core::route::{self, Call, Plan, Route};
+use crate::large::{Store, Stored};
 use crate::temporal::{self, Done, Temporal};
 
 /// What a dispatch needs besides the event.
@@ -29,10 +32,14 @@ pub struct Dispatch<'a, T> {
     pub temporal: &'a T,
     /// Encrypts payloads.
     pub codec: &'a Codec,
+    /// Where large payloads are stored.
+    pub large: Option<&'a Store>,
     /// Bytes of all bodies and payloads.
     pub memory: &'a Semaphore,
     /// Calls at a time.
     pub calls: &'a Semaphore,
+    /// Large bodies that are being encoded: one.
+    pub encoding: &'a Semaphore,
     /// When the answer has to be there.
     pub deadline: Instant,
 }
@@ -47,14 +54,21 @@ impl<T: Temporal> Dispatch<'_, T> {
         source: &Source,
         event: &Event,
     ) -> (Result<Outcome, Reject>, Option<String>) {
+        let turn = match self.turn(event.body.len()).await {
+            Ok(turn) => turn,
+            Err(reject) => return (Err(reject), None),
+        };
         let (route, planned) = planned(source, event);
         let result = match planned {
             Ok(Plan::Drop) => Ok(Outcome::Dropped),
             Ok(Plan::Call(call)) => {
                 let payload = payload::encode(call.format, event);
-                self.perform(*call, payload, event).await
+                self.perform_in(turn, *call, payload, event).await
             }
-            Err(reason) => Err(Reject::Unstartable(reason)),
+            Err(reason) => {
+                drop(turn);
+                Err(Reject::Unstartable(reason))
+            }
         };
         match (result, &route.settings.dead_letter) {
             (Err(Reject::Unstartable(reason)), Some(queue)) => {
@@ -96,19 +110,72 @@ impl<T: Temporal> Dispatch<'_, T> {
         payload: Payload,
         event: &Event,
     ) -> Result<Outcome, Reject> {
+        let turn = self.turn(payload.data.len()).await?;
+        self.perform_in(turn, call, payload, event).await
+    }
+
+    async fn perform_in(
+        &self,
+        turn: Option<SemaphorePermit<'_>>,
+        call: Call,
+        payload: Payload,
+        event: &Event,
+    ) -> Result<Outcome, Reject> {
         let call = self.encoded(call, payload, event)?;
-        let size = u32::try_from(call.input.encoded_len()).unwrap_or(u32::MAX);
-        let full = |_| Reject::Unavailable("too many bodies in memory".to_owned());
-        let _encoded = self.memory.try_acquire_many(size).map_err(full)?;
+        let _encoded = self.remember(call.input.encoded_len())?;
+        drop(turn);
         let full = |_| Reject::Unavailable("too many starts in flight".to_owned());
         let _place = self.calls.try_acquire().map_err(full)?;
+        let call = match self.large {
+            Some(store) => match store.prepare(call, self.temporal, self.deadline).await? {
+                Stored::Call(call) => *call,
+                Stored::Duplicate(execution) => return Ok(Outcome::Duplicate(execution)),
+            },
+            None => call,
+        };
         match self.temporal.call(call, self.deadline).await? {
             Done::Outcome(outcome) => Ok(outcome),
-            Done::Result(execution, result) => self.reply(execution, result),
+            Done::Result(execution, result) => self.reply(execution, result).await,
         }
     }
 
-    fn reply(&self, execution: Execution, result: Option<Payload>) -> Result<Outcome, Reject> {
+    /// A large body is copied several times while it is encoded, which the memory budget does not
+    /// count: so one at a time.
+    async fn turn(&self, size: usize) -> Result<Option<SemaphorePermit<'_>>, Reject> {
+        if size <= MAX_PAYLOAD {
+            return Ok(None);
+        }
+        let late = || Reject::Unavailable("too many large bodies".to_owned());
+        let turn = timeout_at(self.deadline, self.encoding.acquire()).await;
+        turn.map_err(|_| late())?.map(Some).map_err(|_| late())
+    }
+
+    /// So many bytes of the memory budget.
+    fn remember(&self, size: usize) -> Result<SemaphorePermit<'_>, Reject> {
+        let full = |_| Reject::Unavailable("too many bodies in memory".to_owned());
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        self.memory.try_acquire_many(size).map_err(full)
+    }
+
+    async fn reply(
+        &self,
+        execution: Execution,
+        mut result: Option<Payload>,
+    ) -> Result<Outcome, Reject> {
+        let claim = result.as_ref().map(Claim::of).transpose();
+        let claim = claim.map_err(Reject::Refused)?.flatten();
+        let _stored = match (claim, self.large) {
+            (Some(claim), Some(store)) => {
+                let share = self.remember(claim.size)?;
+                result = Some(store.get(&claim, self.deadline).await?);
+                Some(share)
+            }
+            (Some(_), None) => {
+                let reason = "the workflow's result is in external storage, and there is no [large_payloads]";
+                return Err(Reject::Refused(reason.to_owned()));
+            }
+            (None, _) => None,
+        };
         let result = result.map(|result| self.codec.decode(result)).transpose();
         let result = result.map_err(|error| Reject::Refused(error.to_string()))?;
         respond::reply(result.as_ref())
@@ -135,9 +202,9 @@ impl<T: Temporal> Dispatch<'_, T> {
         let attributes = attributes.map(|(name, value)| (name, payload::value(&value)));
         let indexed_fields: HashMap<_, _> = attributes.collect();
         let text = |text: Option<String>| text.map(|text| sealed(payload::text(&text)));
-        if input.encoded_len() > MAX_PAYLOAD {
+        if self.large.is_none() && input.encoded_len() > MAX_PAYLOAD {
             return Err(Reject::TooLarge(
-                "encoded, the event is over Temporal's limit of 2 MiB",
+                "encoded, the event is over Temporal's limit of 2 MiB: [large_payloads] stores such events in S3",
             ));
         }
         Ok(temporal::Call {
@@ -202,7 +269,5 @@ pub fn nonce() -> [u8; 12] {
     nonce
 }
 
-/// Temporal takes a start's payloads up to 2 MiB, encoded.
-const MAX_PAYLOAD: usize = 2 * 1024 * 1024;
 /// Bytes whose reading or compression takes longer than a request should hold up others.
 const LONG: usize = 64 * 1024;

@@ -21,6 +21,7 @@ use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::provider::Provider;
 use crate::dispatch::Dispatch;
 use crate::fetch::Keys;
+use crate::large::Store;
 use crate::pages::{Pages, about};
 use crate::server::intake;
 use crate::telemetry::{DEAD_LETTERS, Gauge, IN_FLIGHT, REQUEST_DURATION, REQUESTS};
@@ -36,6 +37,7 @@ pub struct Forwarder<T> {
     keys: Keys,
     calls: Semaphore,
     memory: Semaphore,
+    encoding: Semaphore,
 }
 
 /// What a reload replaces: whole, between two requests.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Encrypts payloads; without keys they are stored as they are.
     pub codec: Codec,
+    /// Where large payloads are stored; `None`: they are refused.
+    pub large: Option<Store>,
 }
 
 /// What a request's log line and metrics say, filled in as it becomes known: after verification,
@@ -68,6 +72,7 @@ impl<T: Temporal> Forwarder<T> {
             keys: Keys::default(),
             calls: Semaphore::new(MAX_CALLS),
             memory: Semaphore::new(MAX_MEMORY),
+            encoding: Semaphore::new(1),
         }
     }
 
@@ -161,8 +166,10 @@ impl<T: Temporal> Forwarder<T> {
         let dispatch = Dispatch {
             temporal: &*self.temporal,
             codec: &settings.codec,
+            large: settings.large.as_ref(),
             memory: &self.memory,
             calls: &self.calls,
+            encoding: &self.encoding,
             deadline,
         };
         let (result, parked) = dispatch.event(source, &event).await;

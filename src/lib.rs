@@ -6,6 +6,7 @@
 //! - [`forward`]: the story of one webhook, top to bottom
 //! - [`dispatch`]: from an event to Temporal's answer
 //! - [`server`]: sockets, TLS, limits, drain
+//! - [`large`]: large payloads, stored in S3
 //! - [`temporal`]: the connection to Temporal, its answers
 //! - [`admin`]: health and metrics
 //! - [`codec_server`]: Temporal's remote codec protocol
@@ -23,6 +24,7 @@ pub mod core;
 pub mod dispatch;
 pub mod fetch;
 pub mod forward;
+pub mod large;
 pub mod pages;
 pub mod reload;
 pub mod server;

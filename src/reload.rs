@@ -21,6 +21,7 @@ use crate::core::config::listen::Listen;
 use crate::core::config::secret::Secret;
 use crate::core::config::{Config, Identity, Mistake, Outside};
 use crate::forward::{Forwarder, Settings};
+use crate::large::Store;
 use crate::server::tls::{self, Certificate};
 use crate::telemetry::{CERTIFICATE_EXPIRY, LAST_RELOAD};
 use crate::temporal::Temporal;
@@ -72,6 +73,7 @@ struct Good {
     config: Config,
     acceptor: Option<TlsAcceptor>,
     temporal: Connection,
+    large: Option<Store>,
     fixed: Fixed,
 }
 
@@ -162,7 +164,11 @@ impl<T: Temporal> Reload<T> {
         announce_sources(&good.config);
         let Config { sources, codec, .. } = good.config;
         let count = sources.len();
-        self.forwarder.replace(Settings { sources, codec });
+        self.forwarder.replace(Settings {
+            sources,
+            codec,
+            large: good.large,
+        });
         tracing::info!(sources = count, "configuration reloaded");
     }
 }
@@ -185,6 +191,8 @@ fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
     })?;
     let acceptor = config.tls.as_ref().map(tls::acceptor).transpose();
     let acceptor = acceptor.map_err(|problem| vec![Mistake::new("TLS", problem)])?;
+    let large = config.large.as_ref().map(Store::new).transpose();
+    let large = large.map_err(|mistake| vec![mistake])?;
     let fixed = Fixed {
         public: Some(public),
         admin,
@@ -195,6 +203,7 @@ fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
         config,
         acceptor,
         temporal,
+        large,
         fixed,
     })
 }

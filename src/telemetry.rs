@@ -20,6 +20,8 @@ pub const DEAD_LETTERS: &str = "webhook_forwarder_dead_letters_total";
 pub const REQUEST_DURATION: &str = "webhook_forwarder_request_duration_seconds";
 /// `temporal_request_duration_seconds{operation,code}`
 pub const TEMPORAL_DURATION: &str = "webhook_forwarder_temporal_request_duration_seconds";
+/// `large_payload_request_duration_seconds{operation,code}`
+pub const LARGE_DURATION: &str = "webhook_forwarder_large_payload_request_duration_seconds";
 /// `in_flight`
 pub const IN_FLIGHT: &str = "webhook_forwarder_in_flight";
 /// `connections`
@@ -82,6 +84,11 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
         TEMPORAL_DURATION,
         metrics::Unit::Seconds,
         "Calls to Temporal, retries inside a delivery included"
+    );
+    metrics::describe_histogram!(
+        LARGE_DURATION,
+        metrics::Unit::Seconds,
+        "Calls to the store of large payloads, each try by itself"
     );
     metrics::describe_gauge!(IN_FLIGHT, "Requests being handled");
     metrics::describe_gauge!(CONNECTIONS, "Open connections on the public listener");

@@ -27,6 +27,17 @@ pub trait Temporal: Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<Done, Reject>> + Send;
 
+    /// The workflow of this id that was started before and is not forgotten, if there is one; has
+    /// answered by `deadline`.
+    fn started(
+        &self,
+        workflow_id: &str,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Option<Execution>, Reject>> + Send;
+
+    /// Where workflows are started.
+    fn namespace(&self) -> &str;
+
     /// Whether Temporal would take a call now; the text says why not.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }

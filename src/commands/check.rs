@@ -19,9 +19,11 @@ use super::{Failure, block_on, say};
 use crate::cli::CheckArgs;
 use crate::core::action::Action;
 use crate::core::config::Config;
+use crate::core::config::large::Large;
 use crate::core::config::source::{Source, Verification};
 use crate::core::payload;
 use crate::dispatch::nonce;
+use crate::large::Store;
 use crate::server::tls;
 use crate::temporal::connect::Settings;
 use crate::temporal::{link, status};
@@ -61,6 +63,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     }
     if !args.offline {
         block_on(async {
+            if let Some(large) = &config.large {
+                table.row("large payloads", bucket(large).await);
+            }
             ask_temporal(&config, &temporal, &mut table).await;
             Ok(())
         })?;
@@ -235,6 +240,22 @@ async fn pollers(
             answer.get_ref().pollers.len()
         )),
         Err(error) => Err(Trouble::Warning(status::text(&error))),
+    }
+}
+
+/// Nothing is stored to find out: an object that is not there is asked for.
+async fn bucket(large: &Large) -> Finding {
+    let name = &large.bucket;
+    let wrong = |problem: String| Trouble::Wrong(format!("bucket {name}: {problem}"));
+    let store = Store::new(large).map_err(|mistake| wrong(mistake.problem))?;
+    match store.probe().await.map_err(wrong)? {
+        true => Ok(format!(
+            "bucket {name} answers; from {} bytes on",
+            large.threshold
+        )),
+        false => Err(Trouble::Warning(format!(
+            "bucket {name} answers, but these credentials may not read there (s3:GetObject, s3:ListBucket): whether they may store shows with the first large event"
+        ))),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::core::config::listen::Listen;
 use crate::core::config::source::{Source, Verification};
 use crate::core::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
+use crate::large::Store;
 use crate::reload::{Fixed, Origin, Recorder, Reload, SharedOutside};
 use crate::server;
 use crate::server::tls::{self, Certificate};
@@ -27,6 +28,7 @@ use crate::{admin, telemetry};
 /// Everything that can be wrong before the first request was checked.
 pub struct Ready {
     config: Config,
+    large: Option<Store>,
     temporal: Settings,
     certificate: Option<Arc<Certificate>>,
     public: TcpListener,
@@ -115,6 +117,7 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
     let (config, public, admin, temporal) =
         load::all(loaded.config, public, admin, loaded.temporal)?;
     let tls = config.tls.as_ref().map(tls::acceptor).transpose();
+    let large = config.large.as_ref().map(Store::new).transpose();
     let fixed = Fixed {
         public: said.0,
         admin: said.1.flatten(),
@@ -126,6 +129,7 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
         certificate: tls
             .map_err(|problem| Failure::Configuration(vec![Mistake::new("TLS", problem)]))?
             .map(|acceptor| Arc::new(Certificate::new(acceptor))),
+        large: large.map_err(|mistake| Failure::Configuration(vec![mistake]))?,
         config,
         temporal,
         public,
@@ -161,6 +165,7 @@ pub async fn serve(
     announce(&ready)?;
     let Ready {
         config,
+        large,
         temporal,
         certificate,
         public,
@@ -174,6 +179,7 @@ pub async fn serve(
     let settings = forward::Settings {
         sources: config.sources,
         codec: config.codec,
+        large,
     };
     let forwarder = Arc::new(Forwarder::new(settings, client));
     let reload = Reload {

@@ -115,6 +115,16 @@ pub enum Versioning {
     },
 }
 
+impl Options {
+    /// Whether no workflow is ever started while one of its id is known.
+    pub fn starts_once(&self) -> bool {
+        !matches!(
+            self.conflict_policy,
+            Some(ConflictPolicy::TerminateExisting)
+        ) && matches!(self.reuse_policy, None | Some(ReusePolicy::RejectDuplicate))
+    }
+}
+
 /// What a start says besides names and payloads; what is `None` Temporal decides.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Options {

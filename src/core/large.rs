@@ -4,9 +4,10 @@
 
 use std::fmt::Write;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use bytes::Bytes;
 use prost::{Message, encode_length_delimiter};
+use serde::Deserialize;
 use serde_json::json;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_common::protos::temporal::api::common::v1::payload::ExternalPayloadDetails;
@@ -75,6 +76,73 @@ impl Object {
             }],
         }
     }
+}
+
+/// What a reference says.
+#[derive(Debug)]
+pub struct Claim {
+    /// The name of the driver that stored the payload.
+    pub driver_name: String,
+    /// Where.
+    pub bucket: String,
+    /// Under which name.
+    pub key: String,
+    /// Bytes, as the reference has it.
+    pub size: usize,
+    digest: String,
+}
+
+impl Claim {
+    /// What the payload says if it is a reference.
+    ///
+    /// # Errors
+    /// A reference that is not of the form that S3's driver gives it.
+    pub fn of(payload: &Payload) -> Result<Option<Self>, String> {
+        let metadata = |name| payload.metadata.get(name).map(Vec::as_slice);
+        if metadata("encoding") != Some(b"json/protobuf")
+            || metadata("messageType") != Some(REFERENCE)
+        {
+            return Ok(None);
+        }
+        let reference: Reference = serde_json::from_slice(&payload.data)
+            .map_err(|_| "a reference to external storage that is none of S3".to_owned())?;
+        let claim = reference.claim_data;
+        let size = payload.external_payloads.first();
+        let size = size.and_then(|external| usize::try_from(external.size_bytes).ok());
+        Ok(Some(Self {
+            driver_name: reference.driver_name,
+            bucket: claim.bucket,
+            key: claim.key,
+            size: size.unwrap_or_default(),
+            digest: claim.hash_value,
+        }))
+    }
+
+    /// The payload itself, from what lies there.
+    ///
+    /// # Errors
+    /// Something else lies there.
+    pub fn open(&self, content: &[u8]) -> Result<Payload, String> {
+        if !hex::encode(digest(&SHA256, content)).eq_ignore_ascii_case(&self.digest) {
+            return Err("what lies there is not what was stored".to_owned());
+        }
+        Payload::decode(content).map_err(|_| "what lies there is no payload".to_owned())
+    }
+}
+
+/// `temporal.api.sdk.v1.ExternalStorageReference` as proto3 JSON.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    driver_name: String,
+    claim_data: ClaimData,
+}
+
+#[derive(Deserialize)]
+struct ClaimData {
+    bucket: String,
+    key: String,
+    hash_value: String,
 }
 
 /// The payload's protobuf form, its data not copied.
@@ -200,6 +268,29 @@ mod tests {
             )
         );
         assert_eq!(reference.external_payloads[0].size_bytes, 33);
+    }
+
+    #[test]
+    fn a_reference_leads_back_to_the_payload_and_to_no_other() {
+        let object = Object::new(small(), &PLACE);
+        let reference = object.reference("aws.s3driver", "events");
+        let claim = Claim::of(&reference).expect("fine").expect("a reference");
+        assert_eq!((claim.bucket.as_str(), &claim.key), ("events", &object.key));
+        assert_eq!(
+            (claim.driver_name.as_str(), claim.size),
+            ("aws.s3driver", 33)
+        );
+        let mut content = object.content.concat();
+        assert_eq!(claim.open(&content), Ok(small()));
+        content[32] ^= 1;
+        assert!(claim.open(&content).is_err());
+
+        assert!(Claim::of(&small()).expect("fine").is_none());
+        let other = Payload {
+            data: br#"{"driverName":"gcs","claimData":{}}"#.to_vec(),
+            ..reference
+        };
+        assert!(Claim::of(&other).is_err());
     }
 
     #[test]

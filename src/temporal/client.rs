@@ -6,12 +6,14 @@ use std::time::Duration;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
 use temporalio_client::{Connection, RetryOptions};
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage;
 use temporalio_common::protos::temporal::api::update;
 use temporalio_common::protos::temporal::api::update::v1::{UpdateRef, outcome};
 use temporalio_common::protos::temporal::api::workflowservice::v1::execute_multi_operation_response::response;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeNamespaceRequest, ExecuteMultiOperationResponse, PollWorkflowExecutionUpdateRequest,
+    DescribeNamespaceRequest, DescribeWorkflowExecutionRequest, ExecuteMultiOperationResponse,
+    PollWorkflowExecutionUpdateRequest,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -265,6 +267,37 @@ impl Temporal for Client {
                     .await
             }
         }
+    }
+
+    async fn started(
+        &self,
+        workflow_id: &str,
+        deadline: Instant,
+    ) -> Result<Option<Execution>, Reject> {
+        let mut service = self.service()?;
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: self.settings.namespace.clone(),
+            execution: Some(WorkflowExecution {
+                workflow_id: workflow_id.to_owned(),
+                run_id: String::new(),
+            }),
+        };
+        let answer = service.describe_workflow_execution(within(request, deadline));
+        match timed("DescribeWorkflowExecution", deadline, answer).await {
+            Ok(answer) => {
+                let info = answer.workflow_execution_info.unwrap_or_default();
+                Ok(Some(Execution {
+                    workflow_id: workflow_id.to_owned(),
+                    run_id: info.execution.unwrap_or_default().run_id,
+                }))
+            }
+            Err(error) if error.code() == Code::NotFound => Ok(None),
+            Err(error) => Err(status::reject(&error)),
+        }
+    }
+
+    fn namespace(&self) -> &str {
+        &self.settings.namespace
     }
 
     async fn ready(&self) -> Result<(), String> {

@@ -21,6 +21,7 @@ pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod run;
+pub(crate) mod s3;
 pub(crate) mod sdk;
 pub(crate) mod sender;
 pub(crate) mod sources;

@@ -176,7 +176,7 @@ impl Answer {
 }
 
 /// An answer that takes longer than this is a failure of the test, whatever it says.
-const GIVES_UP: Duration = Duration::from_secs(30);
+const GIVES_UP: Duration = Duration::from_secs(60);
 
 /// Between two attempts of an impatient sender.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -42,7 +42,12 @@ impl Worker {
     }
 
     /// Starts it with nothing but this in its environment.
-    fn spawn(command: &mut Command, address: &str, task_queue: &str, env: &[(&str, &str)]) -> Self {
+    pub(crate) fn spawn(
+        command: &mut Command,
+        address: &str,
+        task_queue: &str,
+        env: &[(&str, &str)],
+    ) -> Self {
         let log = run_folder().join(format!("worker-{}.log", task_queue.replace('/', "-")));
         let log = File::options().create(true).append(true).open(log);
         let log = log.expect("the folder of the run is writable");
@@ -120,7 +125,8 @@ pub(crate) fn python() -> &'static Path {
     })
 }
 
-fn examples(language: Language) -> PathBuf {
+/// Where the example worker is.
+pub(crate) fn examples(language: Language) -> PathBuf {
     let folder = format!("{language:?}").to_lowercase();
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples/workers")
