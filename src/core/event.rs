@@ -179,13 +179,7 @@ fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(
             .schemes
             .iter()
             .any(|scheme| scheme.is_token_in(name));
-        if !ours
-            && !token
-            && provider
-                .keep_headers
-                .iter()
-                .any(|p| p.covers(name.as_str()))
-        {
+        if !ours && !token && provider.keeps(name.as_str()) {
             kept.push((name.as_str().to_owned(), joined(&received.headers, name)));
         }
     }
@@ -328,7 +322,8 @@ const MAX_LABEL: usize = 200;
 const BROKEN_JSON: &str = "the body is no well-formed JSON in UTF-8";
 
 /// Set by us, whatever the caller sent: source path, method, whether the signature was checked.
-const OWN_HEADERS: [&str; 3] = ["x-webhook-route", "x-webhook-method", "x-webhook-verified"];
+/// Always there, and always ours.
+pub const OWN_HEADERS: [&str; 3] = ["x-webhook-route", "x-webhook-method", "x-webhook-verified"];
 
 #[cfg(test)]
 pub(in crate::core) mod tests;

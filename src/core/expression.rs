@@ -3,20 +3,23 @@
 
 pub mod body;
 pub mod check;
+mod mistake;
 pub mod scope;
 pub mod template;
+pub mod types;
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{CallExpr, Expr, IdedExpr};
+use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
 use cel::common::types::DYN_TYPE;
-use cel::{Env, ExecutionError, Value, extensions};
+use cel::{Env, ExecutionError, OverloadError, Value, extensions};
 
-use self::check::Type;
+use self::check::Reads;
+use self::mistake::spelled;
 use self::scope::Scope;
+use self::types::Type;
 
 /// A compiled expression.
 #[derive(Clone)]
@@ -24,13 +27,13 @@ pub struct Expression {
     text: Arc<str>,
     code: Arc<IdedExpr>,
     result: Type,
-    variables: BTreeSet<&'static str>,
+    reads: Reads,
 }
 
 /// Why an expression gave no value. Its text names keys and types, never values of the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// A key or an index that the event has not.
+    /// A key or an index that the event has not; what is no map and no list has none.
     Missing(String),
     /// Everything else.
     Wrong(String),
@@ -50,15 +53,17 @@ impl Expression {
                 "more than {MAX_DEPTH} brackets, or ?:, in each other"
             ));
         }
-        let program = ENV.compile(text).map_err(|errors| syntax(text, &errors))?;
-        let (result, variables) = check::check(program.expression())?;
+        let program = ENV
+            .compile(text)
+            .map_err(|errors| mistake::syntax(text, &errors))?;
+        let (result, reads) = check::check(program.expression())?;
         let mut code = program.expression().clone();
         meter(&mut code);
         Ok(Self {
             text: text.into(),
             code: Arc::new(code),
             result,
-            variables,
+            reads,
         })
     }
 
@@ -88,7 +93,12 @@ impl Expression {
 
     /// Whether it reads the variable.
     pub fn names(&self, variable: &str) -> bool {
-        self.variables.contains(variable)
+        self.reads.variables.contains(variable)
+    }
+
+    /// The headers that it names.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.reads.headers.iter().map(String::as_str)
     }
 
     /// Its value for an event.
@@ -112,7 +122,10 @@ impl Expression {
     pub fn holds(&self, scope: &mut Scope<'_>) -> Result<bool, String> {
         match self.evaluate(scope) {
             Ok(Value::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(format!("gives {}, expected true or false", other.type_of())),
+            Ok(other) => Err(format!(
+                "gives {}, expected true or false",
+                worded(&other.type_of().to_string())
+            )),
             Err(Failure::Missing(_)) => Ok(false),
             Err(Failure::Wrong(problem)) => Err(problem),
         }
@@ -128,7 +141,7 @@ impl Expression {
             }
             E::NoSuchKey(_) => Failure::Missing("no such key".to_owned()),
             E::IndexOutOfBounds(_) => Failure::Missing("no such index".to_owned()),
-            E::NoSuchOverload(overload) => Failure::Wrong(overload.to_string()),
+            E::NoSuchOverload(overload) => no_overload(overload),
             E::FunctionError { function, message } if message == TOO_LONG => {
                 let _ = function;
                 Failure::Wrong(format!("more than {MAX_STEPS} steps over lists"))
@@ -138,16 +151,16 @@ impl Expression {
             }
             E::UnsupportedBinaryOperator(name, left, right) => Failure::Wrong(format!(
                 "cannot {name} {} and {}",
-                left.type_of(),
-                right.type_of()
+                worded(&left.type_of().to_string()),
+                worded(&right.type_of().to_string())
             )),
             E::ValuesNotComparable(left, right) => Failure::Wrong(format!(
                 "{} and {} cannot be compared",
-                left.type_of(),
-                right.type_of()
+                worded(&left.type_of().to_string()),
+                worded(&right.type_of().to_string())
             )),
             E::UnexpectedType { got, want } => {
-                Failure::Wrong(format!("expected {want}, found {got}"))
+                Failure::Wrong(format!("expected {}, found {}", worded(want), worded(got)))
             }
             E::DivisionByZero(_) | E::RemainderByZero(_) => {
                 Failure::Wrong("division by zero".to_owned())
@@ -180,23 +193,39 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The first thing wrong, with its column where there are several words.
-fn syntax(text: &str, errors: &cel::ParseErrors) -> String {
-    let Some(first) = errors.errors.first() else {
-        return "cannot be read".to_owned();
-    };
-    // What the grammar would have taken instead is a list of some thirty tokens.
-    let message = first.msg.lines().next().unwrap_or_default();
-    let message = message
-        .split(" expecting ")
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("Syntax error: ");
-    let (line, column) = first.pos;
-    if text.contains('\n') {
-        format!("no CEL expression: line {line}, column {column}: {message}")
-    } else {
-        format!("no CEL expression: column {column}: {message}")
+/// Values whose types do not fit. `customer.email` of an event whose customer is `null` is a key that
+/// it has not, as it is of an event without a customer.
+fn no_overload(overload: &OverloadError) -> Failure {
+    let types: Vec<_> = overload
+        .argument_types()
+        .iter()
+        .map(|kind| worded(kind))
+        .collect();
+    match (overload.function(), types.as_slice()) {
+        (SELECT, [of, ..]) => Failure::Missing(format!("{of} has no keys")),
+        (operators::INDEX, [of, by]) => Failure::Missing(format!("{of} has no items by {by}")),
+        (name, types) => Failure::Wrong(format!(
+            "{} does not take {}",
+            spelled(name),
+            types.join(" and ")
+        )),
+    }
+}
+
+/// The library's name of a type, in words.
+fn worded(name: &str) -> &str {
+    match name {
+        "bool" => "true or false",
+        "int" | "uint" => "a whole number",
+        "double" | "float" => "a number with a point",
+        "string" => "a text",
+        "null_type" | "null" => "null",
+        "timestamp" | "google.protobuf.Timestamp" => "a time",
+        "duration" | "google.protobuf.Duration" => "a duration",
+        "list" => "a list",
+        "map" => "a map",
+        "iterable" => "a list or a map",
+        other => other,
     }
 }
 
@@ -288,6 +317,8 @@ thread_local! {
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(environment()));
 
+/// The library's name of `a.b`.
+const SELECT: &str = "_._";
 /// Not to be written by people: no identifier begins so.
 const SPEND: &str = "@spend";
 const TOO_LONG: &str = "too long";

@@ -106,6 +106,11 @@ impl From<String> for HeaderPattern {
 }
 
 impl Provider {
+    /// Whether workers and expressions see the header of this (lower-case) name.
+    pub fn keeps(&self, name: &str) -> bool {
+        self.keep_headers.iter().any(|pattern| pattern.covers(name))
+    }
+
     /// Reads a provider's table from the catalogue.
     pub fn read<'t>(reader: &mut Reader<'t>, mut section: Section<'t>) -> Self {
         let name = section

@@ -250,3 +250,14 @@ fn values(
     }
     Ok(values)
 }
+
+/// The names of [`default_memo`].
+pub const OWN_MEMO: [&str; 7] = [
+    "source",
+    "provider",
+    "event_id",
+    "received_at",
+    "topic",
+    "tenant",
+    "headers",
+];

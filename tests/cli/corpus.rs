@@ -1,5 +1,6 @@
 //! Every file of tests/config through the real binary: the good ones are fine, each bad one gets
-//! exactly the messages that its leading comments expect, and no secret is repeated.
+//! exactly the messages that its leading comments expect, as does each odd one, and no secret is
+//! repeated.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,25 @@ fn bad_files_get_exactly_the_messages_that_they_expect() {
         assert!(fits, "{file}: said {said:#?}, expected {expected:#?}");
         assert_eq!(run.code, Some(78), "{file}");
         no_secret(file, &run);
+    }
+}
+
+#[test]
+fn odd_files_are_fine_with_exactly_the_warnings_that_they_expect() {
+    let files = files("warned");
+    assert!(!files.is_empty());
+    for file in &files {
+        let text = fs::read_to_string(folder().join(file)).expect("it is listed");
+        let expected = text
+            .lines()
+            .map_while(|line| line.strip_prefix("# warns: "));
+        let expected: Vec<_> = expected
+            .map(|warning| format!("configuration  warning  {file}:{warning}"))
+            .collect();
+        let run = check(file);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{file}");
+        let said = run.stdout.lines().filter(|line| line.contains("warning"));
+        assert_eq!(said.collect::<Vec<_>>(), expected, "{file}");
     }
 }
 

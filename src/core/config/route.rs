@@ -8,10 +8,12 @@ use super::file;
 use super::file::route::{DeadLetter, Says};
 use super::reader::Places;
 use crate::cli::ServeArgs;
-use crate::core::action::{Action, ConflictPolicy, Options, ReusePolicy};
+use crate::core::action::{Action, ConflictPolicy, Options, Respond, ReusePolicy};
+use crate::core::event::OWN_HEADERS;
+use crate::core::expression::Expression;
 use crate::core::expression::template::Template;
 use crate::core::provider::Provider;
-use crate::core::route::{Route, Settings};
+use crate::core::route::{OWN_MEMO, Route, Settings};
 
 /// The routes in their order, the source itself last.
 pub(super) fn routes(
@@ -29,15 +31,14 @@ pub(super) fn routes(
     let mut routes = Vec::new();
     for (index, route) in entry.routes.iter().enumerate() {
         let says = route.says.clone().or(&base);
-        unused(
-            &route.says,
-            says.action.unwrap_or_default(),
-            &route.places,
-            mistakes,
-        );
+        if route.says.action.is_some() || !route.places.has("action") {
+            let action = says.action.unwrap_or_default();
+            unused(&route.says, action, &route.places, mistakes);
+        }
         let place = Place {
             own: &route.places,
             own_says: &route.says,
+            when: route.when.as_ref(),
             entry,
         };
         place.check(&says, provider, mistakes, warnings);
@@ -51,6 +52,7 @@ pub(super) fn routes(
     let place = Place {
         own: &entry.places,
         own_says: &entry.says,
+        when: None,
         entry,
     };
     place.check(&base, provider, mistakes, warnings);
@@ -111,6 +113,7 @@ fn settings(args: &ServeArgs, says: Says, provider: &Provider) -> Settings {
 struct Place<'a> {
     own: &'a Places,
     own_says: &'a Says,
+    when: Option<&'a Expression>,
     entry: &'a file::Source,
 }
 
@@ -122,14 +125,36 @@ impl Place<'_> {
         mistakes: &mut Vec<Mistake>,
         warnings: &mut Vec<Mistake>,
     ) {
+        // An action that cannot be read was a mistake already.
+        if self.own_says.action.is_some() || !self.own.has("action") {
+            self.check_workflow_id(says, provider, mistakes, warnings);
+        }
+        self.check_policies(says, mistakes);
+        self.check_templates(mistakes);
+        self.check_headers(provider, warnings);
+    }
+
+    fn check_workflow_id(
+        &self,
+        says: &Says,
+        provider: &Provider,
+        mistakes: &mut Vec<Mistake>,
+        warnings: &mut Vec<Mistake>,
+    ) {
         let action = says.action.unwrap_or_default();
         let id = says.workflow_id.as_ref().unwrap_or(&provider.workflow_id);
-        let place = self.workflow_id();
         let needs_entity = !matches!(action, Action::Start | Action::Drop);
+        let place = self.workflow_id();
         if needs_entity && says.workflow_id.is_none() {
-            let problem =
-                "missing: it says which workflow, expected one such as \"order:{body.id}\"";
-            mistakes.push(Mistake::new(self.own.of("workflow_id"), problem));
+            // One that cannot be read was a mistake already.
+            if !self.own.has("workflow_id") && !self.entry.places.has("workflow_id") {
+                let problem =
+                    "missing: it says which workflow, expected one such as \"order:{body.id}\"";
+                mistakes.push(Mistake::new(self.own.of("workflow_id"), problem));
+            }
+        } else if needs_entity && id.names("event_id") {
+            let text = "has {event_id}: no two events reach the same workflow, expected one such as \"order:{body.id}\"";
+            warnings.push(Mistake::new(place, text));
         } else if action.is_per_event() && id.is_constant() {
             let problem = "has no {event_id}: different events would be one workflow, expected one such as \"{source}:{event_id}\"";
             mistakes.push(Mistake::new(place, problem));
@@ -137,33 +162,69 @@ impl Place<'_> {
             let text = "has no {event_id}: events for which it gives the same id count as one, the others are answered as duplicates";
             warnings.push(Mistake::new(place, text));
         }
+    }
+
+    fn check_policies(&self, says: &Says, mistakes: &mut Vec<Mistake>) {
+        let mut wrong = |key, problem: &str| mistakes.push(Mistake::new(self.own.of(key), problem));
+        let reuse = says.reuse_policy.unwrap_or(ReusePolicy::AllowDuplicate);
         if says.conflict_policy == Some(ConflictPolicy::TerminateExisting)
-            && says
-                .reuse_policy
-                .is_some_and(|reuse| reuse != ReusePolicy::AllowDuplicate)
+            && reuse != ReusePolicy::AllowDuplicate
         {
-            let problem =
-                "goes with reuse_policy = \"allow-duplicate\" alone, which is its default then";
-            mistakes.push(Mistake::new(self.own.of("conflict_policy"), problem));
+            wrong(
+                "conflict_policy",
+                "goes with reuse_policy = \"allow-duplicate\" alone, which is its default then",
+            );
+        }
+        if self.own_says.on_late.is_some()
+            && says.action == Some(Action::UpdateWithStart)
+            && says.respond != Some(Respond::Result)
+        {
+            wrong("on_late", "goes with respond = \"result\" alone");
         }
         if let Some(DeadLetter::Queue(queue)) = &self.own_says.dead_letter
-            && (queue.is_empty() || queue.contains(['{', '}']))
+            && (["", "true", "false"].contains(&queue.as_str()) || queue.contains(['{', '}']))
         {
-            let problem = "expected true, false or a task queue's name without holes";
-            mistakes.push(Mistake::new(self.own.of("dead_letter"), problem));
+            wrong(
+                "dead_letter",
+                "expected true or false without quotes, or a task queue's name without holes",
+            );
         }
-        let one_by_name = [
-            ("search_attributes", &self.own_says.search_attributes),
-            ("memo", &self.own_says.memo),
-        ];
-        for (key, entries) in one_by_name {
-            let names = entries.iter().flatten().map(|(name, _)| name);
-            for name in names.filter(|name| name.is_empty()) {
-                mistakes.push(Mistake::new(
-                    self.own.of(key),
-                    format!("{name:?} is no name"),
-                ));
+    }
+
+    fn check_templates(&self, mistakes: &mut Vec<Mistake>) {
+        for (key, template) in self.own_says.texts() {
+            let problem = template.never_fits(true);
+            mistakes.extend(problem.map(|problem| Mistake::new(self.own.of(key), problem)));
+        }
+        for (key, name, template) in self.own_says.values() {
+            let mut problem = template.never_fits(false);
+            if name.is_empty() {
+                problem = Some("\"\" is no name".to_owned());
+            } else if key == "memo" && OWN_MEMO.contains(&name) {
+                let text = format!("{name:?} is always there, expected another name");
+                problem = Some(text);
             }
+            mistakes.extend(problem.map(|problem| Mistake::new(self.own.of(key), problem)));
+        }
+    }
+
+    /// A header that the source does not keep is never there.
+    fn check_headers(&self, provider: &Provider, warnings: &mut Vec<Mistake>) {
+        let mut warn = |key, name: &str| {
+            if !provider.keeps(name) && !OWN_HEADERS.contains(&name) {
+                let text = format!(
+                    "headers never has {name:?}: the source does not keep that header, see keep_headers"
+                );
+                warnings.push(Mistake::new(self.own.of(key), text));
+            }
+        };
+        let named = self.when.iter().flat_map(|when| when.headers());
+        named.for_each(|name| warn("when", name));
+        for (key, template) in self.own_says.texts() {
+            template.headers().for_each(|name| warn(key, name));
+        }
+        for (key, _, template) in self.own_says.values() {
+            template.headers().for_each(|name| warn(key, name));
         }
     }
 

@@ -3,8 +3,7 @@
 //! answers is the type, or the mistake.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators,
@@ -12,35 +11,8 @@ use cel::common::ast::{
 use cel::{Context, ExecutionError, Value};
 
 use super::ENV;
-
-/// The type of a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Type {
-    /// `true`, `false`
-    Bool,
-    /// A whole number of 64 bits.
-    Int,
-    /// The same, without a sign.
-    Uint,
-    /// A floating-point number.
-    Double,
-    /// Text.
-    String,
-    /// Bytes.
-    Bytes,
-    /// Nothing.
-    Null,
-    /// A point in time.
-    Timestamp,
-    /// A span of time.
-    Duration,
-    /// A list.
-    List(Box<Self>),
-    /// A map with texts as keys.
-    Map(Box<Self>),
-    /// Known only with the event.
-    Dyn,
-}
+use super::mistake;
+use super::types::{Type, common, kind, literal};
 
 /// Every variable that an expression may read.
 pub const VARIABLES: [&str; 10] = [
@@ -56,21 +28,30 @@ pub const VARIABLES: [&str; 10] = [
     "verified",
 ];
 
-/// The type of the expression's value, and the variables it reads.
+/// What an expression reads.
+#[derive(Debug, Clone, Default)]
+pub struct Reads {
+    /// The variables.
+    pub variables: BTreeSet<&'static str>,
+    /// The headers, as far as it names them.
+    pub headers: BTreeSet<String>,
+}
+
+/// The type of the expression's value, and what it reads.
 ///
 /// # Errors
-/// A name that is not there, types that do not fit.
-pub fn check(expression: &IdedExpr) -> Result<(Type, BTreeSet<&'static str>), String> {
+/// A name that is not there, types that do not fit, literals that never will do.
+pub fn check(expression: &IdedExpr) -> Result<(Type, Reads), String> {
     let mut checker = Checker::default();
     let result = checker.check(expression)?;
-    Ok((result, checker.read))
+    Ok((result, checker.reads))
 }
 
 #[derive(Default)]
 struct Checker {
     /// Variables of the loops around, the innermost last.
     loops: Vec<(String, Type)>,
-    read: BTreeSet<&'static str>,
+    reads: Reads,
 }
 
 impl Checker {
@@ -80,6 +61,7 @@ impl Checker {
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
                 let operand = self.check(&select.operand)?;
+                self.header(&select.operand, &select.field)?;
                 match operand {
                     _ if select.test => Ok(Type::Bool),
                     Type::Map(values) => Ok(*values),
@@ -114,7 +96,7 @@ impl Checker {
             return Ok(kind.clone());
         }
         if let Some(known) = VARIABLES.iter().find(|known| **known == name) {
-            self.read.insert(known);
+            self.reads.variables.insert(known);
             return Ok(match *known {
                 "headers" | "query" => Type::Map(Box::new(Type::String)),
                 "body" => Type::Dyn,
@@ -141,16 +123,22 @@ impl Checker {
             .as_deref()
             .filter(|target| self.is_library(target));
         let target = call.target.as_deref().filter(|_| library.is_none());
+        if let Some(problem) = mistake::unknown(call, library) {
+            return Err(problem);
+        }
         let mut types = Vec::new();
         for operand in target.into_iter().chain(&call.args) {
-            types.push(self.check(operand)?);
+            let kind = self.check(operand);
+            types.push(kind.map_err(|problem| mistake::in_difference(call, problem))?);
         }
+        self.headers(call)?;
+        literals(call)?;
         match (name, types.as_slice()) {
             (operators::LOGICAL_AND | operators::LOGICAL_OR, operands) => {
                 match operands.iter().find(|kind| !kind.may_be(&Type::Bool)) {
                     Some(other) => Err(format!(
                         "{} of {other}, expected true or false",
-                        spelled(name)
+                        mistake::spelled(name)
                     )),
                     None => Ok(Type::Bool),
                 }
@@ -172,10 +160,41 @@ impl Checker {
         }
     }
 
+    /// `headers["x-a"]`, `headers[?"x-a"]` and `"x-a" in headers`.
+    fn headers(&mut self, call: &CallExpr) -> Result<(), String> {
+        let by_key = (call.func_name.as_str(), call.args.as_slice());
+        let ((operators::INDEX | operators::OPT_INDEX, [map, key]) | (operators::IN, [key, map])) =
+            by_key
+        else {
+            return Ok(());
+        };
+        match &key.expr {
+            Expr::Literal(LiteralValue::String(name)) => self.header(map, name.inner()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes the key if the map is `headers`.
+    fn header(&mut self, map: &IdedExpr, name: &str) -> Result<(), String> {
+        let is_headers = matches!(&map.expr, Expr::Ident(known) if known == "headers")
+            && !self.loops.iter().any(|(known, _)| known == "headers");
+        if !is_headers {
+            return Ok(());
+        }
+        let lower = name.to_lowercase();
+        if lower != name {
+            return Err(format!(
+                "headers have lower-case names: expected {lower:?} for {name:?}"
+            ));
+        }
+        self.reads.headers.insert(lower);
+        Ok(())
+    }
+
     /// `math` in `math.ceil(…)` is no variable.
     fn is_library(&self, target: &IdedExpr) -> bool {
         matches!(&target.expr, Expr::Ident(name)
-            if !VARIABLES.contains(&name.as_str()) && !self.loops.iter().any(|(known, _)| known == name))
+            if LIBRARIES.contains(&name.as_str()) && !self.loops.iter().any(|(known, _)| known == name))
     }
 
     fn comprehension(&mut self, over: &ComprehensionExpr) -> Result<Type, String> {
@@ -204,6 +223,29 @@ impl Checker {
         let result = self.check(&over.result);
         self.loops.truncate(before);
         result
+    }
+}
+
+/// A call of nothing but literals fails now or never. So does the pattern of `matches`.
+fn literals(call: &CallExpr) -> Result<(), String> {
+    let mut call = call.clone();
+    if call.func_name == "matches" {
+        let any = unnumbered(Expr::Literal(LiteralValue::String(String::new().into())));
+        match (&mut call.target, call.args.as_mut_slice()) {
+            (Some(text), [_]) => **text = any,
+            (None, [text, _]) => *text = any,
+            _ => {}
+        }
+    }
+    let mut operands = call.target.as_deref().into_iter().chain(&call.args);
+    if !operands.all(|operand| matches!(operand.expr, Expr::Literal(_))) {
+        return Ok(());
+    }
+    let problem = mistake::of_literals(&call);
+    let context = Context::with_env(Arc::clone(&ENV));
+    match Value::resolve(&unnumbered(Expr::Call(call)), &context) {
+        Err(error) if !is_of_types(&error) => Err(problem),
+        _ => Ok(()),
     }
 }
 
@@ -253,13 +295,12 @@ fn tried(
         return Ok(common(results));
     }
     if !is_known {
-        let kind = if is_method { "method" } else { "function" };
-        return Err(format!("unknown {kind} {:?}", spelled(name)));
+        return Err(mistake::called_otherwise(name, is_method));
     }
     let types: Vec<_> = types.iter().map(Type::to_string).collect();
     Err(format!(
         "{} does not take {}",
-        spelled(name),
+        mistake::spelled(name),
         types.join(" and ")
     ))
 }
@@ -303,148 +344,9 @@ const fn is_of_types(error: &ExecutionError) -> bool {
     )
 }
 
-impl Type {
-    /// Whether a value of this type may be one of the other.
-    fn may_be(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Dyn | Self::Null, _) | (_, Self::Dyn | Self::Null) => true,
-            (Self::List(_), Self::List(_)) | (Self::Map(_), Self::Map(_)) => true,
-            _ => self == other || (self.is_number() && other.is_number()),
-        }
-    }
-
-    const fn is_number(&self) -> bool {
-        matches!(self, Self::Int | Self::Uint | Self::Double)
-    }
-
-    fn samples(&self) -> Vec<Value> {
-        match self {
-            Self::Dyn => ANY.clone(),
-            Self::Bool => vec![Value::Bool(true)],
-            Self::Int => vec![Value::Int(1)],
-            Self::Uint => vec![Value::UInt(1)],
-            Self::Double => vec![Value::Float(1.0)],
-            Self::String => vec![Value::from("1")],
-            Self::Bytes => vec![sample("b'1'")],
-            Self::Null => vec![Value::Null],
-            Self::Timestamp => vec![sample("timestamp('2026-01-01T00:00:00Z')")],
-            Self::Duration => vec![sample("duration('1s')")],
-            Self::List(item) => {
-                let items = item.samples().into_iter();
-                items
-                    .map(|item| Value::List(Arc::new(vec![item])))
-                    .collect()
-            }
-            Self::Map(value) => {
-                let values = value.samples().into_iter();
-                let map = |value| Value::from(std::collections::HashMap::from([("1", value)]));
-                values.map(map).collect()
-            }
-        }
-    }
-}
-
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bool => "true or false",
-            Self::Int | Self::Uint => "a whole number",
-            Self::Double => "a number with a point",
-            Self::String => "a text",
-            Self::Bytes => "bytes",
-            Self::Null => "null",
-            Self::Timestamp => "a time",
-            Self::Duration => "a duration",
-            Self::List(_) => "a list",
-            Self::Map(_) => "a map",
-            Self::Dyn => "a value of the event",
-        })
-    }
-}
-
-/// What people write for an operator.
-fn spelled(name: &str) -> &str {
-    match name {
-        operators::IN => "in",
-        operators::INDEX | operators::OPT_INDEX => "[]",
-        operators::NEGATE => "-",
-        other => other.trim_matches('_').trim_matches('@'),
-    }
-}
-
-/// The type that all have, if they have one.
-fn common(types: Vec<Type>) -> Type {
-    let mut types = types.into_iter();
-    let Some(first) = types.next() else {
-        return Type::Dyn;
-    };
-    if types.all(|kind| kind == first) {
-        first
-    } else {
-        Type::Dyn
-    }
-}
-
-const fn literal(value: &LiteralValue) -> Type {
-    match value {
-        LiteralValue::Boolean(_) => Type::Bool,
-        LiteralValue::Bytes(_) => Type::Bytes,
-        LiteralValue::Double(_) => Type::Double,
-        LiteralValue::Int(_) => Type::Int,
-        LiteralValue::Null => Type::Null,
-        LiteralValue::String(_) => Type::String,
-        LiteralValue::UInt(_) => Type::Uint,
-    }
-}
-
-fn kind(value: &Value) -> Type {
-    match value {
-        Value::Bool(_) => Type::Bool,
-        Value::Int(_) => Type::Int,
-        Value::UInt(_) => Type::Uint,
-        Value::Float(_) => Type::Double,
-        Value::String(_) => Type::String,
-        Value::Bytes(_) => Type::Bytes,
-        Value::Null => Type::Null,
-        Value::Timestamp(_) => Type::Timestamp,
-        Value::Duration(_) => Type::Duration,
-        Value::List(items) => Type::List(Box::new(common(items.iter().map(kind).collect()))),
-        Value::Map(map) => Type::Map(Box::new(common(map.map.values().map(kind).collect()))),
-        _ => Type::Dyn,
-    }
-}
-
-fn sample(text: &str) -> Value {
-    let program = ENV.compile(text).expect("a sample compiles");
-    program
-        .execute(&Context::with_env(Arc::clone(&ENV)))
-        .expect("a sample has a value")
-}
-
-static ANY: LazyLock<Vec<Value>> =
-    LazyLock::new(|| SAMPLES.iter().map(|text| sample(text)).collect());
-
 const fn unnumbered(expr: Expr) -> IdedExpr {
     IdedExpr { id: 0, expr }
 }
 
-/// One value of each type, and what the optional syntax gives; of those that hold others, with
-/// different ones, so that what comes out of them has no type.
-const SAMPLES: [&str; 15] = [
-    "'1'",
-    "1",
-    "1.0",
-    "true",
-    "null",
-    "['1']",
-    "[1]",
-    "{'1': '1'}",
-    "{'1': 1}",
-    "optional.of('1')",
-    "optional.of(1)",
-    "timestamp('2026-01-01T00:00:00Z')",
-    "duration('1s')",
-    "b'1'",
-    "1u",
-];
+const LIBRARIES: [&str; 4] = ["lists", "math", "optional", "strings"];
 const MAX_TRIALS: usize = 15 * 15 * 15;

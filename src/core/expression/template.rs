@@ -4,6 +4,7 @@ use cel::Value;
 use serde::Deserialize;
 
 use super::scope::Scope;
+use super::types::Type;
 use super::{Expression, Failure};
 
 /// Text with holes. A brace as such is `{"{"}`.
@@ -30,6 +31,27 @@ impl Template {
     /// Whether an expression in it reads the variable.
     pub fn names(&self, variable: &str) -> bool {
         self.expressions().any(|hole| hole.names(variable))
+    }
+
+    /// The headers that its expressions name.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.expressions().flat_map(Expression::headers)
+    }
+
+    /// Why it never is a text, whatever the event; as a value, a single hole may be anything.
+    pub fn never_fits(&self, as_text: bool) -> Option<String> {
+        if !as_text && matches!(self.0.as_slice(), [Piece::Hole(_)]) {
+            return None;
+        }
+        let mut holes = self.expressions();
+        let hole = holes.find(|hole| {
+            matches!(
+                hole.result(),
+                Type::Bytes | Type::Duration | Type::List(_) | Type::Map(_)
+            )
+        })?;
+        let problem = format!("gives {}, expected a text", hole.result());
+        Some(no_text(hole, &problem))
     }
 
     /// Whether all events of a source get the same text.
@@ -186,6 +208,14 @@ fn hole<'t>(text: &str, after: &'t str) -> Result<(Expression, &'t str), String>
                 first.get_or_insert_with(|| format!("{{{}}}: {problem}", &after[..end]));
             }
         }
+    }
+    if let Some(name) = after
+        .strip_prefix('{')
+        .and_then(|rest| rest.split('}').next())
+    {
+        return Err(format!(
+            "{{{{{name}}}}}: one brace on each side is enough: {{{name}}}"
+        ));
     }
     Err(first.unwrap_or_else(|| format!("{text:?}: a '{{' without its '}}'")))
 }

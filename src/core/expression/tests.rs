@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::scope::Scope;
 use super::template::Template;
-use super::{Expression, Failure};
+use super::{Expression, Failure, mistake};
 use crate::core::event::tests::sample;
 use crate::core::event::{Data, Event};
 
@@ -63,19 +63,34 @@ fn conditions_read_every_variable() {
 
 #[test]
 fn a_missing_key_makes_a_condition_false_and_a_wrong_type_fails() {
-    let order = event(r#"{"total":null,"n":"x","list":[]}"#);
+    let order = event(r#"{"total":null,"n":"x","list":[],"customer":null}"#);
     assert_eq!(holds(r#"headers["x-other"] == "1""#, &order), Ok(false));
     assert_eq!(holds(r#"body.missing == 1"#, &order), Ok(false));
     assert_eq!(holds(r#"body.list[0] == 1"#, &order), Ok(false));
+    // What is no map has no keys.
+    assert_eq!(holds("body.customer.email != 'a'", &order), Ok(false));
+    assert_eq!(holds("has(body.customer.email)", &order), Ok(false));
+    assert_eq!(holds("body.n.a == 1", &order), Ok(false));
+    assert_eq!(holds("body.customer[0] == 1", &order), Ok(false));
+    assert_eq!(holds("body.a == 1", &event("[1]")), Ok(false));
     assert_eq!(
         holds(r#"body.missing == 1 || topic != """#, &order),
         Ok(true)
     );
     for (condition, part) in [
-        ("body.total > 5", "null"),
-        ("body.n > 5", "string"),
+        ("body.total > 5", "> does not take null and a whole number"),
+        ("body.n > 5", "> does not take a text and a whole number"),
+        (
+            "body.total.contains('a')",
+            "contains does not take null and a text",
+        ),
+        (
+            "body.total.exists(x, x == 1)",
+            "expected a list or a map, found null",
+        ),
+        ("'a' in body.n", "in does not take a text and a text"),
         ("int(body.n) > 5", "int()"),
-        ("body.n", "expected true or false"),
+        ("body.n", "gives a text, expected true or false"),
     ] {
         let problem = holds(condition, &order).expect_err(condition);
         assert!(problem.contains(part), "{condition}: {problem}");
@@ -113,7 +128,9 @@ fn mistakes_are_found_without_an_event() {
     for (condition, part) in [
         ("topic ==", "column"),
         ("topics == 'a'", "unknown variable \"topics\""),
-        ("topic.startWith('a')", "unknown method \"startWith\""),
+        ("topic.startWith('a')", "unknown function \"startWith\""),
+        ("topic.startswith('a')", "expected \"startsWith\""),
+        ("topic == null", "a text is never equal to null"),
         ("sice(topic) > 1", "unknown function \"sice\""),
         ("topic > 5", "> does not take a text and a whole number"),
         ("topic == 5", "a text is never equal to a whole number"),
@@ -132,7 +149,7 @@ fn mistakes_are_found_without_an_event() {
         ("topic.exists(x, x == 'a')", "a text has no elements"),
         ("body.list.exists(x, y == 1)", "unknown variable \"y\""),
         ("headers.exists(name, name == 1)", "never equal"),
-        ("math.best(1)", "unknown function \"best\""),
+        ("math.best(1)", "unknown function \"math.best\""),
         ("verified > 1.5", "does not take"),
         ("received_at == 'now'", "a time is never equal to a text"),
         ("Order{id: 1}.id == 1", "unknown type"),
@@ -140,6 +157,39 @@ fn mistakes_are_found_without_an_event() {
         let problem = Expression::condition(condition).expect_err(condition);
         assert!(problem.contains(part), "{condition}: {problem}");
     }
+}
+
+#[test]
+fn every_known_function_is_the_library_s() {
+    for name in mistake::FUNCTIONS {
+        let calls = [
+            format!("{name}()"),
+            format!("{name}(1)"),
+            format!("dyn(1).{name}()"),
+        ];
+        let is_there = calls.iter().any(|call| match Expression::compile(call) {
+            Ok(_) => true,
+            Err(problem) => !problem.contains(" method, expected"),
+        });
+        assert!(is_there, "{name}");
+    }
+    for name in mistake::LOOPS {
+        let call = format!("body.{name}(item, item == 1)");
+        assert_eq!(Expression::compile(&call).err(), None, "{name}");
+    }
+}
+
+#[test]
+fn the_headers_that_an_expression_names_are_known() {
+    let named = |text: &str| {
+        let expression = Expression::compile(text).expect(text);
+        expression.headers().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all =
+        "headers['b'] == headers.a || 'c' in headers || headers[?'d'].hasValue() || has(headers.e)";
+    assert_eq!(named(all), ["a", "b", "c", "d", "e"]);
+    assert_eq!(named("body.exists(headers, headers.x == 1)"), [""; 0]);
+    assert_eq!(named("headers[topic] == '1'"), [""; 0]);
 }
 
 #[test]

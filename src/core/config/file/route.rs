@@ -87,7 +87,7 @@ pub struct Says {
 
 /// `true`, `false`, or a task queue.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "true, false or a task queue's name")]
+#[serde(untagged, expecting = "expected true, false or a task queue's name")]
 pub enum DeadLetter {
     /// Whether there are any.
     Switch(bool),
@@ -139,7 +139,7 @@ impl Says {
             on_missing: s.take(r, "on_missing"),
             reuse_policy: s.take(r, "reuse_policy"),
             conflict_policy: s.take(r, "conflict_policy"),
-            retry: s.table_of(r, "retry", retry),
+            retry: retry(r, s),
             priority: s.take(r, "priority").map(|Priority(priority)| priority),
             fairness_key: s.take(r, "fairness_key"),
             fairness_weight: s.take(r, "fairness_weight").map(|Weight(weight)| weight),
@@ -152,6 +152,34 @@ impl Says {
             compress: s.take(r, "compress"),
             dead_letter: s.take(r, "dead_letter"),
         }
+    }
+
+    /// Its templates that make a text, with their keys.
+    pub fn texts(&self) -> impl Iterator<Item = (&'static str, &Template)> {
+        let texts = [
+            ("workflow_type", &self.workflow_type),
+            ("workflow_id", &self.workflow_id),
+            ("task_queue", &self.task_queue),
+            ("signal", &self.signal),
+            ("update", &self.update),
+            ("fairness_key", &self.fairness_key),
+            ("summary", &self.summary),
+            ("details", &self.details),
+        ];
+        let there = texts.into_iter();
+        there.filter_map(|(key, template)| Some((key, template.as_ref()?)))
+    }
+
+    /// Its templates that make a value, with their keys and names.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &str, &Template)> {
+        let tables = [
+            ("search_attributes", &self.search_attributes),
+            ("memo", &self.memo),
+        ];
+        tables.into_iter().flat_map(|(key, entries)| {
+            let entries = entries.iter().flatten();
+            entries.map(move |(name, template)| (key, name.as_str(), template))
+        })
     }
 
     /// This, and where it says nothing, `base`.
@@ -174,7 +202,9 @@ fn by_key<'t>(r: &mut Reader<'t>, section: Section<'t>) -> Vec<(String, Template
     section.take_by_key(r)
 }
 
-fn retry<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Retry {
+fn retry<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Option<Retry> {
+    let mut s = s.table(r, "retry")?;
+    let (at, place) = (s.at("maximum_interval"), s.full("maximum_interval"));
     let retry = Retry {
         initial_interval: s.take(r, "initial_interval").map(|Positive(span)| span),
         backoff_coefficient: s
@@ -185,31 +215,67 @@ fn retry<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Retry {
         non_retryable: s.take(r, "non_retryable").unwrap_or_default(),
     };
     s.finish(r);
-    retry
+    // Temporal refuses the start.
+    let initial = retry.initial_interval.unwrap_or(TEMPORALS_INTERVAL);
+    if retry
+        .maximum_interval
+        .is_some_and(|maximum| maximum < initial)
+    {
+        let problem = format!(
+            "shorter than initial_interval, {:?}",
+            humantime::format_duration(initial).to_string()
+        );
+        r.mistake(at, &place, &problem);
+    }
+    Some(retry)
 }
 
 /// `"auto-upgrade"`, or a table with `deployment` and `build_id`.
 fn versioning<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Option<Versioning> {
     const KEY: &str = "versioning_override";
     if !s.has_table(KEY) {
-        return s
-            .take(r, KEY)
-            .map(|AutoUpgrade::AutoUpgrade| Versioning::AutoUpgrade);
+        return s.take(r, KEY).map(|_: AutoUpgrade| Versioning::AutoUpgrade);
     }
     let mut table = s.table(r, KEY)?;
     let deployment = table.require(r, "deployment", "the worker deployment's name");
     let build_id = table.require(r, "build_id", "the build's id");
     table.finish(r);
     Some(Versioning::Pinned {
-        deployment: deployment?,
-        build_id: build_id?,
+        deployment: deployment.map(|Named(name)| name)?,
+        build_id: build_id.map(|Named(name)| name)?,
     })
+}
+
+/// The one word.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected \"auto-upgrade\" or { deployment = \"…\", build_id = \"…\" }"
+)]
+enum AutoUpgrade {
+    Word(AutoUpgradeWord),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum AutoUpgrade {
+enum AutoUpgradeWord {
     AutoUpgrade,
+}
+
+/// A text that is not empty.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Named(String);
+
+impl TryFrom<String> for Named {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Err("must not be empty");
+        }
+        Ok(Self(text))
+    }
 }
 
 #[derive(Deserialize)]
@@ -300,5 +366,7 @@ impl TryFrom<i64> for Attempts {
     }
 }
 
+/// Temporal's default of `initial_interval`.
+const TEMPORALS_INTERVAL: Duration = Duration::from_secs(1);
 const SPANS: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(100 * 366 * 24 * 60 * 60);

@@ -26,7 +26,8 @@ fn word(expected: &str) -> &str {
         "a map" => "a table",
         "a boolean" => "true or false",
         "a string" | "path string" => "a text in quotes",
-        "i64" => "a number",
+        "i64" => "a whole number",
+        "f64" => "a number",
         other if other.starts_with("struct ") => "a table",
         other => other,
     }
@@ -35,7 +36,8 @@ fn word(expected: &str) -> &str {
 pub(super) fn kind(found: &str) -> &str {
     match found {
         "string" => "a text",
-        "integer" | "float" | "floating point" => "a number",
+        "integer" => "a number",
+        "float" | "floating point" => "a number with a point",
         "boolean" => "true or false",
         "array" | "sequence" => "a list",
         "map" => "a table",
