@@ -15,7 +15,10 @@ mod cli {
     mod completions;
     mod configuration;
     mod corpus;
+    mod filters;
+    mod page;
     mod readme;
+    mod routes_page;
     mod usage;
 
     use super::run;

@@ -65,3 +65,28 @@ pub fn start(event: &Event, route: &str, reason: &str, task_queue: &str) -> (Cal
 pub const WORKFLOW_TYPE: &str = "WebhookDeadLetter";
 /// Bytes over which a dead letter is compressed.
 const LARGE: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::core::event::tests::sample;
+
+    #[test]
+    fn it_is_what_the_documentation_shows() {
+        let page = include_str!("../../docs/routes.md");
+        let (_, shown) = page.split_once("```json\n").expect("an example");
+        let (shown, _) = shown.split_once("```").expect("it ends");
+        let shown: Value = serde_json::from_str(shown).expect("JSON");
+        let reason = shown["reason"].as_str().expect("a text");
+        let (call, payload) = start(&sample(), "route 1", reason, "webhook_dead_letters");
+        let letter: Value = serde_json::from_slice(&payload.data).expect("JSON");
+        assert_eq!(letter, shown);
+        assert_eq!(call.workflow_id, "dead-letter:/temporal/shopify:b54557e4");
+        assert_eq!(
+            (&call.memo["reason"], &call.memo["route"]),
+            (&shown["reason"], &shown["route"])
+        );
+    }
+}

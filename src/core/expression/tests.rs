@@ -160,7 +160,7 @@ fn mistakes_are_found_without_an_event() {
 }
 
 #[test]
-fn every_known_function_is_the_library_s() {
+fn every_known_function_is_the_library_s_and_documented() {
     for name in mistake::FUNCTIONS {
         let calls = [
             format!("{name}()"),
@@ -172,6 +172,11 @@ fn every_known_function_is_the_library_s() {
             Err(problem) => !problem.contains(" method, expected"),
         });
         assert!(is_there, "{name}");
+    }
+    let page = include_str!("../../../docs/routes.md");
+    for name in mistake::FUNCTIONS.iter().chain(&mistake::LOOPS) {
+        let is_there = page.contains(&format!("`{name}`")) || *name == "existsOne";
+        assert!(is_there, "{name} is not in docs/routes.md");
     }
     for name in mistake::LOOPS {
         let call = format!("body.{name}(item, item == 1)");
