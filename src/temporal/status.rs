@@ -70,13 +70,24 @@ pub fn text(status: &Status) -> String {
         cause = Some(deeper);
     }
     let cause = cause.map(ToString::to_string);
-    for part in [Some(status.message()), cause.as_deref()] {
+    for part in [Some(without_value(status.message())), cause.as_deref()] {
         if let Some(part) = part.filter(|part| !part.is_empty()) {
             text += ": ";
             text += part;
         }
     }
     text
+}
+
+/// Of a search attribute that does not fit Temporal quotes the value: it is the event's.
+fn without_value(message: &str) -> &str {
+    match message.split_once(" of type ") {
+        Some((before, after)) if before.contains("invalid value for search attribute") => {
+            let kind = after.find(':').unwrap_or(after.len());
+            &message[..message.len() - after.len() + kind]
+        }
+        _ => message,
+    }
 }
 
 fn is_too_large(status: &Status) -> bool {
@@ -104,6 +115,16 @@ fn detail<T: Message + Name + Default>(status: &Status) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_value_of_the_event_is_in_a_text() {
+        let message = "invalid value for search attribute Total of type Int: a : secret of type x";
+        let text = text(&Status::new(Code::InvalidArgument, message));
+        assert!(
+            text.ends_with(": invalid value for search attribute Total of type Int"),
+            "{text}"
+        );
+    }
 
     fn label(code: Code, message: &str) -> &'static str {
         match duplicate(&Status::new(code, message), "w".into()) {
