@@ -152,10 +152,24 @@ pub(super) fn sources(
         if !entry.path.is_empty() && !paths.insert(entry.path.clone()) {
             let problem = format!("another source has the path {:?}, too", entry.path);
             mistakes.push(Mistake::new(entry.places.of("path"), problem));
+        } else if let Some(other) = paths.iter().find(|other| are_mixed_up(other, &entry.path)) {
+            let problem = format!(
+                "events of {other:?} could be taken for its own: of two paths one must not be the other with \":\" and more"
+            );
+            mistakes.push(Mistake::new(entry.places.of("path"), problem));
         }
         sources.extend(source(args, entry, outside, mistakes, warnings));
     }
     sources
+}
+
+/// Whether `{path}:{event_id}` may be the same for events of both: "/a" and "b:c", "/a:b" and "c".
+fn are_mixed_up(one: &str, other: &str) -> bool {
+    let longer_by_colon = |long: &str, short: &str| {
+        long.strip_prefix(short)
+            .is_some_and(|more| more.starts_with(':'))
+    };
+    longer_by_colon(one, other) || longer_by_colon(other, one)
 }
 
 fn default_source(provider: &str, place: &str) -> file::Source {
