@@ -3,17 +3,16 @@
 
 pub mod body;
 pub mod check;
+pub mod cost;
 mod mistake;
 pub mod scope;
 pub mod template;
 pub mod types;
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
-use cel::common::types::DYN_TYPE;
+use cel::common::ast::{IdedExpr, operators};
 use cel::{Env, ExecutionError, OverloadError, Value, extensions};
 
 use self::check::Reads;
@@ -53,12 +52,16 @@ impl Expression {
                 "more than {MAX_DEPTH} brackets, or ?:, in each other"
             ));
         }
+        let links = text.bytes().filter(|byte| LINKS.contains(byte)).count();
+        if links > MAX_LINKS {
+            return Err(format!("more than {MAX_LINKS} operators"));
+        }
         let program = ENV
             .compile(text)
             .map_err(|errors| mistake::syntax(text, &errors))?;
         let (result, reads) = check::check(program.expression())?;
         let mut code = program.expression().clone();
-        meter(&mut code);
+        cost::meter(&mut code);
         Ok(Self {
             text: text.into(),
             code: Arc::new(code),
@@ -109,9 +112,10 @@ impl Expression {
         if self.names("body") {
             scope.read_body().map_err(Failure::Wrong)?;
         }
-        STEPS.set(scope.steps);
-        let value = Value::resolve(&self.code, scope.context());
-        scope.steps = STEPS.get();
+        let mut budget = scope.budget;
+        let value = cost::within(&mut budget, || Value::resolve(&self.code, scope.context()));
+        scope.budget = budget;
+        let value = value.map_err(|over| Failure::Wrong(over.to_owned()))?;
         value.map_err(|error| self.failure(&error))
     }
 
@@ -142,10 +146,6 @@ impl Expression {
             E::NoSuchKey(_) => Failure::Missing("no such key".to_owned()),
             E::IndexOutOfBounds(_) => Failure::Missing("no such index".to_owned()),
             E::NoSuchOverload(overload) => no_overload(overload),
-            E::FunctionError { function, message } if message == TOO_LONG => {
-                let _ = function;
-                Failure::Wrong(format!("more than {MAX_STEPS} steps over lists"))
-            }
             E::FunctionError { function, .. } => {
                 Failure::Wrong(format!("{function}() cannot take this value"))
             }
@@ -243,48 +243,6 @@ fn is_deep(text: &str) -> bool {
     deepest.max().unwrap_or_default() > MAX_DEPTH
 }
 
-/// Before each loop its length is taken from what is left for the event.
-fn meter(expression: &mut IdedExpr) {
-    match &mut expression.expr {
-        Expr::Call(call) => {
-            call.target.iter_mut().for_each(|target| meter(target));
-            call.args.iter_mut().for_each(meter);
-        }
-        Expr::Comprehension(comprehension) => {
-            meter(&mut comprehension.iter_range);
-            meter(&mut comprehension.accu_init);
-            meter(&mut comprehension.loop_cond);
-            meter(&mut comprehension.loop_step);
-            meter(&mut comprehension.result);
-            let range = std::mem::take(&mut comprehension.iter_range);
-            comprehension.iter_range = IdedExpr {
-                id: range.id,
-                expr: Expr::Call(CallExpr {
-                    func_name: SPEND.to_owned(),
-                    target: None,
-                    args: vec![range],
-                }),
-            };
-        }
-        Expr::List(list) => list.elements.iter_mut().for_each(meter),
-        Expr::Map(map) => map.entries.iter_mut().for_each(meter_entry),
-        Expr::Struct(object) => object.entries.iter_mut().for_each(meter_entry),
-        Expr::Select(select) => meter(&mut select.operand),
-        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
-    }
-}
-
-fn meter_entry(entry: &mut cel::common::ast::IdedEntryExpr) {
-    use cel::common::ast::EntryExpr;
-    match &mut entry.expr {
-        EntryExpr::StructField(field) => meter(&mut field.value),
-        EntryExpr::MapEntry(entry) => {
-            meter(&mut entry.key);
-            meter(&mut entry.value);
-        }
-    }
-}
-
 /// The standard functions, and the extensions for strings, lists and numbers.
 fn environment() -> Env {
     let mut env = Env::stdlib();
@@ -292,15 +250,7 @@ fn environment() -> Env {
         env.add_extension(extensions::strings),
         env.add_extension(extensions::lists),
         env.add_extension(extensions::math),
-        env.add_overload(SPEND, SPEND, vec![DYN_TYPE], |mut args| {
-            let length = args[0].as_sizer().map_or(1, |list| *list.size().inner());
-            let length = u32::try_from(length).unwrap_or(u32::MAX);
-            match STEPS.get().checked_sub(length) {
-                Some(left) => STEPS.set(left),
-                None => return Err(ExecutionError::function_error(SPEND, TOO_LONG)),
-            }
-            Ok(args.remove(0))
-        }),
+        cost::declare(&mut env),
     ];
     assert!(
         declared.iter().all(Result::is_ok),
@@ -309,24 +259,16 @@ fn environment() -> Env {
     env
 }
 
-thread_local! {
-    /// What is left for the event whose expression this thread evaluates: the library's functions
-    /// are plain ones, without a place for anything of ours.
-    static STEPS: Cell<u32> = const { Cell::new(0) };
-}
-
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(environment()));
 
 /// The library's name of `a.b`.
 const SELECT: &str = "_._";
-/// Not to be written by people: no identifier begins so.
-const SPEND: &str = "@spend";
-const TOO_LONG: &str = "too long";
-/// Elements that all loops of an event's expressions may go through together.
-const MAX_STEPS: u32 = 10_000;
 /// Bytes of one expression.
 const MAX_TEXT: usize = 4096;
 const MAX_DEPTH: usize = 32;
+/// Each of these may be one level more of the grammar's recursion, without a bracket: 1+1+1, a.b.c.
+const LINKS: &[u8] = b"+-*/%.<>=!&|[";
+const MAX_LINKS: usize = 800;
 
 #[cfg(test)]
 mod tests;

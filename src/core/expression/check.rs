@@ -52,10 +52,22 @@ struct Checker {
     /// Variables of the loops around, the innermost last.
     loops: Vec<(String, Type)>,
     reads: Reads,
+    depth: usize,
 }
 
 impl Checker {
     fn check(&mut self, expression: &IdedExpr) -> Result<Type, String> {
+        // Whatever reads it recurses, on threads with small stacks, too.
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(format!("more than {MAX_DEPTH} operators in a row"));
+        }
+        let result = self.check_kind(expression);
+        self.depth -= 1;
+        result
+    }
+
+    fn check_kind(&mut self, expression: &IdedExpr) -> Result<Type, String> {
         match &expression.expr {
             Expr::Literal(value) => Ok(literal(value)),
             Expr::Ident(name) => self.variable(name),
@@ -350,3 +362,4 @@ const fn unnumbered(expr: Expr) -> IdedExpr {
 
 const LIBRARIES: [&str; 4] = ["lists", "math", "optional", "strings"];
 const MAX_TRIALS: usize = 15 * 15 * 15;
+const MAX_DEPTH: usize = 128;

@@ -9,7 +9,7 @@ use cel::common::value::Val;
 use cel::{Context, Value};
 use chrono::{DateTime, Utc};
 
-use super::{ENV, MAX_STEPS, body};
+use super::{ENV, body, cost};
 use crate::core::event::{Data, Event};
 
 /// The variables of one event, and what its expressions may still spend.
@@ -17,7 +17,7 @@ pub struct Scope<'v> {
     event: &'v Event,
     context: Context<'v, 'v>,
     has_body: bool,
-    pub(super) steps: u32,
+    pub(super) budget: cost::Budget,
 }
 
 impl<'v> Scope<'v> {
@@ -45,7 +45,7 @@ impl<'v> Scope<'v> {
             event,
             context,
             has_body: false,
-            steps: MAX_STEPS,
+            budget: cost::FULL,
         }
     }
 

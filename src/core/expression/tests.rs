@@ -225,7 +225,68 @@ fn evaluation_is_bounded() {
     let problem = holds("size(body) > 1", &many).expect_err("too many values");
     assert!(problem.contains("values"), "{problem}");
     assert!(Expression::compile(&"!".repeat(5000)).is_err());
+    for row in [
+        ["1"; 2000].join("+"),
+        ["a"; 2000].join("."),
+        "a".to_owned() + &"[0]".repeat(1300),
+    ] {
+        let problem = Expression::compile(&row).expect_err("too long a row");
+        assert!(problem.contains("more than 800 operators"), "{problem}");
+    }
+    for row in [["1"; 700].join("+"), ["topic"; 150].join("+")] {
+        let problem = Expression::compile(&row).expect_err("too long a row");
+        assert!(problem.contains("in a row"), "{problem}");
+    }
+    assert!(Expression::compile(&["topic"; 100].join("+")).is_ok());
     assert!(Expression::compile(&"(".repeat(1000)).is_err());
+}
+
+#[test]
+fn what_calls_read_and_copy_is_bounded() {
+    let list: Vec<_> = (0..3000).collect();
+    let rows = vec![vec![0; 100]; 20];
+    let body = serde_json::json!({"l": list, "s": "a".repeat(100_000), "rows": rows, "d": (0..12_000).collect::<Vec<_>>()});
+    let large = event(&body.to_string());
+    for condition in [
+        "body.l.map(x, body.s + string(x)).size() > 1",
+        "body.l.map(x, body.rows).size() > 1",
+        "body.l.exists(x, [body.rows] == [])",
+        "body.l.exists(x, string(x) in body.d)",
+        "body.l.exists(x, !body.?d.hasValue() && x < 0)",
+        "body.l.exists(x, topic.matches('^[0-9]+$'))",
+        "body.d.distinct().size() > 1",
+        "body.s.replace('a', body.s).size() > 1",
+        "body.s.indexOf(body.s + 'b') > 1",
+        "body.s.split('').join(body.s).size() > 1",
+        "body.l.map(x, lists.range(10000)).size() > 1",
+    ] {
+        let problem = holds(condition, &large).expect_err(condition);
+        assert!(problem.contains("100 MB"), "{condition}: {problem}");
+    }
+    // An operator that goes on after an error does not hide it.
+    let absorbed = "body.l.exists(x, body.d.distinct() == [] && false) || topic != ''";
+    assert!(holds(absorbed, &large).is_err());
+}
+
+#[test]
+fn what_large_orders_need_is_within_the_bounds() {
+    let items: Vec<_> = (0..1000)
+        .map(|n| serde_json::json!({"sku": format!("S-{n}"), "price": "12.50", "tags": ["a", "b"], "title": "x".repeat(500)}))
+        .collect();
+    let body = serde_json::json!({"items": items, "note": "n".repeat(500_000)});
+    let order = event(&body.to_string());
+    for condition in [
+        "body.items.exists(i, i.sku in ['S-998', 'S-999'])",
+        "body.items.map(i, double(i.price)).filter(p, p > 1.0).size() == 1000",
+        "body.items.exists(i, i.title.contains('y') || i.?gone.orValue('') == 'x') == false",
+        "body.items.map(i, i.sku).distinct().size() == 1000",
+        "body.items.map(i, i.sku).join(', ').startsWith('S-0, S-1')",
+        "body.note.replace('n', '').size() == 0",
+        "body.note.contains('x') == false && body.note.matches('x$') == false",
+        "body.items.filter(i, i.sku.matches('^S-[0-9]$')).size() == 10",
+    ] {
+        assert_eq!(holds(condition, &order), Ok(true), "{condition}");
+    }
 }
 
 #[test]
