@@ -85,6 +85,14 @@ impl Parts<'_> {
 
     fn headers(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
+        let size = |(name, value): (&String, &serde_json::Value)| {
+            name.len() + value.as_str().map_or(0, str::len)
+        };
+        if self.headers.iter().map(size).sum::<usize>() > MAX_HEADERS {
+            return Err(format!(
+                "the workflow's headers are over {MAX_HEADERS} bytes"
+            ));
+        }
         for (name, value) in &self.headers {
             let text = value
                 .as_str()
@@ -118,6 +126,8 @@ fn json(status: StatusCode, body: Bytes) -> Reply {
     reply.with_type(JSON)
 }
 
+/// Bytes: what senders and proxies take.
+const MAX_HEADERS: usize = 16 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -183,6 +193,21 @@ mod tests {
         }
         assert!(reply_to("{\"status\":99}").is_err());
         assert!(reply_to("{\"status\":200,\"headers\":{\"a b\":\"c\"}}").is_err());
+    }
+
+    #[test]
+    fn headers_have_a_limit() {
+        let many: serde_json::Map<_, _> = (0..40_000)
+            .map(|n| (format!("x-{n}"), "a".into()))
+            .collect();
+        for headers in [
+            many.into(),
+            serde_json::json!({ "x-long": "a".repeat(20_000) }),
+        ] {
+            let value = serde_json::json!({ "status": 200, "headers": headers });
+            let problem = reply(Some(&payload::value(&value))).expect_err("too many");
+            assert!(problem.contains("over 16384 bytes"), "{problem}");
+        }
     }
 
     #[test]
