@@ -15,6 +15,7 @@ pub mod multipart;
 pub mod outcome;
 pub mod payload;
 pub mod provider;
+pub mod replay;
 pub mod request;
 pub mod respond;
 pub mod route;

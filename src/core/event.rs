@@ -19,7 +19,7 @@ use super::provider::locator::{Found, Locator};
 use super::request::{FORM, MULTIPART, Proof, Received, Verified};
 
 /// A verified webhook: the only thing a workflow can be started from.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Event {
     /// The same for every delivery of the event: 1 to 200 printable ASCII characters.
     pub id: String,
@@ -81,21 +81,21 @@ impl Event {
         let id = label(&id_places(verified, provider), received, "the event id")?
             .ok_or(Reject::Malformed("the request has no event id"))?;
         not_empty(received)?;
-        let data = data(received, provider.content_type.as_deref());
+        let content = Content::read(received, provider);
         Ok(Self {
             id,
             topic: label(&provider.topic, received, "the topic")?,
             tenant: label(&provider.tenant, received, "the tenant")?,
             headers: kept_headers(verified, provider, source),
-            broken: data.as_ref().err().copied(),
-            data: data.unwrap_or_else(|_| Data::Binary(received.body.clone())),
+            broken: content.broken,
+            data: content.data,
             received_at: received.at,
             provider: provider.name.clone(),
             source: source.to_owned(),
             verified_by: verified_by.to_owned(),
             method: received.method.clone(),
             query: received.query.clone().unwrap_or_default(),
-            content_type: content_type(received, provider.content_type.as_deref()),
+            content_type: content.content_type,
             body: received.body.clone(),
         })
     }
@@ -108,16 +108,60 @@ impl Event {
         }
     }
 
+    /// The same for every delivery of the event, and of no other.
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.source, self.id)
+    }
+
     /// The headers without our own.
     pub fn sent_headers(&self) -> impl Iterator<Item = &(String, String)> {
         let headers = self.headers.iter();
-        headers.filter(|(name, _)| !OWN_HEADERS.contains(&name.as_str()))
+        headers.filter(|(name, _)| !is_own(name))
     }
 
     /// Whether anything proved the sender.
     pub const fn is_verified(&self) -> bool {
         !self.verified_by.is_empty()
     }
+}
+
+/// What the body of a request to this provider's source says.
+pub(in crate::core) struct Content {
+    /// See [`Event::data`].
+    pub(in crate::core) data: Data,
+    /// See [`Event::broken`].
+    pub(in crate::core) broken: Option<&'static str>,
+    /// See [`Event::content_type`].
+    pub(in crate::core) content_type: Option<String>,
+}
+
+impl Content {
+    pub(in crate::core) fn read(received: &Received, provider: &Provider) -> Self {
+        let known_type = provider.content_type.as_deref();
+        let data = data(received, known_type);
+        Self {
+            broken: data.as_ref().err().copied(),
+            data: data.unwrap_or_else(|_| Data::Binary(received.body.clone())),
+            content_type: content_type(received, known_type),
+        }
+    }
+}
+
+/// Whether a header of this name is ours, whoever sent it.
+pub(in crate::core) fn is_own(name: &str) -> bool {
+    OWN_HEADERS.contains(&name)
+}
+
+/// The headers that are ours.
+pub(in crate::core) fn own_headers(
+    source: &str,
+    method: &Method,
+    is_verified: bool,
+) -> [(String, String); 3] {
+    let verified = if is_verified { "true" } else { "false" };
+    let values = [source, method.as_str(), verified];
+    let mut values = values.into_iter().map(str::to_owned);
+    OWN_HEADERS.map(|name| (name.to_owned(), values.next().unwrap_or_default()))
 }
 
 /// The hex SHA-256 of method, path, query and body, each after its length.
@@ -166,7 +210,8 @@ fn label(
     }
 }
 
-fn is_label(text: &str) -> bool {
+/// Whether this may be an id, a topic or a tenant.
+pub(in crate::core) fn is_label(text: &str) -> bool {
     (1..=MAX_LABEL).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
@@ -174,7 +219,7 @@ fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(
     let received = verified.received();
     let mut kept = Vec::new();
     for name in received.headers.keys() {
-        let ours = OWN_HEADERS.contains(&name.as_str());
+        let ours = is_own(name.as_str());
         let token = provider
             .schemes
             .iter()
@@ -183,17 +228,11 @@ fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(
             kept.push((name.as_str().to_owned(), joined(&received.headers, name)));
         }
     }
-    let verified = match verified.proof() {
-        Proof::Secret(_) | Proof::FetchedKey | Proof::Address => "true",
-        Proof::Unverified => "false",
+    let is_verified = match verified.proof() {
+        Proof::Secret(_) | Proof::FetchedKey | Proof::Address => true,
+        Proof::Unverified => false,
     };
-    let own = [source, received.method.as_str(), verified];
-    kept.extend(
-        OWN_HEADERS
-            .iter()
-            .zip(own)
-            .map(|(name, value)| ((*name).to_owned(), value.to_owned())),
-    );
+    kept.extend(own_headers(source, &received.method, is_verified));
     kept
 }
 
@@ -225,8 +264,7 @@ fn data(received: &Received, known_type: Option<&str>) -> Result<Data, &'static 
         return Ok(Data::Fields(fields(received)));
     }
     let body = &received.body;
-    let said = received.media_type();
-    Ok(match known_type.or(said.as_deref()).map(kind) {
+    Ok(match kind_of(received, known_type) {
         Some(Kind::Json) => Data::Json(json_value(body).ok_or(BROKEN_JSON)?),
         Some(Kind::Form) => Data::Fields(fields(received)),
         Some(Kind::Multipart) => Data::Fields(parts(received).ok_or("broken multipart form")?),
@@ -298,12 +336,19 @@ fn add(fields: &mut Map<String, Value>, name: String, value: Value) {
     }
 }
 
-enum Kind {
+/// What a media type says of a body.
+pub(in crate::core) enum Kind {
     Json,
     Form,
     Multipart,
     Text,
     Other,
+}
+
+/// `None` if neither the provider's entry nor the request says what the body is.
+pub(in crate::core) fn kind_of(received: &Received, known_type: Option<&str>) -> Option<Kind> {
+    let said = received.media_type();
+    known_type.or(said.as_deref()).map(kind)
 }
 
 fn kind(essence: &str) -> Kind {

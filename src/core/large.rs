@@ -201,7 +201,7 @@ fn segment(name: &str) -> String {
 const MAX_KEY: usize = 1024;
 /// The tag of `bytes data = 2` in the message `Payload`.
 const DATA: u8 = 2 << 3 | 2;
-const REFERENCE: &[u8] = b"temporal.api.sdk.v1.ExternalStorageReference";
+pub(super) const REFERENCE: &[u8] = b"temporal.api.sdk.v1.ExternalStorageReference";
 
 #[cfg(test)]
 mod tests {
