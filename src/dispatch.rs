@@ -60,11 +60,7 @@ impl<T: Temporal> Dispatch<'_, T> {
         };
         let (route, planned) = planned(source, event);
         let result = match planned {
-            Ok(Plan::Drop) => Ok(Outcome::Dropped),
-            Ok(Plan::Call(call)) => {
-                let payload = payload::encode(call.format, event);
-                self.perform_in(turn, *call, payload, event).await
-            }
+            Ok(plan) => self.carry_out_in(turn, plan, event, event.key()).await,
             Err(reason) => {
                 drop(turn);
                 Err(Reject::Unstartable(reason))
@@ -79,6 +75,36 @@ impl<T: Temporal> Dispatch<'_, T> {
         }
     }
 
+    /// Does what is planned. Temporal takes no signal or update twice whose event key it has seen.
+    ///
+    /// # Errors
+    /// What Temporal says, or [`Reject::TooLarge`], or no place for it.
+    pub async fn carry_out(
+        &self,
+        plan: Plan,
+        event: &Event,
+        event_key: String,
+    ) -> Result<Outcome, Reject> {
+        let turn = self.turn(event.body.len()).await?;
+        self.carry_out_in(turn, plan, event, event_key).await
+    }
+
+    async fn carry_out_in(
+        &self,
+        turn: Option<SemaphorePermit<'_>>,
+        plan: Plan,
+        event: &Event,
+        event_key: String,
+    ) -> Result<Outcome, Reject> {
+        match plan {
+            Plan::Drop => Ok(Outcome::Dropped),
+            Plan::Call(call) => {
+                let payload = payload::encode(call.format, event);
+                self.perform_in(turn, *call, payload, event_key).await
+            }
+        }
+    }
+
     async fn park(
         &self,
         event: &Event,
@@ -87,7 +113,7 @@ impl<T: Temporal> Dispatch<'_, T> {
         queue: &str,
     ) -> Result<Outcome, Reject> {
         let (call, payload) = dead_letter::start(event, &route.name, reason, queue);
-        match self.perform(call, payload, event).await {
+        match self.perform(call, payload, event.key()).await {
             Ok(Outcome::Started(execution) | Outcome::Duplicate(execution)) => {
                 Ok(Outcome::DeadLettered(execution))
             }
@@ -104,14 +130,14 @@ impl<T: Temporal> Dispatch<'_, T> {
     ///
     /// # Errors
     /// What Temporal says, or [`Reject::TooLarge`], or no place for it.
-    pub async fn perform(
+    async fn perform(
         &self,
         call: Call,
         payload: Payload,
-        event: &Event,
+        event_key: String,
     ) -> Result<Outcome, Reject> {
         let turn = self.turn(payload.data.len()).await?;
-        self.perform_in(turn, call, payload, event).await
+        self.perform_in(turn, call, payload, event_key).await
     }
 
     async fn perform_in(
@@ -119,9 +145,9 @@ impl<T: Temporal> Dispatch<'_, T> {
         turn: Option<SemaphorePermit<'_>>,
         call: Call,
         payload: Payload,
-        event: &Event,
+        event_key: String,
     ) -> Result<Outcome, Reject> {
-        let call = self.encoded(call, payload, event)?;
+        let call = self.encoded(call, payload, event_key)?;
         let _encoded = self.remember(call.input.encoded_len())?;
         drop(turn);
         let full = |_| Reject::Unavailable("too many starts in flight".to_owned());
@@ -187,7 +213,7 @@ impl<T: Temporal> Dispatch<'_, T> {
         &self,
         call: Call,
         payload: Payload,
-        event: &Event,
+        event_key: String,
     ) -> Result<temporal::Call, Reject> {
         let input = Payloads {
             payloads: vec![self.encode(payload, call.compression)],
@@ -221,7 +247,7 @@ impl<T: Temporal> Dispatch<'_, T> {
             summary: text(call.summary),
             details: text(call.details),
             request_id: Uuid::new_v4().to_string(),
-            event_key: format!("{}:{}", event.source, event.id),
+            event_key,
         })
     }
 
@@ -237,7 +263,7 @@ impl<T: Temporal> Dispatch<'_, T> {
 
 /// The event's route, and what it says of the event. A body that cannot be read is the source's own
 /// matter: no route can look into it.
-fn planned<'s>(source: &'s Source, event: &Event) -> (&'s Route, Result<Plan, String>) {
+pub fn planned<'s>(source: &'s Source, event: &Event) -> (&'s Route, Result<Plan, String>) {
     let itself = source.itself();
     if let Some(problem) = event.broken {
         return (itself, Err(problem.to_owned()));

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod connect;
+pub mod history;
 pub mod link;
 pub mod request;
 pub mod status;

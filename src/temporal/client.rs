@@ -43,6 +43,15 @@ impl Client {
         })
     }
 
+    /// A client with a connection.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn connected(settings: Settings) -> Result<Arc<Self>, String> {
+        let link = Link::connected(settings.clone()).await?;
+        Ok(Arc::new(Self { settings, link }))
+    }
+
     /// Where a reload puts new settings of the connection. Address and namespace stay.
     pub fn wanted(&self) -> watch::Sender<Settings> {
         self.link.wanted()
@@ -70,7 +79,7 @@ impl Client {
             .ok_or_else(|| format!("not connected to Temporal at {} yet", self.settings.address))
     }
 
-    fn caller(&self) -> Caller<'_> {
+    pub(super) fn caller(&self) -> Caller<'_> {
         Caller {
             namespace: &self.settings.namespace,
             identity: &self.settings.options.identity,
@@ -186,7 +195,7 @@ impl Client {
     }
 
     /// With the client's retries, which the bare `workflow_service()` has not.
-    fn service(&self) -> Result<Connection, Reject> {
+    pub(super) fn service(&self) -> Result<Connection, Reject> {
         self.connection().map_err(Reject::Unavailable)
     }
 }
@@ -317,7 +326,7 @@ impl Temporal for Client {
 }
 
 /// The request with all retries of the client's bounded by the deadline.
-fn within<R>(message: R, deadline: Instant) -> Request<R> {
+pub(super) fn within<R>(message: R, deadline: Instant) -> Request<R> {
     let left = deadline.saturating_duration_since(Instant::now());
     let mut request = message.into_request();
     request.set_timeout(left);
@@ -334,7 +343,7 @@ fn within<R>(message: R, deadline: Instant) -> Request<R> {
 }
 
 /// Ends the call at the deadline and measures it.
-async fn timed<R>(
+pub(super) async fn timed<R>(
     operation: &'static str,
     deadline: Instant,
     call: impl Future<Output = Result<Response<R>, Status>>,

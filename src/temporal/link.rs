@@ -27,6 +27,17 @@ impl Link {
         }
     }
 
+    /// A connection, made in one try.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn connected(settings: Settings) -> Result<Self, String> {
+        let connection = connect(&settings).await?;
+        let link = Self::new(settings);
+        link.replace(connection);
+        Ok(link)
+    }
+
     /// Where new settings are put.
     pub fn wanted(&self) -> watch::Sender<Settings> {
         self.wanted.clone()

@@ -1,0 +1,191 @@
+//! Workflows that Temporal has: found by a query, read for what they were given, terminated.
+
+use std::time::{Duration, SystemTime};
+
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, WorkflowExecution};
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    GetWorkflowExecutionHistoryRequest, ListWorkflowExecutionsRequest,
+    TerminateWorkflowExecutionRequest,
+};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::client::{Client, timed, within};
+use super::status;
+use crate::core::outcome::Execution;
+
+/// What a run of a workflow was given.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// The workflow's type.
+    pub workflow_type: String,
+    /// Encoded.
+    pub memo: Memo,
+    /// What identifies it through resets and retries.
+    pub first_run_id: String,
+    /// By its start, its signals and its updates, in their order.
+    pub arguments: Vec<Argument>,
+}
+
+/// One argument.
+#[derive(Debug)]
+pub struct Argument {
+    /// Encoded.
+    pub payload: Payload,
+    /// Whether the workflow was started with it: the memo is about it.
+    pub is_of_start: bool,
+    /// When Temporal took it.
+    pub at: SystemTime,
+}
+
+impl Client {
+    /// The executions that the query finds, the oldest first.
+    ///
+    /// # Errors
+    /// What Temporal says; `INVALID_ARGUMENT`: to the query.
+    pub async fn find(&self, query: &str) -> Result<Vec<Execution>, Status> {
+        let mut service = self.ready_service()?;
+        let mut found = Vec::new();
+        let mut next_page_token = Vec::new();
+        loop {
+            let request = ListWorkflowExecutionsRequest {
+                namespace: self.caller().namespace.to_owned(),
+                page_size: PAGE,
+                next_page_token,
+                query: query.to_owned(),
+            };
+            let deadline = Instant::now() + TIMEOUT;
+            let answer = service.list_workflow_executions(within(request, deadline));
+            let answer = timed("ListWorkflowExecutions", deadline, answer).await?;
+            for info in answer.executions {
+                let started = info.start_time.map(|at| (at.seconds, at.nanos));
+                found.extend(info.execution.map(|execution| (started, execution)));
+            }
+            next_page_token = answer.next_page_token;
+            if next_page_token.is_empty() {
+                break;
+            }
+        }
+        found.sort_by_key(|(started, _)| *started);
+        let found = found.into_iter();
+        Ok(found
+            .map(|(_, execution)| Execution {
+                workflow_id: execution.workflow_id,
+                run_id: execution.run_id,
+            })
+            .collect())
+    }
+
+    /// What a run was given; without a run's id the newest. Of workflows of the type `starts_only`
+    /// only the start is read.
+    ///
+    /// # Errors
+    /// What Temporal says.
+    pub async fn given(&self, of: &Execution, starts_only: &str) -> Result<Given, Status> {
+        let mut service = self.ready_service()?;
+        let mut given = Given::default();
+        let mut request = GetWorkflowExecutionHistoryRequest {
+            namespace: self.caller().namespace.to_owned(),
+            execution: Some(execution(of)),
+            maximum_page_size: 1,
+            ..GetWorkflowExecutionHistoryRequest::default()
+        };
+        loop {
+            let deadline = Instant::now() + TIMEOUT;
+            let answer = service.get_workflow_execution_history(within(request.clone(), deadline));
+            let answer = timed("GetWorkflowExecutionHistory", deadline, answer).await?;
+            for event in answer.history.unwrap_or_default().events {
+                given.read(event);
+            }
+            request.next_page_token = answer.next_page_token;
+            request.maximum_page_size = PAGE;
+            if request.next_page_token.is_empty() || given.workflow_type == starts_only {
+                return Ok(given);
+            }
+        }
+    }
+
+    /// Terminates a workflow of which a run is known; one that does not run any more is as good.
+    ///
+    /// # Errors
+    /// What Temporal says.
+    pub async fn terminate(
+        &self,
+        workflow_id: &str,
+        first_run_id: &str,
+        reason: &str,
+    ) -> Result<(), Status> {
+        let mut service = self.ready_service()?;
+        let request = TerminateWorkflowExecutionRequest {
+            namespace: self.caller().namespace.to_owned(),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id: workflow_id.to_owned(),
+                run_id: String::new(),
+            }),
+            first_execution_run_id: first_run_id.to_owned(),
+            reason: reason.to_owned(),
+            identity: self.caller().identity.to_owned(),
+            ..TerminateWorkflowExecutionRequest::default()
+        };
+        let deadline = Instant::now() + TIMEOUT;
+        let answer = service.terminate_workflow_execution(within(request, deadline));
+        match timed("TerminateWorkflowExecution", deadline, answer).await {
+            Err(error) if !status::is_missing(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn ready_service(&self) -> Result<impl WorkflowService + use<>, Status> {
+        self.service()
+            .map_err(|reject| Status::new(Code::Unavailable, reject.reason()))
+    }
+}
+
+impl Given {
+    fn read(&mut self, event: HistoryEvent) {
+        let at = event.event_time.and_then(|at| at.try_into().ok());
+        let at = at.unwrap_or(SystemTime::UNIX_EPOCH);
+        let (input, is_of_start) = match event.attributes {
+            Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
+                self.workflow_type = started.workflow_type.unwrap_or_default().name;
+                self.memo = started.memo.unwrap_or_default();
+                self.first_run_id = started.first_execution_run_id;
+                (started.input, true)
+            }
+            Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => {
+                (signal.input, false)
+            }
+            Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(update)) => {
+                let request = update.accepted_request.unwrap_or_default();
+                (request.input.unwrap_or_default().args, false)
+            }
+            // An update that a reset brought to another run.
+            Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(update)) => {
+                let request = update.request.unwrap_or_default();
+                (request.input.unwrap_or_default().args, false)
+            }
+            _ => return,
+        };
+        let payloads = input.unwrap_or_default().payloads.into_iter();
+        self.arguments.extend(payloads.map(|payload| Argument {
+            payload,
+            is_of_start,
+            at,
+        }));
+    }
+}
+
+fn execution(of: &Execution) -> WorkflowExecution {
+    WorkflowExecution {
+        workflow_id: of.workflow_id.clone(),
+        run_id: of.run_id.clone(),
+    }
+}
+
+/// Workflows or events a page.
+const PAGE: i32 = 1000;
+/// For each page.
+const TIMEOUT: Duration = Duration::from_secs(10);
