@@ -2,6 +2,7 @@
 //! program needs is made from it, once, by [`Config::new`](crate::core::config::Config::new).
 
 pub mod codec_server;
+pub mod replay;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::codec_server::CodecServerArgs;
+use self::replay::ReplayArgs;
 use crate::core::config::Mistake;
 use crate::core::payload::Format;
 
@@ -82,7 +84,9 @@ impl Cli {
     pub const fn serves(&self) -> bool {
         matches!(
             self.command,
-            None | Some(Command::Serve(_) | Command::Dev(_) | Command::Check(_))
+            None | Some(
+                Command::Serve(_) | Command::Dev(_) | Command::Check(_) | Command::Replay(_)
+            )
         )
     }
 
@@ -92,6 +96,7 @@ impl Cli {
             Some(Command::Serve(args)) => args,
             Some(Command::Dev(args)) => &args.serve,
             Some(Command::Check(args)) => &args.serve,
+            Some(Command::Replay(args)) => &args.serve,
             _ => &self.serve,
         };
         serve.help_env_vars
@@ -118,6 +123,27 @@ pub enum Command {
     Check(CheckArgs),
     /// List the senders that the forwarder knows
     Providers(ProvidersArgs),
+    /// Take events out of workflow histories and send them on their way again
+    ///
+    /// Dead letters, once the configuration or Temporal is mended; then without --dry-run:
+    ///
+    ///   temporal-webhook-forwarder replay --config forwarder.toml --dry-run \
+    ///     --query 'WorkflowType="WebhookDeadLetter" AND ExecutionStatus="Running"'
+    ///
+    /// Each event takes the route that the configuration has for it now. A dead letter is started
+    /// with the source's own policies, so doing it twice is safe (`duplicate`), and terminated
+    /// (reason `replayed`) once its event is in Temporal. Other workflows, and each of their
+    /// signals and updates, are done once more: a closed one is started again, one that runs goes
+    /// on (`duplicate`). Nothing is parked: what fails is said.
+    ///
+    /// --url posts the original request to a forwarder, which verifies it as ever. It has to be
+    /// kept whole: in a dead letter, or in the formats `protobuf` and `json-protobuf`. Signed
+    /// timestamps (Stripe, Slack, most others) are too old then; signatures of the body alone
+    /// (Shopify, GitHub) hold; tokens in headers are never kept.
+    ///
+    /// Exit code 0 if all went well or the query found nothing, 1 if anything failed.
+    #[command(verbatim_doc_comment)]
+    Replay(Box<ReplayArgs>),
     /// Let Temporal's web interface and CLI show encrypted and compressed payloads
     ///
     /// Temporal's remote codec protocol with the keys of `serve`: AES_KEY, or `[encryption]` of the

@@ -5,6 +5,7 @@ pub mod codec_server;
 pub mod dev;
 pub mod load;
 pub mod providers;
+pub mod replay;
 pub mod send;
 pub mod serve;
 pub mod sign;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Send(args)) => send::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Providers(args)) => providers::run(&args),
+        Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::CodecServer(args)) => codec_server::run(&args),
         Some(Command::Completions { shell }) => Ok(say(completions(shell)?.trim_end())?),
         Some(Command::Man) => {

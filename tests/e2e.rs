@@ -30,6 +30,7 @@ mod e2e {
     mod payload;
     mod refusals;
     mod reload;
+    mod replay;
     mod routes;
     mod sdk;
     mod send;

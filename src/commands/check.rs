@@ -105,7 +105,7 @@ impl Table {
     }
 }
 
-fn paths(sources: &[Source]) -> String {
+pub(super) fn paths(sources: &[Source]) -> String {
     let paths: Vec<_> = sources.iter().map(|source| source.path.as_str()).collect();
     paths.join(", ")
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -178,7 +178,7 @@ async fn many(client: Client, deliveries: Deliveries) -> Result<(), Failure> {
 }
 
 /// The status of the answer, and what our own answers say in it.
-async fn outcome(response: Response) -> String {
+pub(super) async fn outcome(response: Response) -> String {
     let status = response.status().as_u16();
     let body = response.bytes().await.unwrap_or_default();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -216,6 +216,11 @@ async fn post(client: &Client, url: &str, delivery: Delivery) -> Result<Response
     for (name, value) in delivery.headers {
         request = request.header(name, value);
     }
+    answer(request).await
+}
+
+/// Sends a request.
+pub(super) async fn answer(request: RequestBuilder) -> Result<Response, anyhow::Error> {
     request.send().await.map_err(|error| {
         let unreachable = error.is_connect();
         let error = anyhow::Error::from(error);
@@ -234,7 +239,7 @@ fn full_url(url: &str, delivery: &Delivery) -> String {
         .map_or_else(|| url.to_owned(), |query| format!("{url}?{query}"))
 }
 
-fn client(insecure: bool) -> Result<Client, anyhow::Error> {
+pub(super) fn client(insecure: bool) -> Result<Client, anyhow::Error> {
     Ok(Client::builder()
         .tls_danger_accept_invalid_certs(insecure)
         .redirect(reqwest::redirect::Policy::none())

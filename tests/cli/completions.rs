@@ -104,12 +104,13 @@ fn a_reader_who_leaves_early_is_no_failure() {
     }
 }
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "serve",
     "dev",
     "send",
     "check",
     "providers",
+    "replay",
     "completions",
     "man",
 ];

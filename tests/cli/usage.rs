@@ -31,6 +31,7 @@ fn help_names_every_flag_of_the_contract() {
         "dev",
         "send",
         "check",
+        "replay",
         "codec-server",
         "completions",
         "man",

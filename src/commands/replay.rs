@@ -1,0 +1,327 @@
+//! `replay`: workflows -> the events that they were given -> the way that each has now.
+
+mod post;
+mod report;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use serde_json::{Map, Value};
+use temporalio_common::protos::temporal::api::common::v1::Memo;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tonic::Code;
+use uuid::Uuid;
+
+use self::post::Target;
+use self::report::{Line, Report};
+use super::load::{self, Loaded, World};
+use super::{Failure, block_on, check, say};
+use crate::cli::ServeArgs;
+use crate::cli::replay::ReplayArgs;
+use crate::core::codec::CodecError;
+use crate::core::config::Config;
+use crate::core::dead_letter::WORKFLOW_TYPE;
+use crate::core::large::Claim;
+use crate::core::outcome::{Execution, Outcome};
+use crate::core::replay::{self, Found, NoEvent, Replayed};
+use crate::core::route::{Plan, Verb};
+use crate::dispatch::{Dispatch, planned};
+use crate::large::Store;
+use crate::temporal::client::Client;
+use crate::temporal::history::Argument;
+use crate::temporal::status;
+
+/// Replays every event of the workflows that are asked for.
+///
+/// # Errors
+/// A query that is none, no Temporal; [`Failure::Reported`] with 1 if an event failed.
+pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    if args.run_id.is_some() && args.workflow_ids.len() > 1 {
+        let why = "--run-id: one run belongs to one workflow, give one --workflow-id";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let target = Target::of(args)?;
+    // Nothing here listens.
+    let serve = ServeArgs {
+        no_tls: true,
+        ..args.serve.clone()
+    };
+    let Loaded {
+        config, temporal, ..
+    } = Loaded::new(&serve, &World)?;
+    let (config, (), (), settings) = load::all(config, Ok(()), Ok(()), temporal)?;
+    let store = config.large.as_ref().map(Store::new).transpose();
+    let store = store.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+    block_on(async {
+        let address = settings.address.clone();
+        let temporal = Client::connected(settings).await;
+        let temporal = temporal.map_err(|error| anyhow!("Temporal at {address}: {error}"))?;
+        let executions = executions(args, &temporal).await?;
+        if executions.is_empty() {
+            return Ok(say("no workflow matches the query")?);
+        }
+        let mut ticks = interval(Duration::from_secs(1) / args.rate);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut replay = Replay {
+            args,
+            config: &config,
+            temporal: &temporal,
+            store,
+            target,
+            ticks,
+            memory: Semaphore::new(Semaphore::MAX_PERMITS),
+            calls: Semaphore::new(1),
+            encoding: Semaphore::new(1),
+            done: HashSet::new(),
+            report: Report::new(executions.len())?,
+        };
+        replay.all(&executions).await
+    })
+}
+
+async fn executions(args: &ReplayArgs, temporal: &Client) -> Result<Vec<Execution>, Failure> {
+    if let Some(query) = &args.query {
+        return temporal.find(query).await.map_err(|error| {
+            let text = format!("--query: {}", status::text(&error));
+            match error.code() {
+                Code::InvalidArgument => Failure::Usage(text),
+                _ => Failure::Other(anyhow!(text)),
+            }
+        });
+    }
+    let ids = args.workflow_ids.iter();
+    Ok(ids
+        .map(|id| Execution {
+            workflow_id: id.clone(),
+            run_id: args.run_id.clone().unwrap_or_default(),
+        })
+        .collect())
+}
+
+/// One replay, and what came of it so far.
+struct Replay<'a> {
+    args: &'a ReplayArgs,
+    config: &'a Config,
+    temporal: &'a Client,
+    /// Where large payloads are.
+    store: Option<Store>,
+    target: Option<Target>,
+    ticks: Interval,
+    memory: Semaphore,
+    calls: Semaphore,
+    encoding: Semaphore,
+    /// The events that are in Temporal again: a retry of a workflow was given the same.
+    done: HashSet<String>,
+    report: Report,
+}
+
+impl Replay<'_> {
+    async fn all(&mut self, executions: &[Execution]) -> Result<(), Failure> {
+        let mut looked_at = 0;
+        for execution in executions {
+            if self.is_at_limit() {
+                break;
+            }
+            self.workflow(execution).await?;
+            looked_at += 1;
+            self.report.workflow_done();
+        }
+        self.report.summary(executions.len() - looked_at)
+    }
+
+    /// Every event of one workflow.
+    async fn workflow(&mut self, execution: &Execution) -> Result<(), Failure> {
+        let id = &execution.workflow_id;
+        let given = match self.temporal.given(execution, WORKFLOW_TYPE).await {
+            Ok(given) => given,
+            Err(error) => return self.report.failed(id, &status::text(&error)),
+        };
+        let is_dead_letter = given.workflow_type == WORKFLOW_TYPE;
+        let memo = self.memo(given.memo);
+        let first_run_id = given.first_run_id;
+        let mut has_events = false;
+        for argument in given.arguments {
+            if self.is_at_limit() {
+                self.report.cut();
+                return Ok(());
+            }
+            let found = match self.found(argument, &memo, is_dead_letter).await {
+                Ok(found) => Ok(found),
+                Err(NoEvent::Other) => continue,
+                Err(NoEvent::Broken(why)) => Err(format!("its payload cannot be read: {why}")),
+            };
+            has_events = true;
+            let line = match found {
+                Ok(found) if self.target.is_some() => self.post(found).await,
+                Ok(found) => self.event(found, is_dead_letter).await,
+                Err(why) => Err(why),
+            };
+            match line {
+                Ok(line) => self.report.line(&line)?,
+                Err(why) => {
+                    self.report.failed(id, &why)?;
+                    continue;
+                }
+            }
+            let changes = self.target.is_none() && !self.args.dry_run;
+            if is_dead_letter && changes && !self.args.keep {
+                let terminated = self.temporal.terminate(id, &first_run_id, REASON).await;
+                if let Err(error) = terminated {
+                    let why = format!("it cannot be terminated: {}", status::text(&error));
+                    self.report.failed(id, &why)?;
+                }
+            }
+        }
+        if !has_events {
+            let why = "no argument of its start, its signals or its updates is an event of this program's";
+            self.report.failed(id, why)?;
+        }
+        Ok(())
+    }
+
+    async fn found(
+        &self,
+        argument: Argument,
+        memo: &Result<Map<String, Value>, String>,
+        is_dead_letter: bool,
+    ) -> Result<Found, NoEvent> {
+        let broken = |error: CodecError| NoEvent::Broken(error.to_string());
+        let none = Map::new();
+        let memo = match memo {
+            Ok(memo) if argument.is_of_start => memo,
+            Err(error) if argument.is_of_start && !is_dead_letter => {
+                return Err(NoEvent::Broken(error.clone()));
+            }
+            _ => &none,
+        };
+        let claim = Claim::of(&argument.payload).map_err(NoEvent::Broken)?;
+        let payload = match (claim, &self.store) {
+            (Some(claim), Some(store)) => {
+                let stored = store.get(&claim, Instant::now() + TIMEOUT).await;
+                stored.map_err(|reject| NoEvent::Broken(reject.reason().to_owned()))?
+            }
+            _ => argument.payload,
+        };
+        replay::find(replay::Argument {
+            payload: self.config.codec.decode(payload).map_err(broken)?,
+            memo,
+            at: argument.at,
+            is_dead_letter,
+        })
+    }
+
+    /// The entries that are JSON, as ours are.
+    fn memo(&self, memo: Memo) -> Result<Map<String, Value>, String> {
+        let mut values = Map::new();
+        for (name, payload) in memo.fields {
+            let payload = self.config.codec.decode(payload);
+            let payload = payload.map_err(|error| format!("its memo: {error}"))?;
+            let value = serde_json::from_slice(&payload.data).ok();
+            values.extend(value.map(|value| (name, value)));
+        }
+        Ok(values)
+    }
+
+    /// On the way that the configuration has for it.
+    async fn event(&mut self, found: Found, is_dead_letter: bool) -> Result<Line, String> {
+        let mut sources = self.config.sources.iter();
+        let source = sources.find(|source| source.path == found.source());
+        let source = source.ok_or_else(|| {
+            let (path, paths) = (found.source(), check::paths(&self.config.sources));
+            format!("its source {path} is not configured any more: expected one of {paths}")
+        })?;
+        let Replayed { event, loss } = found.event(&source.provider)?;
+        let key = event.key();
+        if !is_dead_letter && self.done.contains(&key) {
+            return Ok(Line::new("duplicate", event.id, "its event is done above"));
+        }
+        let (route, plan) = planned(source, &event);
+        let mut plan = plan?;
+        if let Plan::Call(call) = &mut plan {
+            loss.allows(call.format)
+                .map_err(|why| format!("{}: {why}", route.name))?;
+            if !is_dead_letter {
+                replay::once_more(call);
+            }
+        }
+        let mut line = if self.args.dry_run {
+            let (word, id) = would(&plan).unwrap_or(("would drop", &event.id));
+            Line::new(word, id, &route.name)
+        } else {
+            self.ticks.tick().await;
+            // Temporal would not take the signal or update of an event twice.
+            let event_key = if is_dead_letter {
+                key.clone()
+            } else {
+                format!("{key}:replay:{}", Uuid::new_v4())
+            };
+            let dispatch = Dispatch {
+                temporal: self.temporal,
+                codec: &self.config.codec,
+                large: self.store.as_ref(),
+                memory: &self.memory,
+                calls: &self.calls,
+                encoding: &self.encoding,
+                deadline: Instant::now() + TIMEOUT,
+            };
+            let outcome = dispatch.carry_out(plan, &event, event_key).await;
+            let outcome = outcome.map_err(|reject| reject.reason().to_owned())?;
+            done(&outcome, &event.id)?
+        };
+        if loss.headers {
+            line.note("without its headers, which its signal or update has not");
+        }
+        self.done.insert(key);
+        Ok(line)
+    }
+
+    /// The original request, to a forwarder.
+    async fn post(&mut self, found: Found) -> Result<Line, String> {
+        let target = self.target.as_ref().expect("somebody asked for it");
+        let message = found.whole()?;
+        if self.args.dry_run {
+            let url = post::shown(target.url(&message));
+            return Ok(Line::new("would post", message.id, &url));
+        }
+        self.ticks.tick().await;
+        target.post(message).await
+    }
+
+    fn is_at_limit(&self) -> bool {
+        let limit = self.args.limit;
+        limit.is_some_and(|limit| self.report.events() >= limit)
+    }
+}
+
+/// `None`: nothing is called.
+fn would(plan: &Plan) -> Option<(&'static str, &str)> {
+    let Plan::Call(call) = plan else {
+        return None;
+    };
+    let word = match call.verb {
+        Verb::Start => "would start",
+        Verb::SignalWithStart { .. } | Verb::Signal { .. } => "would signal",
+        Verb::UpdateWithStart { .. } => "would update",
+    };
+    Some((word, &call.workflow_id))
+}
+
+/// # Errors
+/// The workflow's answer is one after which a sender sends again.
+fn done(outcome: &Outcome, event_id: &str) -> Result<Line, String> {
+    let (word, rule) = (outcome.label(), "by a rule of its source");
+    Ok(match (outcome, outcome.execution()) {
+        (Outcome::Replied(_, reply), _) if !reply.status.is_success() => {
+            return Err(format!("the workflow answers {}", reply.status));
+        }
+        (_, Some(execution)) => Line::new(word, &execution.workflow_id, &execution.run_id),
+        (_, None) => Line::new(word, event_id, rule),
+    })
+}
+
+/// Why a dead letter was terminated.
+const REASON: &str = "replayed";
+/// For what Temporal is asked to do with one event, and for what is read or stored in S3.
+const TIMEOUT: Duration = Duration::from_secs(15);
