@@ -8,6 +8,8 @@ use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCal
 use temporalio_client::{Connection, RetryOptions};
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage;
+use temporalio_common::protos::temporal::api::failure::v1::Failure;
+use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_common::protos::temporal::api::update;
 use temporalio_common::protos::temporal::api::update::v1::{UpdateRef, outcome};
 use temporalio_common::protos::temporal::api::workflowservice::v1::execute_multi_operation_response::response;
@@ -244,8 +246,8 @@ impl Progress {
         let execution = self.execution();
         match self.outcome.and_then(|outcome| outcome.value) {
             Some(outcome::Value::Failure(failure)) => Err(Reject::Refused(format!(
-                "the workflow failed the update: {}",
-                failure.message
+                "the workflow failed the update{}",
+                kind(failure)
             ))),
             Some(outcome::Value::Success(result)) if respond == Respond::Result => {
                 Ok(Done::Result(execution, result.payloads.into_iter().next()))
@@ -254,6 +256,16 @@ impl Progress {
                 Ok(Done::Outcome(Outcome::Updated(execution)))
             }
         }
+    }
+}
+
+/// What the worker calls it, for the log: its message may quote the event.
+fn kind(failure: Failure) -> String {
+    match failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => {
+            format!(": {}", info.r#type)
+        }
+        _ => String::new(),
     }
 }
 
@@ -382,3 +394,34 @@ const fn code_label(code: Code) -> &'static str {
 }
 
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_update_is_logged_without_its_message() {
+        let info = ApplicationFailureInfo {
+            r#type: "ValidationError".to_owned(),
+            ..ApplicationFailureInfo::default()
+        };
+        let failure = Failure {
+            message: "no such card: 4242".to_owned(),
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+            ..Failure::default()
+        };
+        let failed = Progress {
+            update: UpdateRef::default(),
+            outcome: Some(update::v1::Outcome {
+                value: Some(outcome::Value::Failure(failure)),
+            }),
+        };
+        let reject = failed.done(Respond::Result).expect_err("a failure");
+        assert_eq!(
+            reject.reason(),
+            "the workflow failed the update: ValidationError"
+        );
+    }
+}
