@@ -18,13 +18,51 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 pub fn read(json: &[u8]) -> Result<Box<dyn Val + '_>, String> {
     let left = Cell::new(MAX_VALUES);
     let mut reader = serde_json::Deserializer::from_slice(json);
-    Seed(&left).deserialize(&mut reader).map_err(|_| {
+    let mut value = Seed(&left).deserialize(&mut reader);
+    if value.as_ref().is_err_and(|error| says(error, "hex escape")) {
+        left.set(MAX_VALUES);
+        let whole = without_halves(json);
+        value = Seed(&left).deserialize(&mut serde_json::Deserializer::from_reader(&*whole));
+    }
+    value.map_err(|error| {
         if left.get() == 0 {
             format!("the body has more than {MAX_VALUES} values: too many for an expression")
-        } else {
+        } else if says(&error, "recursion") {
             "the body is nested too deeply for an expression".to_owned()
+        } else {
+            "the body has a number that is too large for an expression".to_owned()
         }
     })
+}
+
+fn says(error: &serde_json::Error, word: &str) -> bool {
+    error.to_string().contains(word)
+}
+
+/// Half a surrogate pair, as a sender makes it that cuts a text in an emoji, is the replacement
+/// character then. `json` is well-formed.
+fn without_halves(json: &[u8]) -> Vec<u8> {
+    let code = |at: usize| {
+        let hex = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(str::from_utf8(hex).ok()?, 16).ok()
+    };
+    let mut out = Vec::with_capacity(json.len());
+    let mut at = 0;
+    while at < json.len() {
+        let length = match (code(at), code(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.extend_from_slice(b"\\ufffd");
+                at += 6;
+                continue;
+            }
+            _ if json[at] == b'\\' => 2,
+            _ => 1,
+        };
+        out.extend_from_slice(&json[at..at + length]);
+        at += length;
+    }
+    out
 }
 
 #[derive(Clone, Copy)]

@@ -290,6 +290,23 @@ fn what_large_orders_need_is_within_the_bounds() {
 }
 
 #[test]
+fn a_body_that_is_json_but_hard_to_read() {
+    let halves =
+        event(r#"{"a":"x\ud83d","b":"\ude00y","c":"\ud83d\ude00","d":"\\ud83d","e":"\ud83dé"}"#);
+    for condition in [
+        r#"body.a == "x\ufffd" && body.b == "\ufffdy""#,
+        r#"body.c == "😀" && body.d == "\\ud83d" && body.e == "\ufffdé""#,
+    ] {
+        assert_eq!(holds(condition, &halves), Ok(true), "{condition}");
+    }
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (body, part) in [(deep.as_str(), "nested"), ("[1e400]", "number")] {
+        let problem = holds("size(body) > 1", &event(body)).expect_err(body);
+        assert!(problem.contains(part), "{problem}");
+    }
+}
+
+#[test]
 fn holes_are_filled() {
     let order = event(
         r#"{"id":820982911946154508,"note":null,"price":12.5,"big":12345678901234567890123}"#,
