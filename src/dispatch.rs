@@ -38,7 +38,7 @@ pub struct Dispatch<'a, T> {
     pub memory: &'a Semaphore,
     /// Calls at a time.
     pub calls: &'a Semaphore,
-    /// Large bodies that are being encoded: one.
+    /// [`PLACES`] for long bodies that are looked into and encoded.
     pub encoding: &'a Semaphore,
     /// When the answer has to be there.
     pub deadline: Instant,
@@ -165,14 +165,16 @@ impl<T: Temporal> Dispatch<'_, T> {
         }
     }
 
-    /// A large body is copied several times while it is encoded, which the memory budget does not
-    /// count: so one at a time.
+    /// A long body takes a multiple of its bytes while an expression looks into it and while it is
+    /// encoded, which the memory budget does not count: so a few at a time, and a large one alone.
     async fn turn(&self, size: usize) -> Result<Option<SemaphorePermit<'_>>, Reject> {
-        if size <= MAX_PAYLOAD {
-            return Ok(None);
-        }
-        let late = || Reject::Unavailable("too many large bodies".to_owned());
-        let turn = timeout_at(self.deadline, self.encoding.acquire()).await;
+        let places = match size {
+            ..=LONG => return Ok(None),
+            ..=MAX_PAYLOAD => 1,
+            _ => PLACES,
+        };
+        let late = || Reject::Unavailable("too many long bodies to look into".to_owned());
+        let turn = timeout_at(self.deadline, self.encoding.acquire_many(places)).await;
         turn.map_err(|_| late())?.map(Some).map_err(|_| late())
     }
 
@@ -295,5 +297,7 @@ pub fn nonce() -> [u8; 12] {
     nonce
 }
 
+/// Long bodies at a time.
+pub const PLACES: u32 = 4;
 /// Bytes whose reading or compression takes longer than a request should hold up others.
 const LONG: usize = 64 * 1024;

@@ -19,7 +19,7 @@ use crate::core::event::Event;
 use crate::core::handshake::Reply;
 use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::provider::Provider;
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, PLACES};
 use crate::fetch::Keys;
 use crate::large::Store;
 use crate::pages::{Pages, about};
@@ -72,7 +72,7 @@ impl<T: Temporal> Forwarder<T> {
             keys: Keys::default(),
             calls: Semaphore::new(MAX_CALLS),
             memory: Semaphore::new(MAX_MEMORY),
-            encoding: Semaphore::new(1),
+            encoding: Semaphore::new(PLACES as usize),
         }
     }
 

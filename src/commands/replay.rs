@@ -27,7 +27,7 @@ use crate::core::large::Claim;
 use crate::core::outcome::{Execution, Outcome};
 use crate::core::replay::{self, Found, NoEvent, Replayed};
 use crate::core::route::{Plan, Verb};
-use crate::dispatch::{Dispatch, planned};
+use crate::dispatch::{Dispatch, PLACES, planned};
 use crate::large::Store;
 use crate::temporal::client::Client;
 use crate::temporal::history::Argument;
@@ -73,7 +73,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
             ticks,
             memory: Semaphore::new(Semaphore::MAX_PERMITS),
             calls: Semaphore::new(1),
-            encoding: Semaphore::new(1),
+            encoding: Semaphore::new(PLACES as usize),
             done: HashSet::new(),
             report: Report::new(executions.len())?,
         };

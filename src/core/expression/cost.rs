@@ -84,7 +84,8 @@ fn meter_call(call: &mut CallExpr) {
             call.args.last().map(|last| &last.expr),
             Some(Expr::Literal(_))
         );
-        let text = call.target.as_deref_mut().or(call.args.first_mut());
+        let text = call.target.as_deref_mut();
+        let text = text.or_else(|| call.args.first_mut());
         let pattern = if is_ours { PATTERN } else { ANY_PATTERN };
         return text.into_iter().for_each(|text| charge(text, pattern));
     }
