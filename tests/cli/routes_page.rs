@@ -87,6 +87,18 @@ fn the_table_of_keys_is_what_the_program_takes() {
         known.split(", ").collect::<BTreeSet<_>>()
     );
 
+    for key in keys.keys() {
+        let reference = include_str!("../../docs/configuration.md");
+        assert!(
+            reference.contains(&format!("`{key}`")),
+            "{key} is not in configuration.md"
+        );
+        let example = include_str!("../../forwarder.example.toml").lines();
+        let mut lines = example.map(|line| line.trim_start_matches("# "));
+        let there = lines.any(|line| line.starts_with(&format!("{key} = ")));
+        assert!(there, "{key} is not in forwarder.example.toml");
+    }
+
     let mut config = SOURCE.to_owned();
     let mut expected = BTreeSet::new();
     let mut number = 0;
