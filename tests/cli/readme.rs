@@ -68,7 +68,7 @@ fn the_readme_names_no_variable_of_ours_that_does_nothing() {
 #[test]
 fn the_flags_of_other_subcommands_are_in_the_readme() {
     let serve = flags(&Run::new(&["serve", "--help"], &[]).fine());
-    for command in ["dev", "send", "check"] {
+    for command in ["dev", "send", "check", "replay", "codec-server"] {
         let help = Run::new(&[command, "--help"], &[]).fine();
         for flag in flags(&help)
             .keys()
@@ -95,7 +95,9 @@ fn flags(help: &str) -> BTreeMap<String, (String, String)> {
         let mut long = words
             .split([' ', ','])
             .filter(|word| word.starts_with("--"));
-        if let Some(long) = long.next().filter(|_| words.starts_with('-')) {
+        // `- http: …` is a value of the flag before.
+        let is_flag = words.starts_with('-') && !words.starts_with("- ");
+        if let Some(long) = long.next().filter(|_| is_flag) {
             last = long.to_owned();
             flags.insert(last.clone(), Default::default());
         }

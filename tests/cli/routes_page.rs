@@ -173,6 +173,29 @@ fn the_page_shows_how_check_says_it() {
     assert_eq!(json["action"], json!("start"));
 }
 
+#[test]
+fn the_routes_of_other_pages_are_fine() {
+    let pages = [
+        include_str!("../../README.md"),
+        include_str!("../../docs/configuration.md"),
+    ];
+    for page in pages {
+        let blocks = page.split("\n```toml\n[[source.route]]").skip(1);
+        let routes: Vec<_> = blocks
+            .filter_map(|text| text.split("\n```").next())
+            .collect();
+        assert!(!routes.is_empty());
+        for route in routes {
+            let config = format!("{SOURCE}[[source.route]]{route}\n");
+            let event = request("/temporal/shopify", "`{}`");
+            assert_eq!(
+                asked(&config, &event).map(|asked| asked["action"].clone()),
+                Ok(json!("start"))
+            );
+        }
+    }
+}
+
 fn mistakes(config: &str) -> Vec<String> {
     let folder = TempDir::new().expect("a temporary folder can be made");
     fs::write(folder.path().join("f.toml"), config).expect("the folder is writable");
