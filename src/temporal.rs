@@ -6,6 +6,7 @@ pub mod history;
 pub mod link;
 pub mod request;
 pub mod status;
+mod update;
 
 use std::future::Future;
 

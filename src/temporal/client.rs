@@ -7,15 +7,8 @@ use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
 use temporalio_client::{Connection, RetryOptions};
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
-use temporalio_common::protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage;
-use temporalio_common::protos::temporal::api::failure::v1::Failure;
-use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
-use temporalio_common::protos::temporal::api::update;
-use temporalio_common::protos::temporal::api::update::v1::{UpdateRef, outcome};
-use temporalio_common::protos::temporal::api::workflowservice::v1::execute_multi_operation_response::response;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeNamespaceRequest, DescribeWorkflowExecutionRequest, ExecuteMultiOperationResponse,
-    PollWorkflowExecutionUpdateRequest,
+    DescribeNamespaceRequest, DescribeWorkflowExecutionRequest,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -23,16 +16,16 @@ use tonic::{Code, IntoRequest, Request, Response, Status};
 
 use super::connect::Settings;
 use super::link::Link;
-use super::request::{Caller, until};
+use super::request::Caller;
 use super::{Call, Done, Temporal, status};
-use crate::core::action::{OnLate, OnMissing, Respond};
+use crate::core::action::OnMissing;
 use crate::core::outcome::{Execution, Outcome, Reject};
 use crate::core::route::Verb;
 use crate::telemetry::TEMPORAL_DURATION;
 
 /// A client that may be made before Temporal is there.
 pub struct Client {
-    settings: Settings,
+    pub(super) settings: Settings,
     link: Link,
 }
 
@@ -155,117 +148,9 @@ impl Client {
         }
     }
 
-    /// Until it is accepted; and if the sender wants the result, until there is one.
-    async fn update_with_start(
-        &self,
-        update: String,
-        (respond, on_late): (Respond, OnLate),
-        call: Call,
-        deadline: Instant,
-    ) -> Result<Done, Reject> {
-        let mut service = self.service()?;
-        let request = within(self.caller().update_with_start(update, call), deadline);
-        let answer = service.execute_multi_operation(request);
-        let answer = timed("ExecuteMultiOperation", deadline, answer).await;
-        let answer = answer.map_err(|error| status::of_operations(&error))?;
-        let accepted = Progress::of(answer)?;
-        if accepted.outcome.is_some() || respond == Respond::Accepted {
-            return accepted.done(respond);
-        }
-        let request = PollWorkflowExecutionUpdateRequest {
-            namespace: self.settings.namespace.clone(),
-            update_ref: Some(accepted.update.clone()),
-            identity: self.settings.options.identity.clone(),
-            wait_policy: Some(until(UpdateWorkflowExecutionLifecycleStage::Completed)),
-        };
-        let answer = service.poll_workflow_execution_update(within(request, deadline));
-        let answer = timed("PollWorkflowExecutionUpdate", deadline, answer).await;
-        let outcome = answer.ok().and_then(|answer| answer.outcome);
-        if outcome.is_some() {
-            return Progress {
-                outcome,
-                ..accepted
-            }
-            .done(respond);
-        }
-        match on_late {
-            OnLate::Accept => Ok(Done::Outcome(Outcome::Accepted(accepted.execution()))),
-            OnLate::Retry => Err(Reject::Unavailable(
-                "the workflow's result did not come in time".to_owned(),
-            )),
-        }
-    }
-
     /// With the client's retries, which the bare `workflow_service()` has not.
     pub(super) fn service(&self) -> Result<Connection, Reject> {
         self.connection().map_err(Reject::Unavailable)
-    }
-}
-
-/// An update that its workflow has seen.
-struct Progress {
-    update: UpdateRef,
-    outcome: Option<update::v1::Outcome>,
-}
-
-impl Progress {
-    /// # Errors
-    /// [`Reject::Unavailable`]: Temporal does not say that the workflow has accepted it.
-    fn of(answer: ExecuteMultiOperationResponse) -> Result<Self, Reject> {
-        let answers = answer.responses.into_iter();
-        let update = answers
-            .filter_map(|answer| answer.response)
-            .find_map(|answer| match answer {
-                response::Response::UpdateWorkflow(answer) => Some(answer),
-                response::Response::StartWorkflow(_) => None,
-            });
-        let accepted = update.filter(|update| {
-            update.outcome.is_some()
-                || update.stage() >= UpdateWorkflowExecutionLifecycleStage::Accepted
-        });
-        let accepted = accepted.and_then(|update| {
-            Some(Self {
-                update: update.update_ref?,
-                outcome: update.outcome,
-            })
-        });
-        accepted.ok_or_else(|| {
-            Reject::Unavailable("no worker has accepted the update in time".to_owned())
-        })
-    }
-
-    fn execution(&self) -> Execution {
-        let execution = self.update.workflow_execution.clone().unwrap_or_default();
-        Execution {
-            workflow_id: execution.workflow_id,
-            run_id: execution.run_id,
-        }
-    }
-
-    fn done(self, respond: Respond) -> Result<Done, Reject> {
-        let execution = self.execution();
-        match self.outcome.and_then(|outcome| outcome.value) {
-            Some(outcome::Value::Failure(failure)) => Err(Reject::Refused(format!(
-                "the workflow failed the update{}",
-                kind(failure)
-            ))),
-            Some(outcome::Value::Success(result)) if respond == Respond::Result => {
-                Ok(Done::Result(execution, result.payloads.into_iter().next()))
-            }
-            Some(outcome::Value::Success(_)) | None => {
-                Ok(Done::Outcome(Outcome::Updated(execution)))
-            }
-        }
-    }
-}
-
-/// What the worker calls it, for the log: its message may quote the event.
-fn kind(failure: Failure) -> String {
-    match failure.failure_info {
-        Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => {
-            format!(": {}", info.r#type)
-        }
-        _ => String::new(),
     }
 }
 
@@ -394,34 +279,3 @@ const fn code_label(code: Code) -> &'static str {
 }
 
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
-
-#[cfg(test)]
-mod tests {
-    use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
-
-    use super::*;
-
-    #[test]
-    fn a_failed_update_is_logged_without_its_message() {
-        let info = ApplicationFailureInfo {
-            r#type: "ValidationError".to_owned(),
-            ..ApplicationFailureInfo::default()
-        };
-        let failure = Failure {
-            message: "no such card: 4242".to_owned(),
-            failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
-            ..Failure::default()
-        };
-        let failed = Progress {
-            update: UpdateRef::default(),
-            outcome: Some(update::v1::Outcome {
-                value: Some(outcome::Value::Failure(failure)),
-            }),
-        };
-        let reject = failed.done(Respond::Result).expect_err("a failure");
-        assert_eq!(
-            reject.reason(),
-            "the workflow failed the update: ValidationError"
-        );
-    }
-}

@@ -1,0 +1,167 @@
+//! An update: until its workflow has accepted it; and if the sender wants the result, until there is one.
+
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage;
+use temporalio_common::protos::temporal::api::failure::v1::Failure;
+use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
+use temporalio_common::protos::temporal::api::update;
+use temporalio_common::protos::temporal::api::update::v1::{UpdateRef, outcome};
+use temporalio_common::protos::temporal::api::workflowservice::v1::execute_multi_operation_response::response;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    ExecuteMultiOperationResponse, PollWorkflowExecutionUpdateRequest,
+};
+use tokio::time::Instant;
+
+use super::client::{Client, timed, within};
+use super::request::until;
+use super::{Call, Done, status};
+use crate::core::action::{OnLate, Respond};
+use crate::core::outcome::{Execution, Outcome, Reject};
+
+impl Client {
+    /// Until it is accepted; and if the sender wants the result, until there is one.
+    pub(super) async fn update_with_start(
+        &self,
+        update: String,
+        (respond, on_late): (Respond, OnLate),
+        call: Call,
+        deadline: Instant,
+    ) -> Result<Done, Reject> {
+        let mut service = self.service()?;
+        let request = within(self.caller().update_with_start(update, call), deadline);
+        let answer = service.execute_multi_operation(request);
+        let answer = timed("ExecuteMultiOperation", deadline, answer).await;
+        let answer = answer.map_err(|error| status::of_operations(&error))?;
+        let accepted = Progress::of(answer)?;
+        if accepted.outcome.is_some() || respond == Respond::Accepted {
+            return accepted.done(respond);
+        }
+        let request = PollWorkflowExecutionUpdateRequest {
+            namespace: self.settings.namespace.clone(),
+            update_ref: Some(accepted.update.clone()),
+            identity: self.settings.options.identity.clone(),
+            wait_policy: Some(until(UpdateWorkflowExecutionLifecycleStage::Completed)),
+        };
+        loop {
+            let answer = service.poll_workflow_execution_update(within(request.clone(), deadline));
+            // Temporal itself waits for less than the longest deadline, and says then that there is
+            // nothing yet.
+            match timed("PollWorkflowExecutionUpdate", deadline, answer).await {
+                Ok(answer) if answer.outcome.is_some() => {
+                    let outcome = answer.outcome;
+                    return Progress {
+                        outcome,
+                        ..accepted
+                    }
+                    .done(respond);
+                }
+                Ok(_) if Instant::now() < deadline => {}
+                _ => break,
+            }
+        }
+        match on_late {
+            OnLate::Accept => Ok(Done::Outcome(Outcome::Accepted(accepted.execution()))),
+            OnLate::Retry => Err(Reject::Unavailable(
+                "the workflow's result did not come in time".to_owned(),
+            )),
+        }
+    }
+}
+
+/// An update that its workflow has seen.
+struct Progress {
+    update: UpdateRef,
+    outcome: Option<update::v1::Outcome>,
+}
+
+impl Progress {
+    /// # Errors
+    /// [`Reject::Unavailable`]: Temporal does not say that the workflow has accepted it.
+    fn of(answer: ExecuteMultiOperationResponse) -> Result<Self, Reject> {
+        let answers = answer.responses.into_iter();
+        let update = answers
+            .filter_map(|answer| answer.response)
+            .find_map(|answer| match answer {
+                response::Response::UpdateWorkflow(answer) => Some(answer),
+                response::Response::StartWorkflow(_) => None,
+            });
+        let accepted = update.filter(|update| {
+            update.outcome.is_some()
+                || update.stage() >= UpdateWorkflowExecutionLifecycleStage::Accepted
+        });
+        let accepted = accepted.and_then(|update| {
+            Some(Self {
+                update: update.update_ref?,
+                outcome: update.outcome,
+            })
+        });
+        accepted.ok_or_else(|| {
+            Reject::Unavailable("no worker has accepted the update in time".to_owned())
+        })
+    }
+
+    fn execution(&self) -> Execution {
+        let execution = self.update.workflow_execution.clone().unwrap_or_default();
+        Execution {
+            workflow_id: execution.workflow_id,
+            run_id: execution.run_id,
+        }
+    }
+
+    fn done(self, respond: Respond) -> Result<Done, Reject> {
+        let execution = self.execution();
+        match self.outcome.and_then(|outcome| outcome.value) {
+            Some(outcome::Value::Failure(failure)) => Err(Reject::Refused(format!(
+                "the workflow failed the update{}",
+                kind(failure)
+            ))),
+            Some(outcome::Value::Success(result)) if respond == Respond::Result => {
+                Ok(Done::Result(execution, result.payloads.into_iter().next()))
+            }
+            Some(outcome::Value::Success(_)) | None => {
+                Ok(Done::Outcome(Outcome::Updated(execution)))
+            }
+        }
+    }
+}
+
+/// What the worker calls it, for the log: its message may quote the event.
+fn kind(failure: Failure) -> String {
+    match failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => {
+            format!(": {}", info.r#type)
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_update_is_logged_without_its_message() {
+        let info = ApplicationFailureInfo {
+            r#type: "ValidationError".to_owned(),
+            ..ApplicationFailureInfo::default()
+        };
+        let failure = Failure {
+            message: "no such card: 4242".to_owned(),
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+            ..Failure::default()
+        };
+        let failed = Progress {
+            update: UpdateRef::default(),
+            outcome: Some(update::v1::Outcome {
+                value: Some(outcome::Value::Failure(failure)),
+            }),
+        };
+        let reject = failed.done(Respond::Result).expect_err("a failure");
+        assert_eq!(
+            reject.reason(),
+            "the workflow failed the update: ValidationError"
+        );
+    }
+}
