@@ -168,11 +168,10 @@ impl<T: Temporal> Dispatch<'_, T> {
     /// A long body takes a multiple of its bytes while an expression looks into it and while it is
     /// encoded, which the memory budget does not count: so a few at a time, and a large one alone.
     async fn turn(&self, size: usize) -> Result<Option<SemaphorePermit<'_>>, Reject> {
-        let places = match size {
-            ..=LONG => return Ok(None),
-            ..=MAX_PAYLOAD => 1,
-            _ => PLACES,
-        };
+        if size <= LONG {
+            return Ok(None);
+        }
+        let places = if size <= MAX_PAYLOAD { 1 } else { PLACES };
         let late = || Reject::Unavailable("too many long bodies to look into".to_owned());
         let turn = timeout_at(self.deadline, self.encoding.acquire_many(places)).await;
         turn.map_err(|_| late())?.map(Some).map_err(|_| late())

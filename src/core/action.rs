@@ -29,6 +29,7 @@ pub enum OnMissing {
     #[default]
     Retry,
     /// It is parked.
+    #[serde(alias = "dead-letter")]
     DeadLetter,
     /// It is acknowledged and forgotten.
     Drop,

@@ -232,12 +232,16 @@ fn worded(name: &str) -> &str {
 /// The library's grammar recurses, and has no limit that holds before the stack ends.
 fn is_deep(text: &str) -> bool {
     let mut open = 0_usize;
+    let mut before = b' ';
     let deepest = text.bytes().map(|byte| {
         match byte {
+            // `a.?b` and `a[?b]` do not wait for a colon.
+            b'?' if [b'.', b'['].contains(&before) => {}
             b'(' | b'[' | b'{' | b'?' => open += 1,
             b')' | b']' | b'}' => open = open.saturating_sub(1),
             _ => {}
         }
+        before = byte;
         open
     });
     deepest.max().unwrap_or_default() > MAX_DEPTH

@@ -238,6 +238,7 @@ fn evaluation_is_bounded() {
         assert!(problem.contains("in a row"), "{problem}");
     }
     assert!(Expression::compile(&["topic"; 100].join("+")).is_ok());
+    assert!(Expression::compile(&["body.?a.hasValue()"; 40].join(" || ")).is_ok());
     assert!(Expression::compile(&"(".repeat(1000)).is_err());
 }
 
