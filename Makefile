@@ -19,6 +19,7 @@ demo: ## One signed, encrypted webhook through everything, on this machine; stop
 .PHONY: dev
 dev: ## The same, to stay: Temporal, certificate, secret, forwarder, and lines to try (ARGS="--port 8443")
 	@scripts/need.sh cargo cc
+	@echo "Building; the first time takes some minutes"
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN && exec cargo run --quiet -- dev $(ARGS)
 
 .PHONY: test

@@ -317,6 +317,9 @@ pub struct SendArgs {
     /// The event's id: every request is the same event then [default: another one for each]
     #[arg(long)]
     pub id: Option<String>,
+    /// Another header, or another value for one that is not signed
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub headers: Vec<(String, String)>,
     /// How many events to send
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub count: u32,
@@ -329,6 +332,15 @@ pub struct SendArgs {
     /// Print the request instead of sending it
     #[arg(long, value_name = "FORM")]
     pub print: Option<PrintForm>,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let expected = "expected one such as 'X-Shopify-Test: true'";
+    let (name, value) = text.split_once(':').ok_or(expected)?;
+    let name = http::HeaderName::try_from(name.trim()).map_err(|_| expected)?;
+    let value = http::HeaderValue::try_from(value.trim()).map_err(|_| expected)?;
+    let value = value.to_str().map_err(|_| expected)?;
+    Ok((name.as_str().to_owned(), value.to_owned()))
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -44,19 +44,28 @@ pub struct Dispatch<'a, T> {
     pub deadline: Instant,
 }
 
+/// What became of an event, and how.
+pub struct Dispatched<'s> {
+    /// An error: it is not stored.
+    pub result: Result<Outcome, Reject>,
+    /// The route that it took, if it got so far.
+    pub route: Option<&'s Route>,
+    /// Why it was parked, or should have been.
+    pub parked: Option<String>,
+}
+
 impl<T: Temporal> Dispatch<'_, T> {
-    /// Does with the event what its source says. The second value is why it was parked.
-    ///
-    /// # Errors
-    /// Whatever is not stored.
-    pub async fn event(
-        &self,
-        source: &Source,
-        event: &Event,
-    ) -> (Result<Outcome, Reject>, Option<String>) {
+    /// Does with the event what its source says.
+    pub async fn event<'s>(&self, source: &'s Source, event: &Event) -> Dispatched<'s> {
         let turn = match self.turn(event.body.len()).await {
             Ok(turn) => turn,
-            Err(reject) => return (Err(reject), None),
+            Err(reject) => {
+                return Dispatched {
+                    result: Err(reject),
+                    route: None,
+                    parked: None,
+                };
+            }
         };
         let (route, planned) = planned(source, event);
         let result = match planned {
@@ -66,12 +75,17 @@ impl<T: Temporal> Dispatch<'_, T> {
                 Err(Reject::Unstartable(reason))
             }
         };
-        match (result, &route.settings.dead_letter) {
+        let (result, parked) = match (result, &route.settings.dead_letter) {
             (Err(Reject::Unstartable(reason)), Some(queue)) => {
                 let parked = self.park(event, route, &reason, queue).await;
                 (parked, Some(reason))
             }
             (result, _) => (result, None),
+        };
+        Dispatched {
+            result,
+            route: Some(route),
+            parked,
         }
     }
 

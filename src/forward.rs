@@ -57,6 +57,8 @@ struct Trail<'a> {
     source: Option<&'a str>,
     topic: Option<String>,
     event_id: Option<String>,
+    /// Which one, if the source has any.
+    route: Option<&'a str>,
     /// Why it became a dead letter, or should have.
     parked: Option<String>,
 }
@@ -172,10 +174,15 @@ impl<T: Temporal> Forwarder<T> {
             encoding: &self.encoding,
             deadline,
         };
-        let (result, parked) = dispatch.event(source, &event).await;
+        let dispatched = dispatch.event(source, &event).await;
         drop(held);
-        trail.parked = parked;
-        result.map(|outcome| Handled::Event(outcome, &source.provider))
+        let has_routes = source.routes.len() > 1;
+        let route = dispatched.route.filter(|_| has_routes);
+        trail.route = route.map(|route| route.name.as_str());
+        trail.parked = dispatched.parked;
+        dispatched
+            .result
+            .map(|outcome| Handled::Event(outcome, &source.provider))
     }
 }
 
@@ -215,9 +222,10 @@ fn report(
     metrics::histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
     let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let (topic, event_id) = (trail.topic.as_deref(), trail.event_id.as_deref());
+    let route = trail.route;
     macro_rules! line {
         ($level:ident, $($extra:tt)*) => {
-            tracing::$level!(request_id, source, topic, event_id, outcome, $($extra)*, ms, "request")
+            tracing::$level!(request_id, source, topic, event_id, route, outcome, $($extra)*, ms, "request")
         };
     }
     if let (Ok(_), Some(reason)) = (handled, &trail.parked) {

@@ -1,7 +1,7 @@
 //! `send`: signs a sample as a provider would and posts it.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -44,7 +44,11 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
     }
     if args.print == Some(PrintForm::Http) {
         let request = http(&deliveries.url, &deliveries.next()?);
-        return Ok(std::io::stdout().write_all(&request)?);
+        return match std::io::stdout().write_all(&request) {
+            // Whoever reads it has had enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            result => Ok(result?),
+        };
     }
     if args.print == Some(PrintForm::Curl) {
         let delivery = deliveries.next()?;
@@ -121,12 +125,19 @@ impl Deliveries {
             url: self.args.public_url.as_deref().unwrap_or(&self.url),
             params: &self.args.params,
         };
-        let Some(secret) = &self.secret else {
-            return Ok(Delivery::unsigned(self.provider, &about));
+        let mut delivery = match &self.secret {
+            None => Delivery::unsigned(self.provider, &about),
+            Some(secret) => {
+                let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, secret, signed);
+                Delivery::signed(self.provider, &about, &sign)
+                    .map_err(|problem| anyhow!("--secret: {problem}"))?
+            }
         };
-        let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, secret, signed);
-        Ok(Delivery::signed(self.provider, &about, &sign)
-            .map_err(|problem| anyhow!("--secret: {problem}"))?)
+        for (name, value) in &self.args.headers {
+            delivery.headers.retain(|(there, _)| there != name);
+            delivery.headers.push((name.clone(), value.clone()));
+        }
+        Ok(delivery)
     }
 }
 

@@ -94,6 +94,7 @@ impl Config {
     pub fn new(args: &ServeArgs, file: &File, outside: &dyn Outside) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut warnings = warnings(file);
+        warnings.extend(hidden_keys(file, outside));
         let config = Self {
             tls: tls(args, file, outside, &mut mistakes),
             drain_timeout: args
@@ -207,7 +208,9 @@ pub fn codec(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) ->
         let id = text(outside, "AES_KEY_ID").unwrap_or_else(|| AES_KEY_ID.to_owned());
         let digits = String::from_utf8_lossy(&digits);
         let key = keep(mistakes, "AES_KEY", Key::from_hex(&id, digits.trim()));
-        return Codec::new(key.into_iter().collect());
+        let others = keys(file, outside, mistakes);
+        let others = others.into_iter().filter(|key| key.id() != id);
+        return Codec::new(key.into_iter().chain(others).collect());
     }
     if outside.env("AES_KEY_ID").is_some() {
         mistakes.push(Mistake::new(
@@ -215,13 +218,29 @@ pub fn codec(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) ->
             "set, but AES_KEY does not decide: set both, or name the key in [encryption]",
         ));
     }
-    let keys = entries().filter_map(|entry| {
+    Codec::new(keys(file, outside, mistakes))
+}
+
+/// Those of `[encryption]`.
+fn keys(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Vec<Key> {
+    let entries = file.encryption.iter().flatten();
+    let keys = entries.filter_map(|entry| {
         let place = &entry.place;
         let secret = keep(mistakes, place, resolve(&entry.key, outside))?;
         let digits = String::from_utf8_lossy(secret.reveal());
         keep(mistakes, place, Key::from_hex(&entry.id, digits.trim()))
     });
-    Codec::new(keys.collect())
+    keys.collect()
+}
+
+/// The variable decides with which key is encrypted, whatever the file puts first.
+fn hidden_keys(file: &File, outside: &dyn Outside) -> Option<Mistake> {
+    let mut keys = file.encryption.iter().flatten();
+    let is_hidden = outside.env("AES_KEY").is_some()
+        && keys.clone().next().is_some()
+        && !keys.any(|entry| matches!(&entry.key, SecretRef::Env(name) if name == "AES_KEY"));
+    let text = "is set, and goes before [encryption]: its key encrypts, those of the file only decrypt. To rotate, unset it, or name it in the file: \"env:AES_KEY\"";
+    is_hidden.then(|| Mistake::new("AES_KEY", text))
 }
 
 /// The secret itself.
@@ -238,6 +257,10 @@ pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, S
             .env(name)
             .ok_or_else(|| format!("{name} is not set"))
             .and_then(|text| Secret::new(text).ok_or_else(|| format!("{name} is empty"))),
+        // Not repeated: it may be a secret all the same.
+        SecretRef::Literal(Some(secret)) if looks_meant(secret.reveal()) => {
+            Err("no secret, it seems: expected \"env:NAME\" or \"file:PATH\"".to_owned())
+        }
         SecretRef::Literal(secret) => secret
             .clone()
             .ok_or_else(|| "empty: expected \"env:NAME\" or \"file:PATH\"".to_owned()),
@@ -252,6 +275,22 @@ pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, S
             Secret::new(bytes).ok_or_else(|| format!("{shown}: the file is empty"))
         }
     }
+}
+
+/// `ENV:NAME`, `flie:PATH`, `$NAME`: not what was meant.
+fn looks_meant(text: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(text) else {
+        return false;
+    };
+    if let Some(name) = text.strip_prefix('$') {
+        return is_variable(name.trim_matches(['{', '}']));
+    }
+    let Some((prefix, _)) = text.split_once(':') else {
+        return false;
+    };
+    let mut letters: Vec<_> = prefix.trim().to_ascii_lowercase().into_bytes();
+    letters.sort_unstable();
+    [&b"env"[..], b"efil"].contains(&&*letters)
 }
 
 fn is_variable(name: &str) -> bool {

@@ -215,6 +215,16 @@ impl<'a> Loader<'a> {
     fn check_scheme(&mut self, profile: &mut ClientConfigProfile) {
         let address = profile.address.as_deref().unwrap_or_default();
         let Some((scheme, _)) = address.split_once("://") else {
+            let port = address
+                .rsplit_once(':')
+                .map(|(_, port)| port.parse::<u16>());
+            if !matches!(port, Some(Ok(_))) {
+                let place = self.address_place();
+                self.wrong(
+                    place,
+                    "no port: expected one such as \"localhost:7233\", or a URL",
+                );
+            }
             return;
         };
         let disabled = profile.tls.as_ref().map(|tls| tls.disabled == Some(true));

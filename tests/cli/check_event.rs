@@ -63,6 +63,31 @@ fn it_says_what_would_be_dropped_or_parked() {
 }
 
 #[test]
+fn a_header_of_ones_own_is_sent() {
+    let request = sample(&["--header", "X-Shopify-Test: true", "--header", "x-a: 1"]);
+    let request = String::from_utf8(request).expect("text");
+    assert!(
+        request.contains("\r\nx-shopify-test: true\r\nx-a: 1\r\n"),
+        "{request}"
+    );
+    let run = Run::new(&["send", "shopify", "--header", "no header"], &ENV);
+    run.failed(
+        64,
+        &["--header", "expected one such as 'X-Shopify-Test: true'"],
+    );
+}
+
+#[test]
+fn a_condition_that_fails_is_marked() {
+    let config = ROUTES.replace("body.nobody == 1", "double(body.name) > 1.0");
+    let folder = folder(&config, &sample(&[]));
+    let run = Run::inside(folder.path(), &ARGS, &ENV);
+    assert_eq!(run.code, Some(78), "{run:?}");
+    let text = "route 1        WRONG    fails, double() cannot take this value";
+    assert!(run.stdout.contains(text), "{run:?}");
+}
+
+#[test]
 fn a_signature_that_does_not_hold_is_said_and_no_more() {
     let request = String::from_utf8(sample(&[])).expect("text");
     let request = request.replace("409.94", "509.94").into_bytes();

@@ -91,9 +91,11 @@ fn a_search_attribute_that_is_not_registered_is_wrong_until_it_is() {
             "--config",
             file.to_str().expect("text"),
         ];
-        let advice =
-            "temporal operator search-attribute create --namespace default --name TwfChecked";
-        assert_wrong(&args, "attributes", advice);
+        assert_wrong(&args, "attributes", "TwfChecked not registered");
+        let advice = format!(
+            "temporal operator search-attribute create --address {address} --namespace default --name TwfChecked --type Keyword"
+        );
+        assert!(check(&args, &[KEY]).stdout.contains(&advice));
         temporal.register_attribute("TwfChecked", "Keyword").await;
         let table = check(&args, &[KEY]).fine();
         let row = ("ok".to_owned(), "TwfChecked registered".to_owned());

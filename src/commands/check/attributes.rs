@@ -1,6 +1,6 @@
 //! `check`: whether the search attributes of the routes are registered.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use temporalio_client::Connection;
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
@@ -8,21 +8,25 @@ use tonic::IntoRequest;
 
 use super::{Finding, Trouble};
 use crate::core::config::source::Source;
+use crate::core::expression::template::Template;
+use crate::core::expression::types::Type;
 use crate::temporal::connect::Settings;
 use crate::temporal::status;
 
 /// The names that some route sets.
-pub(super) fn wanted(sources: &[Source]) -> BTreeSet<&str> {
+pub(super) fn wanted(sources: &[Source]) -> BTreeMap<&str, &Template> {
     let routes = sources.iter().flat_map(|source| &source.routes);
     let attributes = routes.flat_map(|route| &route.settings.search_attributes);
-    attributes.map(|(name, _)| name.as_str()).collect()
+    attributes
+        .map(|(name, template)| (name.as_str(), template))
+        .collect()
 }
 
 /// A start with one that is not registered is refused, and would become a dead letter.
 pub(super) async fn registered(
     connection: &Connection,
     settings: &Settings,
-    wanted: BTreeSet<&str>,
+    wanted: BTreeMap<&str, &Template>,
 ) -> Finding {
     let request = ListSearchAttributesRequest {
         namespace: settings.namespace.clone(),
@@ -38,18 +42,39 @@ pub(super) async fn registered(
             )));
         }
     };
-    let is_known = |name: &&str| {
-        known.custom_attributes.contains_key(*name) || known.system_attributes.contains_key(*name)
+    let is_known = |name: &str| {
+        known.custom_attributes.contains_key(name) || known.system_attributes.contains_key(name)
     };
-    let (known, unknown): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_known);
-    if unknown.is_empty() {
-        return Ok(format!("{} registered", known.join(", ")));
+    let names: Vec<_> = wanted.keys().copied().collect();
+    let unknown = || wanted.iter().filter(|(name, _)| !is_known(name));
+    if unknown().next().is_none() {
+        return Ok(format!("{} registered", names.join(", ")));
     }
+    let commands: String = unknown()
+        .map(|(name, template)| {
+            format!(
+                "\n  temporal operator search-attribute create --address {} --namespace {} --name {name} --type {}",
+                settings.address,
+                settings.namespace,
+                kind(template)
+            )
+        })
+        .collect();
+    let unknown: Vec<_> = unknown().map(|(name, _)| *name).collect();
     Err(Trouble::Wrong(format!(
-        "{} not registered: events that set it would be dead letters; \
-         temporal operator search-attribute create --namespace {} --name {} --type Keyword registers one",
+        "{} not registered: events that set it would be dead letters; this registers it (if the type is right):{commands}",
         unknown.join(", "),
-        settings.namespace,
-        unknown[0]
     )))
+}
+
+/// Temporal's type for the values that the template gives.
+fn kind(template: &Template) -> &'static str {
+    match template.result() {
+        Type::Bool => "Bool",
+        Type::Int | Type::Uint => "Int",
+        Type::Double => "Double",
+        Type::Timestamp => "Datetime",
+        Type::List(_) => "KeywordList",
+        _ => "Keyword",
+    }
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
-use super::{Table, Trouble};
+use super::{Finding, Table, Trouble};
 use crate::admit::{Admitted, Authorised, admit};
 use crate::commands::{Failure, say};
 use crate::core::config::Config;
@@ -54,7 +54,7 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
         let Some(verdict) = verdict(route, &mut scope) else {
             break;
         };
-        table.row(&route.name, Ok(verdict));
+        table.row(&route.name, verdict);
     }
     // A scope of its own, as when it is served.
     let mut scope = Scope::new(&event);
@@ -79,17 +79,17 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
 }
 
 /// What the route says of the event; `None` if it is the last.
-fn verdict(route: &Route, scope: &mut Scope<'_>) -> Option<String> {
+fn verdict(route: &Route, scope: &mut Scope<'_>) -> Option<Finding> {
     let when = route.when.as_ref()?;
-    let verdict = match when.holds(scope) {
-        Ok(true) => "yes".to_owned(),
-        Ok(false) => match when.evaluate(scope) {
-            Err(Unevaluated::Missing(what)) => format!("no, {what}"),
-            _ => "no".to_owned(),
-        },
-        Err(problem) => format!("fails, {problem}"),
-    };
-    Some(format!("{verdict}: {}", when.text()))
+    let text = when.text();
+    Some(match when.holds(scope) {
+        Ok(true) => Ok(format!("yes: {text}")),
+        Ok(false) => Ok(match when.evaluate(scope) {
+            Err(Unevaluated::Missing(what)) => format!("no, {what}: {text}"),
+            _ => format!("no: {text}"),
+        }),
+        Err(problem) => Err(Trouble::Wrong(format!("fails, {problem}: {text}"))),
+    })
 }
 
 /// The event; `None` if it is a handshake. A signature that does not hold is said, and no more: an

@@ -56,7 +56,8 @@ impl Report {
         let Line { word, id, rest } = line;
         *self.counts.entry(word).or_default() += 1;
         // Whoever starts workflows chooses their ids, and what is here goes to a terminal.
-        let text = format!("{word:<12}  {id}  {rest}").replace(char::is_control, "\u{fffd}");
+        let gap = if id.ends_with(':') { " " } else { "  " };
+        let text = format!("{word:<12}  {id}{gap}{rest}").replace(char::is_control, "\u{fffd}");
         Ok(self.bar.suspend(|| say(text.trim_end()))?)
     }
 

@@ -129,10 +129,18 @@ fn the_environment_beats_the_file() {
         keys = [{ id = "from-file", key = "env:FILE_KEY" }]
     "#;
     let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
-    assert_eq!(config.codec.keys()[0].id(), "default");
+    let ids: Vec<_> = config.codec.keys().iter().map(Key::id).collect();
+    assert_eq!(ids, ["default", "from-file"], "the file's still decrypts");
+    assert!(
+        config
+            .warnings
+            .iter()
+            .any(|warning| warning.place == "AES_KEY")
+    );
     let named = r#"encryption = { keys = [{ id = "2026-11", key = "env:AES_KEY" }] }"#;
     let config = Config::new(&ServeArgs::default(), &file(named), &world).expect("fine");
     assert_eq!(config.codec.keys()[0].id(), "2026-11");
+    assert_eq!(config.warnings, []);
     world.env.remove("AES_KEY");
     let config = Config::new(&ServeArgs::default(), &file(text), &world).expect("fine");
     assert_eq!(config.codec.keys()[0].id(), "from-file");

@@ -68,6 +68,14 @@ impl Template {
         !per_event.iter().any(|variable| self.names(variable))
     }
 
+    /// The type of its values: that of a single hole, else text.
+    pub fn result(&self) -> &Type {
+        match self.0.as_slice() {
+            [Piece::Hole(hole)] => hole.result(),
+            _ => &Type::String,
+        }
+    }
+
     /// The text, if it has no holes.
     pub fn fixed(&self) -> Option<&str> {
         match self.0.as_slice() {
