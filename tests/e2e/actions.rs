@@ -145,6 +145,9 @@ fn a_dropped_event_reaches_no_workflow() {
     run(async {
         let stage = Stage::new().await;
         let id = format!("entity:{}", stage.key);
+        let answer = stage.send(&stage.event("drop", json!({}))).await;
+        assert_eq!(answer.outcome(), "200 dropped", "new");
+        stage.temporal.assert_absent(&id).await;
         stage
             .send(&stage.event("signal-with-start", json!({})))
             .await;
