@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::load::World;
 use super::{Failure, block_on, dev, say, sign};
-use crate::cli::{PrintForm, SendArgs};
+use crate::cli::send::{PrintForm, SendArgs};
 use crate::core::config::file::SecretRef;
 use crate::core::config::secret::Secret;
 use crate::core::config::{Outside, resolve};
