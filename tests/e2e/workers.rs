@@ -153,7 +153,9 @@ fn assert_seen(language: Language, result: &Opened, sent: &Sent) {
         data["id"] = json!(820982911946154500_u64); // as its README says
     }
     assert_eq!(seen["data"].take(), data, "{what}");
-    if sent.format == "json" {
+    if sent.format == "raw" {
+        assert_eq!(seen, json!({"data": null}), "{what}");
+    } else if ["json", "json-string"].contains(&sent.format) {
         let topic = if sent.topic.is_empty() {
             Value::Null
         } else {
@@ -203,8 +205,10 @@ fn sources(queue: &str, waiting: &str) -> String {
     text
 }
 
-const FORMATS: [(&str, &str); 4] = [
+const FORMATS: [(&str, &str); 6] = [
     ("json", "ShopifyWebhook"),
+    ("json-string", "ShopifyString"),
+    ("raw", "ShopifyRaw"),
     ("cloudevents", "ShopifyCloudEvent"),
     ("protobuf", "ShopifyProtobuf"),
     ("json-protobuf", "ShopifyProtobuf"),

@@ -46,5 +46,7 @@ func run(taskQueue string) error {
 	w.RegisterWorkflow(ShopifyWebhook)
 	w.RegisterWorkflow(ShopifyCloudEvent)
 	w.RegisterWorkflow(ShopifyProtobuf)
+	w.RegisterWorkflow(ShopifyRaw)
+	w.RegisterWorkflow(ShopifyString)
 	return w.Run(worker.InterruptCh())
 }

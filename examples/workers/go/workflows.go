@@ -53,3 +53,15 @@ func ShopifyProtobuf(ctx workflow.Context, event *webhookv1.WebhookEvent) (Seen,
 	workflow.GetLogger(ctx).Info("got", "topic", event.Topic)
 	return Seen{event.Id, event.Topic, event.Tenant, event.Source, event.Body}, nil
 }
+
+// ShopifyRaw is format = "raw": the body as it was sent. The headers are in the memo.
+func ShopifyRaw(_ workflow.Context, body []byte) (map[string]json.RawMessage, error) {
+	return map[string]json.RawMessage{"data": body}, nil
+}
+
+// ShopifyString is format = "json-string": the text of format = "json".
+func ShopifyString(_ workflow.Context, text string) (Webhook, error) {
+	var event Webhook
+	err := json.Unmarshal([]byte(text), &event)
+	return event, err
+}

@@ -11,7 +11,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
 from codec import WebhookCodec, keys_from_env
-from workflows import ShopifyCloudEvent, ShopifyProtobuf, ShopifyWebhook
+from workflows import ShopifyCloudEvent, ShopifyProtobuf, ShopifyRaw, ShopifyString, ShopifyWebhook
 
 
 def data_converter() -> DataConverter:
@@ -22,7 +22,7 @@ async def main(task_queue: str) -> None:
     config = ClientConfig.load_client_connect_config()  # TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, ...
     config.setdefault("target_host", "localhost:7233")
     client = await Client.connect(**config, data_converter=data_converter())
-    workflows = [ShopifyWebhook, ShopifyCloudEvent, ShopifyProtobuf]
+    workflows = [ShopifyWebhook, ShopifyCloudEvent, ShopifyProtobuf, ShopifyRaw, ShopifyString]
     async with Worker(client, task_queue=task_queue, workflows=workflows):
         logging.info("waiting for events on task queue %s", task_queue)
         await asyncio.Event().wait()

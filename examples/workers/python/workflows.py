@@ -31,6 +31,11 @@ class CloudEvent:
 
 
 @dataclass
+class Body:
+    data: Any
+
+
+@dataclass
 class Seen:
     """What the workflows return in place of doing work."""
 
@@ -65,3 +70,21 @@ class ShopifyProtobuf:
     async def run(self, event: WebhookEvent) -> Seen:
         workflow.logger.info("got %s", event.topic)
         return Seen(event.id, event.topic, event.tenant, event.source, json.loads(event.body))
+
+
+@workflow.defn
+class ShopifyRaw:
+    """format = "raw": the body's bytes. The headers are in the memo."""
+
+    @workflow.run
+    async def run(self, body: bytes) -> Body:
+        return Body(json.loads(body))
+
+
+@workflow.defn
+class ShopifyString:
+    """format = "json-string": the text of format = "json"."""
+
+    @workflow.run
+    async def run(self, event: str) -> Webhook:
+        return Webhook(**json.loads(event))

@@ -51,3 +51,13 @@ export async function ShopifyProtobuf(event: webhook.forwarder.v1.WebhookEvent):
   log.info('got', { topic });
   return { id, topic, tenant, source, data: JSON.parse(new TextDecoder().decode(body)) };
 }
+
+/** format = "raw": the body's bytes. The headers are in the memo. */
+export async function ShopifyRaw(body: Uint8Array): Promise<{ data: Body }> {
+  return { data: JSON.parse(new TextDecoder().decode(body)) };
+}
+
+/** format = "json-string": the text of format = "json". */
+export async function ShopifyString(event: string): Promise<Webhook> {
+  return JSON.parse(event);
+}

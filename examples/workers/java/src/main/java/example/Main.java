@@ -30,7 +30,11 @@ public final class Main {
     factory
         .newWorker(taskQueue)
         .registerWorkflowImplementationTypes(
-            ShopifyWebhook.Impl.class, ShopifyCloudEvent.Impl.class, ShopifyProtobuf.Impl.class);
+            ShopifyWebhook.Impl.class,
+            ShopifyCloudEvent.Impl.class,
+            ShopifyProtobuf.Impl.class,
+            ShopifyRaw.Impl.class,
+            ShopifyString.Impl.class);
     Runtime.getRuntime().addShutdownHook(new Thread(factory::shutdown));
     factory.start();
   }
