@@ -1,5 +1,6 @@
 //! What to ask of Temporal as its gRPC messages.
 
+use std::mem::take;
 use std::time::Duration;
 
 use temporalio_common::protos::temporal::api::common::v1::{
@@ -38,8 +39,8 @@ pub struct Caller<'a> {
 
 impl Caller<'_> {
     /// A start with the event as the one argument.
-    pub fn start(self, call: Call) -> StartWorkflowExecutionRequest {
-        let input = call.input.clone();
+    pub fn start(self, mut call: Call) -> StartWorkflowExecutionRequest {
+        let input = take(&mut call.input);
         StartWorkflowExecutionRequest {
             input: Some(input),
             workflow_id_reuse_policy: reuse(&call.options, default_reuse(&call.options)).into(),
@@ -53,9 +54,9 @@ impl Caller<'_> {
     pub fn signal_with_start(
         self,
         signal: String,
-        call: Call,
+        mut call: Call,
     ) -> SignalWithStartWorkflowExecutionRequest {
-        let (input, event_key) = (call.input.clone(), call.event_key.clone());
+        let (input, event_key) = (take(&mut call.input), take(&mut call.event_key));
         let start = self.start_without_input(call);
         SignalWithStartWorkflowExecutionRequest {
             namespace: start.namespace,
@@ -97,19 +98,19 @@ impl Caller<'_> {
 
     /// An update with the event, answered when it is accepted; the workflow it may start has no
     /// arguments. Temporal gives an update whose id the run has seen the same result.
-    pub fn update_with_start(self, update: String, call: Call) -> ExecuteMultiOperationRequest {
+    pub fn update_with_start(self, update: String, mut call: Call) -> ExecuteMultiOperationRequest {
         let update = UpdateWorkflowExecutionRequest {
             namespace: self.namespace.to_owned(),
             workflow_execution: Some(execution(call.workflow_id.clone())),
             wait_policy: Some(until(Stage::Accepted)),
             request: Some(Request {
                 meta: Some(Meta {
-                    update_id: call.event_key.clone(),
+                    update_id: take(&mut call.event_key),
                     identity: self.identity.to_owned(),
                 }),
                 input: Some(Input {
                     name: update,
-                    args: Some(call.input.clone()),
+                    args: Some(take(&mut call.input)),
                     ..Input::default()
                 }),
                 ..Request::default()
