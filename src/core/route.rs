@@ -186,8 +186,7 @@ impl Settings {
         };
         let mut optional = |key, template: &Option<Template>| {
             let text = template.as_ref().map(|template| template.text(scope));
-            text.transpose()
-                .map_err(|problem| format!("{key}: {problem}"))
+            named(key, text.transpose())
         };
         let fairness_key = optional("fairness_key", &self.fairness_key)?;
         let (summary, details) = (

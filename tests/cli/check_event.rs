@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::page::ARGS;
 use super::run::Run;
 
 #[test]
@@ -155,15 +156,6 @@ fn sample(args: &[&str]) -> Vec<u8> {
     Run::new(&args, &ENV).fine().into_bytes()
 }
 
-const ARGS: [&str; 7] = [
-    "check",
-    "--offline",
-    "--no-tls",
-    "--config",
-    "f.toml",
-    "--event",
-    "event.http",
-];
 const ENV: [(&str, &str); 1] = [("SHOPIFY_WEBHOOKS_KEY", "shpss_check_event")];
 
 const ROUTES: &str = r##"

@@ -93,7 +93,8 @@ pub(crate) fn each<T: Sync>(items: &[T], test: impl Fn(&T) -> Result<(), String>
 
 /// What the sources of the page are signed with.
 pub(crate) const SECRET: (&str, &str) = ("SHOPIFY_WEBHOOKS_KEY", "shpss_page");
-const ARGS: [&str; 7] = [
+/// Of a `check` in a folder with both files.
+pub(crate) const ARGS: [&str; 7] = [
     "check",
     "--offline",
     "--no-tls",

@@ -13,8 +13,8 @@ use temporalio_common::protos::temporal::api::history::v1::{
     WorkflowExecutionStartedEventAttributes, history_event::Attributes,
 };
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeNamespaceRequest, DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
-    ListWorkflowExecutionsRequest, RegisterNamespaceRequest, TerminateWorkflowExecutionRequest,
+    DescribeNamespaceRequest, DescribeWorkflowExecutionRequest, ListWorkflowExecutionsRequest,
+    RegisterNamespaceRequest, TerminateWorkflowExecutionRequest,
 };
 
 use super::temporal::Temporal;
@@ -53,24 +53,7 @@ impl Temporal {
 
     /// The first event of the workflow's history. The workflow must be there.
     pub(crate) async fn started(&self, workflow_id: &str) -> Started {
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: NAMESPACE.to_owned(),
-            execution: execution(workflow_id),
-            maximum_page_size: 1,
-            ..Default::default()
-        };
-        let mut service = self.connection().workflow_service();
-        let answer = service
-            .get_workflow_execution_history(request.into_request())
-            .await
-            .unwrap_or_else(|status| panic!("no history of {workflow_id}: {status}"));
-        let events = answer.into_inner().history.unwrap_or_default().events;
-        match events.into_iter().next().and_then(|event| event.attributes) {
-            Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
-                read_started(started)
-            }
-            other => panic!("{workflow_id} begins with {other:?}"),
-        }
+        read_started(self.start_of(workflow_id).await)
     }
 
     /// The newest run of this workflow id, which is the only one if its id is the first start's.
@@ -232,11 +215,11 @@ fn read_started(event: WorkflowExecutionStartedEventAttributes) -> Started {
     }
 }
 
-fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
+pub(crate) fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
     Some(WorkflowExecution {
         workflow_id: workflow_id.to_owned(),
         run_id: String::new(),
     })
 }
 
-const NAMESPACE: &str = "default";
+pub(crate) const NAMESPACE: &str = "default";

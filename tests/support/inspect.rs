@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use temporalio_client::tonic::IntoRequest;
-use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
+use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_common::protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
@@ -12,6 +12,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
 };
 
+use super::history::{NAMESPACE, execution};
 use super::temporal::{self, Temporal};
 use super::wait::eventually;
 
@@ -19,7 +20,7 @@ impl Temporal {
     /// All events of the newest run.
     pub(crate) async fn history(&self, workflow_id: &str) -> Vec<Attributes> {
         let request = GetWorkflowExecutionHistoryRequest {
-            namespace: "default".to_owned(),
+            namespace: NAMESPACE.to_owned(),
             execution: execution(workflow_id),
             ..Default::default()
         };
@@ -62,7 +63,7 @@ impl Temporal {
 
     pub(crate) async fn description(&self, workflow_id: &str) -> DescribeWorkflowExecutionResponse {
         let request = DescribeWorkflowExecutionRequest {
-            namespace: "default".to_owned(),
+            namespace: NAMESPACE.to_owned(),
             execution: execution(workflow_id),
         };
         let mut service = self.connection().workflow_service();
@@ -76,7 +77,7 @@ impl Temporal {
     /// How many workflows the query finds.
     pub(crate) async fn count(&self, query: &str) -> i64 {
         let request = CountWorkflowExecutionsRequest {
-            namespace: "default".to_owned(),
+            namespace: NAMESPACE.to_owned(),
             query: query.to_owned(),
         };
         let mut service = self.connection().workflow_service();
@@ -110,11 +111,4 @@ impl Temporal {
 pub(crate) fn json(payload: &Payload) -> serde_json::Value {
     assert_eq!(payload.metadata["encoding"], b"json/plain");
     serde_json::from_slice(&payload.data).expect("JSON")
-}
-
-fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
-    Some(WorkflowExecution {
-        workflow_id: workflow_id.to_owned(),
-        run_id: String::new(),
-    })
 }

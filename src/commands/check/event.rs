@@ -24,6 +24,7 @@ use crate::core::expression::scope::Scope;
 use crate::core::payload;
 use crate::core::request::{Received, Verified};
 use crate::core::route::{self, Plan, Route};
+use crate::dispatch::planned;
 
 /// Prints what would become of the request in the file.
 ///
@@ -56,18 +57,11 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
         };
         table.row(&route.name, verdict);
     }
-    // A scope of its own, as when it is served.
-    let mut scope = Scope::new(&event);
-    let plan = match event.broken {
-        Some(problem) => Err(problem.to_owned()),
-        None => route::choose(&source.routes, &mut scope)
-            .and_then(|route| {
-                table.row("route", Ok(route.name.clone()));
-                let plan = route.settings.plan(&event, &mut scope);
-                plan.map_err(|problem| (route, problem))
-            })
-            .map_err(|(route, problem)| format!("{}: {problem}", route.name)),
-    };
+    let (route, plan) = planned(source, &event);
+    let is_chosen = || route::choose(&source.routes, &mut Scope::new(&event)).is_ok();
+    if event.broken.is_none() && is_chosen() {
+        table.row("route", Ok(route.name.clone()));
+    }
     match plan {
         Ok(plan) => Ok(say(pretty(&asked(plan, &event, config)))?),
         Err(problem) => {

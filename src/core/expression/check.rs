@@ -360,6 +360,7 @@ const fn unnumbered(expr: Expr) -> IdedExpr {
     IdedExpr { id: 0, expr }
 }
 
-const LIBRARIES: [&str; 4] = ["lists", "math", "optional", "strings"];
+/// What stands before a function of theirs: `math` in `math.ceil(…)`.
+pub const LIBRARIES: [&str; 4] = ["lists", "math", "optional", "strings"];
 const MAX_TRIALS: usize = 15 * 15 * 15;
 const MAX_DEPTH: usize = 128;

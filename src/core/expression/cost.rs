@@ -7,6 +7,8 @@ use cel::common::types::{CelBytes, CelList, CelMap, CelOptional, CelString, DYN_
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 
+use super::check::LIBRARIES;
+
 /// What the expressions of an event may still cost together.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
@@ -296,4 +298,3 @@ const FREE: [&str; 15] = [
     "size",
     "type",
 ];
-const LIBRARIES: [&str; 4] = ["lists", "math", "optional", "strings"];
