@@ -8,8 +8,7 @@ use temporalio_common::protos::temporal::api::common::v1::{
     Memo, Payload, Payloads, SearchAttributes,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::block_in_place;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::core::codec::{Codec, Compression};
@@ -25,6 +24,7 @@ use crate::core::respond;
 use crate::core::route::{self, Call, Plan, Route};
 use crate::large::{Store, Stored};
 use crate::temporal::{self, Done, Temporal};
+use crate::turn::{Turn, Turns, work_on};
 
 /// What a dispatch needs besides the event.
 pub struct Dispatch<'a, T> {
@@ -38,8 +38,8 @@ pub struct Dispatch<'a, T> {
     pub memory: &'a Semaphore,
     /// Calls at a time.
     pub calls: &'a Semaphore,
-    /// [`PLACES`] for long bodies that are looked into and encoded.
-    pub encoding: &'a Semaphore,
+    /// For long bodies that are encoded.
+    pub turns: &'a Turns,
     /// When the answer has to be there.
     pub deadline: Instant,
 }
@@ -55,18 +55,13 @@ pub struct Dispatched<'s> {
 }
 
 impl<T: Temporal> Dispatch<'_, T> {
-    /// Does with the event what its source says.
-    pub async fn event<'s>(&self, source: &'s Source, event: &Event) -> Dispatched<'s> {
-        let turn = match self.turn(event.body.len()).await {
-            Ok(turn) => turn,
-            Err(reject) => {
-                return Dispatched {
-                    result: Err(reject),
-                    route: None,
-                    parked: None,
-                };
-            }
-        };
+    /// Does with the event what its source says, in the turn that it was read in.
+    pub async fn event<'s>(
+        &self,
+        turn: Turn<'_>,
+        source: &'s Source,
+        event: &Event,
+    ) -> Dispatched<'s> {
         let (route, planned) = planned(source, event);
         let result = match planned {
             Ok(plan) => self.carry_out_in(turn, plan, event, event.key()).await,
@@ -99,13 +94,13 @@ impl<T: Temporal> Dispatch<'_, T> {
         event: &Event,
         event_key: String,
     ) -> Result<Outcome, Reject> {
-        let turn = self.turn(event.body.len()).await?;
+        let turn = self.turns.take(event.body.len(), self.deadline).await?;
         self.carry_out_in(turn, plan, event, event_key).await
     }
 
     async fn carry_out_in(
         &self,
-        turn: Option<SemaphorePermit<'_>>,
+        turn: Turn<'_>,
         plan: Plan,
         event: &Event,
         event_key: String,
@@ -150,13 +145,13 @@ impl<T: Temporal> Dispatch<'_, T> {
         payload: Payload,
         event_key: String,
     ) -> Result<Outcome, Reject> {
-        let turn = self.turn(payload.data.len()).await?;
+        let turn = self.turns.take(payload.data.len(), self.deadline).await?;
         self.perform_in(turn, call, payload, event_key).await
     }
 
     async fn perform_in(
         &self,
-        turn: Option<SemaphorePermit<'_>>,
+        turn: Turn<'_>,
         call: Call,
         payload: Payload,
         event_key: String,
@@ -177,18 +172,6 @@ impl<T: Temporal> Dispatch<'_, T> {
             Done::Outcome(outcome) => Ok(outcome),
             Done::Result(execution, result) => self.reply(execution, result).await,
         }
-    }
-
-    /// A long body takes a multiple of its bytes while an expression looks into it and while it is
-    /// encoded, which the memory budget does not count: so a few at a time, and a large one alone.
-    async fn turn(&self, size: usize) -> Result<Option<SemaphorePermit<'_>>, Reject> {
-        if size <= LONG {
-            return Ok(None);
-        }
-        let places = if size <= MAX_PAYLOAD { 1 } else { PLACES };
-        let late = || Reject::Unavailable("too many long bodies to look into".to_owned());
-        let turn = timeout_at(self.deadline, self.encoding.acquire_many(places)).await;
-        turn.map_err(|_| late())?.map(Some).map_err(|_| late())
     }
 
     /// So many bytes of the memory budget.
@@ -270,8 +253,8 @@ impl<T: Temporal> Dispatch<'_, T> {
         let encode = |payload| self.codec.encode(payload, compression, nonce);
         match compression {
             // It takes a while: other requests of this thread go on elsewhere.
-            Compression::Zlib if payload.data.len() > LONG => block_in_place(|| encode(payload)),
-            _ => encode(payload),
+            Compression::Zlib => work_on(payload.data.len(), || encode(payload)),
+            Compression::None => encode(payload),
         }
     }
 }
@@ -296,11 +279,7 @@ pub fn planned<'s>(source: &'s Source, event: &Event) -> (&'s Route, Result<Plan
             Err((route, problem)) => (route, Err(format!("{}: {problem}", route.name))),
         }
     };
-    if event.body.len() > LONG {
-        block_in_place(plan)
-    } else {
-        plan()
-    }
+    work_on(event.body.len(), plan)
 }
 
 /// A nonce that was never used before.
@@ -309,8 +288,3 @@ pub fn nonce() -> [u8; 12] {
     aws_lc_rs::rand::fill(&mut nonce).expect("the system gives random numbers");
     nonce
 }
-
-/// Long bodies at a time.
-pub const PLACES: u32 = 4;
-/// Bytes whose reading or compression takes longer than a request should hold up others.
-const LONG: usize = 64 * 1024;

@@ -15,9 +15,8 @@ use crate::core::config::secret::Secret;
 use crate::core::config::source::{Source, Verification};
 use crate::core::outcome::Reject;
 use crate::core::provider::locator::{Found, Locator};
-use crate::core::provider::scheme::SecretForm;
+use crate::core::provider::scheme::{Scheme, SecretForm};
 use crate::core::request::Received;
-use crate::core::verify::Verifier;
 use crate::core::verify::key::Key;
 
 /// The cache.
@@ -46,43 +45,66 @@ impl Entry {
     }
 }
 
+/// For each of the source's verifiers the key that the request names, if it may be fetched.
+///
+/// # Errors
+/// [`Reject::InvalidSignature`] for a URL of another host.
+pub fn wanted(source: &Source, received: &Received) -> Result<Vec<Option<Wanted>>, Reject> {
+    let verifiers = match &source.verification {
+        Verification::Signature { verifiers, .. } if source.fetch_keys => verifiers.as_slice(),
+        _ => &[],
+    };
+    let schemes = verifiers.iter().map(|verifier| &verifier.scheme);
+    schemes.map(|scheme| Wanted::of(scheme, received)).collect()
+}
+
+/// A key that a request names.
+#[derive(Debug)]
+pub struct Wanted {
+    url: Url,
+    form: SecretForm,
+    /// Which one, if there is a set of them.
+    key_id: Option<String>,
+}
+
+impl Wanted {
+    fn of(scheme: &Scheme, received: &Received) -> Result<Option<Self>, Reject> {
+        let Some(place) = &scheme.key_url else {
+            return Ok(None);
+        };
+        if Locator::find_first(&scheme.locations, received) == Found::Missing {
+            return Ok(None);
+        }
+        let Some(url) = place.find(received) else {
+            return Ok(None);
+        };
+        let url = Some(url).filter(|url| place.accepts(url));
+        let url = url.and_then(|url| Url::parse(&url).ok());
+        let foreign = Reject::InvalidSignature("the key's URL is not one of the provider's");
+        let key_id = scheme.key_id.as_ref();
+        Ok(Some(Self {
+            url: url.ok_or(foreign)?,
+            form: scheme.secret,
+            key_id: key_id.and_then(|place| place.find(received).one()),
+        }))
+    }
+}
+
 impl Keys {
-    /// For each of the source's verifiers the key that the request names, if it may be fetched.
+    /// What is wanted.
     ///
     /// # Errors
-    /// [`Reject::InvalidSignature`] for a URL of another host, [`Reject::Unavailable`] if the key
-    /// cannot be had now.
-    pub async fn named_by(
+    /// [`Reject::Unavailable`] if a key cannot be had by `deadline`.
+    pub async fn get(
         &self,
-        source: &Source,
-        received: &Received,
+        wanted: Vec<Option<Wanted>>,
         deadline: Instant,
     ) -> Result<Vec<Option<Arc<Key>>>, Reject> {
-        let Verification::Signature { verifiers, .. } = &source.verification else {
-            return Ok(Vec::new());
-        };
         let mut keys = Vec::new();
-        for Verifier { scheme, .. } in verifiers {
-            let wanted = scheme.key_url.as_ref().filter(|_| source.fetch_keys);
-            let is_signed = Locator::find_first(&scheme.locations, received) != Found::Missing;
-            let wanted = wanted.filter(|_| is_signed);
-            let url = wanted.and_then(|wanted| wanted.find(received));
-            keys.push(match wanted.zip(url) {
-                Some((wanted, url)) => {
-                    let url = wanted
-                        .accepts(&url)
-                        .then(|| Url::parse(&url).ok())
-                        .flatten();
-                    let url = url.ok_or(Reject::InvalidSignature(
-                        "the key's URL is not one of the provider's",
-                    ))?;
-                    let key_id = scheme
-                        .key_id
-                        .as_ref()
-                        .and_then(|place| place.find(received).one());
-                    let key = self
-                        .get(url, scheme.secret, key_id.as_deref(), deadline)
-                        .await;
+        for wanted in wanted {
+            keys.push(match wanted {
+                Some(Wanted { url, form, key_id }) => {
+                    let key = self.one(url, form, key_id.as_deref(), deadline).await;
                     Some(key.map_err(Reject::Unavailable)?)
                 }
                 None => None,
@@ -91,7 +113,7 @@ impl Keys {
         Ok(keys)
     }
 
-    async fn get(
+    async fn one(
         &self,
         url: Url,
         form: SecretForm,

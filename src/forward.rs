@@ -19,13 +19,14 @@ use crate::core::event::Event;
 use crate::core::handshake::Reply;
 use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::provider::Provider;
-use crate::dispatch::{Dispatch, PLACES};
-use crate::fetch::Keys;
+use crate::dispatch::Dispatch;
+use crate::fetch::{self, Keys};
 use crate::large::Store;
 use crate::pages::{Pages, about};
 use crate::server::intake;
 use crate::telemetry::{DEAD_LETTERS, Gauge, IN_FLIGHT, REQUEST_DURATION, REQUESTS};
 use crate::temporal::Temporal;
+use crate::turn::{Turns, work_on};
 
 /// What every request needs.
 pub struct Forwarder<T> {
@@ -37,7 +38,7 @@ pub struct Forwarder<T> {
     keys: Keys,
     calls: Semaphore,
     memory: Semaphore,
-    encoding: Semaphore,
+    turns: Turns,
 }
 
 /// What a reload replaces: whole, between two requests.
@@ -74,7 +75,7 @@ impl<T: Temporal> Forwarder<T> {
             keys: Keys::default(),
             calls: Semaphore::new(MAX_CALLS),
             memory: Semaphore::new(MAX_MEMORY),
-            encoding: Semaphore::new(PLACES as usize),
+            turns: Turns::default(),
         }
     }
 
@@ -154,13 +155,29 @@ impl<T: Temporal> Forwarder<T> {
         let deadline = from.first_byte + source.provider.deadline - ANSWER_RESERVE;
         let (received, held) =
             intake::receive(parts, body, source.body_limit, deadline, &self.memory).await?;
-        let fetched = self.keys.named_by(source, &received, deadline).await?;
-        let verified = match admit(source, received, from.peer, &self.authorised, &fetched)? {
+        let size = received.body.len();
+        let mut turn = self.turns.take(size, deadline).await?;
+        let wanted = work_on(size, || fetch::wanted(source, &received))?;
+        let fetched = if wanted.iter().any(Option::is_some) {
+            // Nobody waits for a key host in the others' way.
+            drop(turn);
+            let fetched = self.keys.get(wanted, deadline).await?;
+            turn = self.turns.take(size, deadline).await?;
+            fetched
+        } else {
+            Vec::new()
+        };
+        let admitted = work_on(size, || {
+            admit(source, received, from.peer, &self.authorised, &fetched)
+        })?;
+        let verified = match admitted {
             Admitted::Webhook(verified) => verified,
             Admitted::Handshake(reply) => return Ok(Handled::Handshake(reply)),
         };
         let proof = source.verified_by(verified.proof());
-        let event = Event::new(&verified, &source.provider, &source.path, proof)?;
+        let event = work_on(size, || {
+            Event::new(&verified, &source.provider, &source.path, proof)
+        })?;
         check_tenant(source, verified.proof(), event.tenant.as_deref())?;
         admit::count_key(source, verified.proof());
         trail.event_id = Some(event.id.clone());
@@ -171,10 +188,10 @@ impl<T: Temporal> Forwarder<T> {
             large: settings.large.as_ref(),
             memory: &self.memory,
             calls: &self.calls,
-            encoding: &self.encoding,
+            turns: &self.turns,
             deadline,
         };
-        let dispatched = dispatch.event(source, &event).await;
+        let dispatched = dispatch.event(turn, source, &event).await;
         drop(held);
         let has_routes = source.routes.len() > 1;
         let route = dispatched.route.filter(|_| has_routes);

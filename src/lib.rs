@@ -30,3 +30,4 @@ pub mod reload;
 pub mod server;
 pub mod telemetry;
 pub mod temporal;
+pub mod turn;

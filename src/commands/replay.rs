@@ -27,11 +27,12 @@ use crate::core::large::Claim;
 use crate::core::outcome::{Execution, Outcome};
 use crate::core::replay::{self, Found, NoEvent, Replayed};
 use crate::core::route::{Plan, Verb};
-use crate::dispatch::{Dispatch, PLACES, planned};
+use crate::dispatch::{Dispatch, planned};
 use crate::large::Store;
 use crate::temporal::client::Client;
 use crate::temporal::history::Argument;
 use crate::temporal::status;
+use crate::turn::Turns;
 
 /// Replays every event of the workflows that are asked for.
 ///
@@ -73,7 +74,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
             ticks,
             memory: Semaphore::new(Semaphore::MAX_PERMITS),
             calls: Semaphore::new(1),
-            encoding: Semaphore::new(PLACES as usize),
+            turns: Turns::default(),
             done: HashSet::new(),
             report: Report::new(executions.len())?,
         };
@@ -111,7 +112,7 @@ struct Replay<'a> {
     ticks: Interval,
     memory: Semaphore,
     calls: Semaphore,
-    encoding: Semaphore,
+    turns: Turns,
     /// The events that are in Temporal again: a retry of a workflow was given the same.
     done: HashSet<String>,
     report: Report,
@@ -263,7 +264,7 @@ impl Replay<'_> {
                 large: self.store.as_ref(),
                 memory: &self.memory,
                 calls: &self.calls,
-                encoding: &self.encoding,
+                turns: &self.turns,
                 deadline: Instant::now() + TIMEOUT,
             };
             let outcome = dispatch.carry_out(plan, &event, event_key).await;

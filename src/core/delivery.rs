@@ -133,7 +133,7 @@ impl Delivery {
             params: about.params,
         };
         let signed = scheme.signed.render(&scope)?;
-        let bytes = sign(scheme, &signed)
+        let bytes = sign(scheme, &signed.whole())
             .ok_or("the secret is not of the kind that the provider signs with")?;
         let text = match scheme.encoding {
             Encoding::Hex => hex::encode(bytes),

@@ -104,6 +104,14 @@ fn check(
     } else {
         &[None]
     };
+    let own = verifier.keys.iter().filter(|(index, _)| may(*index));
+    let own = own.map(|(index, key)| (Some(*index), key));
+    let keys: Vec<_> = own.chain(fetched.map(|key| (None, key))).collect();
+    let allowed = (MAX_PUBLIC_CHECKS / keys.len().max(1)).max(2);
+    if scheme.algorithm.is_public() && claimed.len() > allowed {
+        return Err(TOO_MANY);
+    }
+    let mut rendered = None;
     for url in candidates {
         let scope = Scope {
             received,
@@ -111,19 +119,21 @@ fn check(
             url: url.as_deref(),
             params: &circumstances.params,
         };
-        let signed = scheme.signed.render(&scope)?;
-        let own = verifier.keys.iter().filter(|(index, _)| may(*index));
-        let own = own.map(|(index, key)| (Some(*index), key));
-        let mut keys = own.chain(fetched.map(|key| (None, key)));
-        let matching = keys.find(|(_, key)| {
-            claimed
-                .iter()
-                .any(|claimed| key.verifies(scheme.algorithm, key_id.as_deref(), &signed, claimed))
-        });
+        let signed = match rendered.take() {
+            None => scheme.signed.render(&scope)?,
+            Some(mut before) => {
+                scheme.signed.render_url(&mut before, &scope)?;
+                before
+            }
+        };
+        let signed = rendered.insert(signed);
+        let mut keys = keys.iter();
+        let matching = keys
+            .find(|(_, key)| key.verifies(scheme.algorithm, key_id.as_deref(), signed, &claimed));
         if let Some((index, _)) = matching {
             check_body_hash(scheme, received)?;
             check_time(scheme.timestamp.as_ref(), timestamp.as_deref(), now)?;
-            return Ok(index);
+            return Ok(*index);
         }
     }
     Err("the signature does not match")
@@ -148,7 +158,7 @@ fn claimed(scheme: &Scheme, header: &str) -> Result<Vec<Vec<u8>>, &'static str> 
             .collect(),
     };
     if texts.len() > MAX_SIGNATURES {
-        return Err("too many signatures");
+        return Err(TOO_MANY);
     }
     let decoded: Vec<_> = texts
         .into_iter()
@@ -285,8 +295,12 @@ fn urls(public_url: Option<&str>, received: &Received) -> Vec<Option<String>> {
 }
 
 const NO_SIGNATURE: &str = "no signature";
-/// A header may hold several during a rotation; each costs work.
+const TOO_MANY: &str = "too many signatures";
+/// A header may hold several during a rotation.
 const MAX_SIGNATURES: usize = 16;
+/// A signature by a private key is work for each public key, and may read the whole body: so many
+/// in all, or two for each key.
+const MAX_PUBLIC_CHECKS: usize = 16;
 
 #[cfg(test)]
 mod tests;

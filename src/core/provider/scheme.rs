@@ -198,6 +198,16 @@ pub enum Algorithm {
     Token,
 }
 
+impl Algorithm {
+    /// Whether the sender keeps a private key to itself, and we have the public one.
+    pub const fn is_public(self) -> bool {
+        matches!(
+            self,
+            Self::RsaSha1 | Self::RsaSha256 | Self::EcdsaP256Sha256 | Self::Ed25519
+        )
+    }
+}
+
 /// How a signature's bytes are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -246,7 +256,7 @@ pub enum Unit {
 }
 
 /// How a secret's text becomes a key.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretForm {
     /// Its bytes.

@@ -8,6 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use x509_parser::prelude::FromDer;
 
+use super::signed::Rendered;
 use crate::core::config::secret::Secret;
 use crate::core::provider::scheme::{Algorithm, SecretForm};
 
@@ -77,21 +78,26 @@ impl Key {
         }
     }
 
-    /// Whether `claimed` is the signature of `signed` (for a token: the secret itself).
+    /// Whether one of `claimed` is the signature of `signed` (for a token: the secret itself). A
+    /// shared key reads `signed` once, however many signatures are claimed.
     pub fn verifies(
         &self,
         algorithm: Algorithm,
         key_id: Option<&str>,
-        signed: &[u8],
-        claimed: &[u8],
+        signed: &Rendered<'_>,
+        claimed: &[Vec<u8>],
     ) -> bool {
+        let any = |check: &dyn Fn(&[u8], &[u8]) -> bool| {
+            let signed = signed.whole();
+            claimed.iter().any(|claimed| check(&signed, claimed))
+        };
         match self {
             Self::Shared(secret) => shared(algorithm, secret.reveal(), signed, claimed),
-            Self::Public(key) => public(algorithm, key, signed, claimed),
+            Self::Public(key) => any(&|signed, claimed| public(algorithm, key, signed, claimed)),
             Self::Set(keys) => keys
                 .iter()
                 .filter(|(id, _)| Some(id.as_str()) == key_id)
-                .any(|(_, key)| key.verifies(signed, claimed)),
+                .any(|(_, key)| any(&|signed, claimed| key.verifies(signed, claimed))),
         }
     }
 
@@ -129,15 +135,23 @@ impl RsaKey {
     }
 }
 
-/// `verify` and the comparison take the same time wherever the first difference is.
-fn shared(algorithm: Algorithm, secret: &[u8], signed: &[u8], claimed: &[u8]) -> bool {
-    let hmac =
-        |algorithm| hmac::verify(&hmac::Key::new(algorithm, secret), signed, claimed).is_ok();
+/// One MAC, compared with each claim: it takes the same time wherever the first difference is, and
+/// whichever claim is right.
+fn shared(algorithm: Algorithm, secret: &[u8], signed: &Rendered<'_>, claimed: &[Vec<u8>]) -> bool {
+    let is_claimed = |actual: &[u8]| {
+        let is = |claim: &Vec<u8>| verify_slices_are_equal(actual, claim).is_ok();
+        claimed.iter().fold(false, |any, claim| any | is(claim))
+    };
+    let hmac = |algorithm| {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(algorithm, secret));
+        signed.parts().for_each(|part| context.update(part));
+        is_claimed(context.sign().as_ref())
+    };
     match algorithm {
         Algorithm::HmacSha1 => hmac(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
         Algorithm::HmacSha256 => hmac(hmac::HMAC_SHA256),
         Algorithm::HmacSha512 => hmac(hmac::HMAC_SHA512),
-        Algorithm::Token => verify_slices_are_equal(secret, claimed).is_ok(),
+        Algorithm::Token => is_claimed(secret),
         Algorithm::RsaSha1
         | Algorithm::RsaSha256
         | Algorithm::EcdsaP256Sha256

@@ -1,5 +1,7 @@
 //! The bytes that a sender signs: a template over the raw request, rendered byte for byte.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::{hubspot, sns, twilio};
@@ -47,9 +49,7 @@ pub struct Scope<'a> {
 impl Signed {
     /// Whether the sender's URL has to be known.
     pub fn needs_url(&self) -> bool {
-        self.0
-            .iter()
-            .any(|piece| matches!(piece, Piece::Url | Piece::UrlHubspot))
+        self.0.iter().any(Piece::is_url)
     }
 
     /// Whether a timestamp is part of it.
@@ -107,42 +107,73 @@ impl Signed {
     ///
     /// # Errors
     /// Why a hole cannot be filled.
-    pub fn render(&self, scope: &Scope<'_>) -> Result<Vec<u8>, &'static str> {
-        let received = scope.received;
-        let mut out = Vec::with_capacity(received.body.len() + 128);
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Body => out.extend_from_slice(&received.body),
-                Piece::Timestamp => {
-                    out.extend_from_slice(scope.timestamp.ok_or(MISSING)?.as_bytes());
-                }
-                Piece::Method => out.extend_from_slice(received.method.as_str().as_bytes()),
-                Piece::Url => out.extend_from_slice(scope.url.ok_or(MISSING)?.as_bytes()),
-                Piece::At(place) => {
-                    let found = place.find(received).one();
-                    out.extend(found.ok_or(MISSING)?.into_bytes());
-                }
-                Piece::Param(name) => out.extend_from_slice(scope.param(name)?.as_bytes()),
-                Piece::BodyCrc32 => {
-                    out.extend(crc32fast::hash(&received.body).to_string().into_bytes());
-                }
-                Piece::FormSorted => out.extend(twilio::sorted_form(received).ok_or(MISSING)?),
-                Piece::UrlHubspot => {
-                    out.extend(hubspot::decoded(scope.url.ok_or(MISSING)?).into_bytes());
-                }
-                Piece::Sns => {
-                    let topics = scope.param(sns::TOPICS)?;
-                    out.extend(sns::canonical(received, topics)?.into_bytes());
-                }
+    pub fn render<'a>(&'a self, scope: &Scope<'a>) -> Result<Rendered<'a>, &'static str> {
+        let parts = self.0.iter().map(|piece| piece.render(scope));
+        parts.collect::<Result<_, _>>().map(Rendered)
+    }
+
+    /// The same request's bytes with the URL in another spelling: nothing else is read again.
+    ///
+    /// # Errors
+    /// Why the URL's hole cannot be filled.
+    pub fn render_url<'a>(
+        &'a self,
+        rendered: &mut Rendered<'a>,
+        scope: &Scope<'a>,
+    ) -> Result<(), &'static str> {
+        for (part, piece) in rendered.0.iter_mut().zip(&self.0) {
+            if piece.is_url() {
+                *part = piece.render(scope)?;
             }
         }
-        Ok(out)
+        Ok(())
     }
 }
 
-impl Scope<'_> {
-    fn param(&self, name: &str) -> Result<&str, &'static str> {
+impl Piece {
+    const fn is_url(&self) -> bool {
+        matches!(self, Self::Url | Self::UrlHubspot)
+    }
+
+    fn render<'a>(&'a self, scope: &Scope<'a>) -> Result<Cow<'a, [u8]>, &'static str> {
+        let received = scope.received;
+        let owned = |text: String| Cow::Owned(text.into_bytes());
+        Ok(match self {
+            Self::Text(text) => Cow::Borrowed(text.as_bytes()),
+            Self::Body => Cow::Borrowed(&received.body),
+            Self::Timestamp => Cow::Borrowed(scope.timestamp.ok_or(MISSING)?.as_bytes()),
+            Self::Method => Cow::Borrowed(received.method.as_str().as_bytes()),
+            Self::Url => Cow::Borrowed(scope.url.ok_or(MISSING)?.as_bytes()),
+            Self::At(place) => owned(place.find(received).one().ok_or(MISSING)?),
+            Self::Param(name) => Cow::Borrowed(scope.param(name)?.as_bytes()),
+            Self::BodyCrc32 => owned(crc32fast::hash(&received.body).to_string()),
+            Self::FormSorted => Cow::Owned(twilio::sorted_form(received).ok_or(MISSING)?),
+            Self::UrlHubspot => owned(hubspot::decoded(scope.url.ok_or(MISSING)?)),
+            Self::Sns => owned(sns::canonical(received, scope.param(sns::TOPICS)?)?),
+        })
+    }
+}
+
+/// Signed bytes, in parts: what the request has is borrowed, a long body above all.
+pub struct Rendered<'a>(Vec<Cow<'a, [u8]>>);
+
+impl Rendered<'_> {
+    /// One after the other they are the signed bytes.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|part| &**part)
+    }
+
+    /// In one piece: a copy, unless there is one part only.
+    pub fn whole(&self) -> Cow<'_, [u8]> {
+        match self.0.as_slice() {
+            [only] => Cow::Borrowed(only),
+            parts => Cow::Owned(parts.concat()),
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
+    fn param(&self, name: &str) -> Result<&'a str, &'static str> {
         let param = self.params.iter().find(|(key, _)| key == name);
         param.map(|(_, value)| value.as_str()).ok_or(MISSING)
     }

@@ -317,3 +317,90 @@ fn a_get_needs_a_signed_query() {
     let field = get("in = [\"header S\"]\nsigned = \"{query:a}\"", b"1");
     assert_eq!(field, Ok(Proof::Secret(0)));
 }
+
+/// A header with several signatures, `right` at one of the places.
+fn claims(count: usize, right: Option<(usize, &str)>) -> String {
+    let claim = |index: usize| match right {
+        Some((at, mac)) if at == index => format!("v1={mac}"),
+        _ => format!("v1={index:064x}"),
+    };
+    let claims: Vec<_> = (0..count).map(claim).collect();
+    format!("t=1000,{}", claims.join(","))
+}
+
+fn several() -> Scheme {
+    scheme(
+        "in = [\"header S\"]\nformat = \"kv , v1\"\nsigned = \"{ts}.{body}\"\n[timestamp]\nin = \"kv t\"",
+    )
+}
+
+#[test]
+fn any_of_several_signatures_may_be_the_right_one() {
+    let key = Secret::new(SECRET.into()).map(Key::Shared).expect("a key");
+    let mac = hex::encode(key.sign(several().algorithm, b"1000.{}").expect("shared"));
+    for secrets in [&[SECRET][..], &["one", "two", SECRET]] {
+        for at in 0..MAX_SIGNATURES {
+            let header = claims(MAX_SIGNATURES, Some((at, &mac)));
+            let proof = check_at(
+                1000,
+                verifier(several(), secrets),
+                received(&[("s", &header)], "{}"),
+            );
+            assert_eq!(proof, Ok(Proof::Secret(secrets.len() - 1)), "{at}");
+        }
+    }
+    let header = claims(MAX_SIGNATURES + 1, Some((0, &mac)));
+    let too_many = check_at(
+        1000,
+        verifier(several(), &[SECRET]),
+        received(&[("s", &header)], "{}"),
+    );
+    assert_eq!(too_many, Err(TOO_MANY));
+}
+
+/// 2 MB under four secrets: a long body is read once for each secret, however many signatures
+/// are claimed.
+#[test]
+fn many_false_signatures_cost_what_one_costs() {
+    let body = "x".repeat(2_000_000);
+    let cost = |count| {
+        let header = claims(count, None);
+        let once = || {
+            let verifier = verifier(several(), &["one", "two", "three", "four"]);
+            let received = received(&[("s", &header)], &body);
+            let begun = std::time::Instant::now();
+            let refused = check_at(1000, verifier, received);
+            assert_eq!(refused, Err("the signature does not match"));
+            begun.elapsed()
+        };
+        (0..5).map(|_| once()).min().expect("several")
+    };
+    let (one, many) = (cost(1), cost(MAX_SIGNATURES));
+    eprintln!("2 MB, 4 secrets: 1 claim {one:?}, 16 claims {many:?}");
+    assert!(many < one * 3, "16 claims take {many:?}, one {one:?}");
+}
+
+#[test]
+fn public_keys_check_a_bounded_number_of_signatures() {
+    let ed25519 = || {
+        scheme(
+            "in = [\"header S\"]\nformat = \"kv , v1\"\nalgorithm = \"ed25519\"\nsecret = \"hex\"",
+        )
+    };
+    let keys: Vec<String> = (1..=20)
+        .map(|byte| format!("{byte:02x}").repeat(32))
+        .collect();
+    for (keys_given, signatures, refusal) in [
+        (1, 16, "the signature does not match"),
+        (4, 4, "the signature does not match"),
+        (4, 5, TOO_MANY),
+        (20, 2, "the signature does not match"),
+        (20, 3, TOO_MANY),
+    ] {
+        let secrets: Vec<&str> = keys[..keys_given].iter().map(String::as_str).collect();
+        let header = claims(signatures, None);
+        let received = received(&[("s", &header)], "{}");
+        let refused = check_at(1000, verifier(ed25519(), &secrets), received);
+        assert_eq!(refused, Err(refusal), "{keys_given} {signatures}");
+    }
+}
