@@ -206,7 +206,7 @@ fn claimed_tenant(source: &Source, secrets: &[NamedSecret], received: &Received)
     }
     let places = source.provider.tenant.iter();
     let mut heads = places.filter(|place| matches!(place, Locator::Header(_) | Locator::Query(_)));
-    heads.find_map(|place| place.find(received).one())
+    heads.find_map(|place| place.label(received).one())
 }
 
 fn shared_key(source: &Source, index: usize) -> Option<&Secret> {

@@ -8,6 +8,7 @@ pub mod dead_letter;
 pub mod delivery;
 pub mod event;
 pub mod expression;
+pub mod form;
 pub mod handshake;
 pub mod holes;
 pub mod large;

@@ -15,7 +15,7 @@ use crate::admit::{self, Admitted, Authorised, admit, check_tenant};
 use crate::answer::{self, Answer};
 use crate::core::codec::Codec;
 use crate::core::config::source::Source;
-use crate::core::event::Event;
+use crate::core::event::{Event, short};
 use crate::core::handshake::Reply;
 use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::provider::Provider;
@@ -181,7 +181,8 @@ impl<T: Temporal> Forwarder<T> {
         check_tenant(source, verified.proof(), event.tenant.as_deref())?;
         admit::count_key(source, verified.proof());
         trail.event_id = Some(event.id.clone());
-        trail.topic.clone_from(&event.topic);
+        let topic = event.topic.as_deref();
+        trail.topic = topic.map(|topic| short(topic, LOGGED).into_owned());
         let dispatch = Dispatch {
             temporal: &*self.temporal,
             codec: &settings.codec,
@@ -276,6 +277,8 @@ enum Handled<'a> {
 const MAX_CALLS: usize = 512;
 /// Bytes of all bodies at a time; over it: the same.
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
+/// Characters of a label in a log line.
+const LOGGED: usize = 200;
 /// When the remains of a body are not waited for any longer, from the first byte.
 const LATEST: Duration = Duration::from_secs(2);
 /// Of the deadline, what is left for writing the answer.

@@ -3,6 +3,7 @@
 
 mod catalogue {
     mod deliveries;
+    mod labels;
     mod recorded;
     mod samples;
     mod tamper;

@@ -1,6 +1,7 @@
 //! [`Verified`] -> [`Event`]: what a webhook says, in the provider's words: id, topic, tenant, the
 //! headers it keeps, its data.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use aws_lc_rs::digest;
@@ -16,16 +17,16 @@ use super::multipart;
 use super::outcome::Reject;
 use super::provider::Provider;
 use super::provider::locator::{Found, Locator};
-use super::request::{FORM, MULTIPART, Proof, Received, Verified};
+use super::request::{FORM, MULTIPART, Proof, Received, Verified, text};
 
 /// A verified webhook: the only thing a workflow can be started from.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Event {
     /// The same for every delivery of the event: 1 to 200 printable ASCII characters.
     pub id: String,
-    /// What happened (`orders/create`), if the sender says.
+    /// What happened (`orders/create`), if the sender says: any text but an empty one.
     pub topic: Option<String>,
-    /// Whose it is (a shop's domain), if the sender says.
+    /// Whose it is (a shop's domain), if the sender says: likewise.
     pub tenant: Option<String>,
     /// The headers for the worker: lower-case names in the order received, then our own three.
     pub headers: Vec<(String, String)>,
@@ -69,8 +70,7 @@ impl Event {
     /// says what its proof is.
     ///
     /// # Errors
-    /// [`Reject::Malformed`]: no id, a label that is not 1-200 printable ASCII characters, an
-    /// empty body.
+    /// [`Reject::Malformed`]: no id, more than one, an empty body. Topic and tenant refuse nothing.
     pub fn new(
         verified: &Verified,
         provider: &Provider,
@@ -78,14 +78,17 @@ impl Event {
         verified_by: &str,
     ) -> Result<Self, Reject> {
         let received = verified.received();
-        let id = label(&id_places(verified, provider), received, "the event id")?
-            .ok_or(Reject::Malformed("the request has no event id"))?;
+        let id = match Locator::first_label(&id_places(verified, provider), received) {
+            Found::One(text) => event_id(text),
+            Found::Missing => return Err(Reject::Malformed("the request has no event id")),
+            Found::Ambiguous => return Err(Reject::Malformed("the event id is not one text")),
+        };
         not_empty(received)?;
         let content = Content::read(received, provider);
         Ok(Self {
             id,
-            topic: label(&provider.topic, received, "the topic")?,
-            tenant: label(&provider.tenant, received, "the tenant")?,
+            topic: Locator::first_label(&provider.topic, received).one(),
+            tenant: Locator::first_label(&provider.tenant, received).one(),
             headers: kept_headers(verified, provider, source),
             broken: content.broken,
             data: content.data,
@@ -194,25 +197,28 @@ fn id_places(verified: &Verified, provider: &Provider) -> Vec<Locator> {
     signed
 }
 
-fn label(
-    places: &[Locator],
-    received: &Received,
-    what: &'static str,
-) -> Result<Option<String>, Reject> {
-    match Locator::find_first(places, received) {
-        Found::Missing => Ok(None),
-        Found::One(text) if is_label(&text) => Ok(Some(text)),
-        Found::One(_) | Found::Ambiguous => Err(Reject::Malformed(match what {
-            "the event id" => "the event id is not one value of 1-200 printable ASCII characters",
-            "the topic" => "the topic is not one value of 1-200 printable ASCII characters",
-            _ => "the tenant is not one value of 1-200 printable ASCII characters",
-        })),
+/// The id in a form that every name can hold: what is too long or not printable ASCII is replaced by
+/// its hex SHA-256.
+pub(in crate::core) fn event_id(text: String) -> String {
+    if is_id(&text) {
+        text
+    } else {
+        hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
     }
 }
 
-/// Whether this may be an id, a topic or a tenant.
-pub(in crate::core) fn is_label(text: &str) -> bool {
-    (1..=MAX_LABEL).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+/// Whether this is the id of an [`Event`].
+pub(in crate::core) fn is_id(text: &str) -> bool {
+    (1..=MAX_ID).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
+/// A label for people, cut if it is longer than so many characters. Expressions and workers get it
+/// whole.
+pub fn short(label: &str, characters: usize) -> Cow<'_, str> {
+    match label.char_indices().nth(characters) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &label[..end])),
+        None => Cow::Borrowed(label),
+    }
 }
 
 fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(String, String)> {
@@ -241,7 +247,7 @@ fn joined(headers: &HeaderMap, name: &http::HeaderName) -> String {
     let values: Vec<_> = headers
         .get_all(name)
         .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .map(|value| text(value.as_bytes()))
         .collect();
     values.join(", ")
 }
@@ -298,11 +304,8 @@ fn json_value(body: &Bytes) -> Option<Bytes> {
 fn fields(received: &Received) -> Map<String, Value> {
     let mut fields = Map::new();
     for (name, value) in received.fields() {
-        add(
-            &mut fields,
-            name.into_owned(),
-            Value::String(value.into_owned()),
-        );
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        add(&mut fields, text(&name), Value::String(text(&value)));
     }
     fields
 }
@@ -363,7 +366,8 @@ fn kind(essence: &str) -> Kind {
     }
 }
 
-const MAX_LABEL: usize = 200;
+/// Characters of an event's id.
+const MAX_ID: usize = 200;
 const BROKEN_JSON: &str = "the body is no well-formed JSON in UTF-8";
 
 /// Set by us, whatever the caller sent: source path, method, whether the signature was checked.

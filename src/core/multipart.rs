@@ -8,6 +8,7 @@ use futures_util::{FutureExt, stream};
 use http::header::CONTENT_TYPE;
 use multer::Multipart;
 
+use super::form::Field;
 use super::request::Received;
 
 /// One part.
@@ -46,13 +47,13 @@ pub fn parts(received: &Received) -> Option<Vec<Part>> {
 }
 
 /// The fields that are no files.
-pub fn text_fields(received: &Received) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+pub fn text_fields(received: &Received) -> Vec<Field<'static>> {
     let parts = parts(received).unwrap_or_default().into_iter();
     let fields = parts
-        .filter(|part| part.filename.is_none())
-        .filter_map(|part| {
-            let text = String::from_utf8(part.bytes.to_vec()).ok()?;
-            Some((Cow::Owned(part.name), Cow::Owned(text)))
+        .filter(|part| part.filename.is_none() && std::str::from_utf8(&part.bytes).is_ok())
+        .map(|part| {
+            let name = part.name.into_bytes();
+            (Cow::Owned(name), Cow::Owned(part.bytes.to_vec()))
         });
     fields.collect()
 }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method};
 
-use super::multipart;
 use super::provider::locator::Locator;
+use super::{form, multipart};
 
 /// One request to a source, its body complete and untouched.
 pub struct Received {
@@ -48,28 +48,32 @@ impl Received {
 
     /// The fields of a form: of a GET's query, of a urlencoded body, or the text fields of a
     /// multipart body; none for anything else.
-    pub fn fields(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    pub fn fields(&self) -> Vec<form::Field<'_>> {
         if self.method == Method::GET {
-            return form_urlencoded::parse(self.query.as_deref().unwrap_or_default().as_bytes())
-                .collect();
+            return self.query_fields();
         }
         match self.media_type().as_deref() {
-            Some(FORM) => form_urlencoded::parse(&self.body).collect(),
+            Some(FORM) => form::fields(&self.body).collect(),
             Some(MULTIPART) => multipart::text_fields(self),
             _ => Vec::new(),
         }
+    }
+
+    /// The parameters of the URL.
+    pub fn query_fields(&self) -> Vec<form::Field<'_>> {
+        form::fields(self.query.as_deref().unwrap_or_default().as_bytes()).collect()
     }
 
     /// The JSON that the request carries: its body, or the field `payload` of a form (GitHub,
     /// Slack).
     pub fn json_text(&self) -> Option<Cow<'_, str>> {
         if matches!(self.media_type().as_deref(), Some(FORM | MULTIPART)) {
-            let mut payloads = self
-                .fields()
-                .into_iter()
-                .filter(|(name, _)| name == "payload");
-            let first = payloads.next().map(|(_, json)| json);
-            return first.filter(|_| payloads.next().is_none());
+            let fields = self.fields().into_iter();
+            let mut payloads = fields.filter(|(name, _)| **name == *b"payload");
+            let first = payloads.next().filter(|_| payloads.next().is_none());
+            return String::from_utf8(first?.1.into_owned())
+                .ok()
+                .map(Cow::Owned);
         }
         let text = std::str::from_utf8(&self.body).ok()?;
         Some(Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)))
@@ -155,6 +159,14 @@ impl Verified {
     /// What proved it.
     pub const fn proof(&self) -> Proof {
         self.proof
+    }
+}
+
+/// Bytes of a header or a form as text: UTF-8 if they are that, else Latin-1, which every byte is.
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => bytes.iter().copied().map(char::from).collect(),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::action::{Action, OnLate, OnMissing, Options, Respond};
 use super::codec::Compression;
-use super::event::Event;
+use super::event::{Event, short};
 use super::expression::Expression;
 use super::expression::scope::Scope;
 use super::expression::template::Template;
@@ -222,7 +222,8 @@ pub fn default_memo(event: &Event, format: Format) -> Map<String, Value> {
     memo.insert("received_at".to_owned(), json!(received_at));
     let optional = [("topic", &event.topic), ("tenant", &event.tenant)];
     for (name, value) in optional {
-        memo.extend(value.iter().map(|value| (name.to_owned(), json!(value))));
+        let value = value.iter().map(|value| short(value, MEMO_LABEL));
+        memo.extend(value.map(|value| (name.to_owned(), json!(value))));
     }
     if format.leaves_headers_out() {
         memo.insert("headers".to_owned(), payload::headers(event).into());
@@ -250,6 +251,8 @@ fn values(
     Ok(values)
 }
 
+/// Characters of a topic or a tenant in the memo, which Temporal bounds and lists show.
+pub const MEMO_LABEL: usize = 1000;
 /// The names of [`default_memo`].
 pub const OWN_MEMO: [&str; 7] = [
     "source",

@@ -194,7 +194,7 @@ impl Recorded {
 }
 
 impl Request {
-    fn received(self) -> Received {
+    pub(super) fn received(self) -> Received {
         Received {
             path: String::new(),
             method: self.method,

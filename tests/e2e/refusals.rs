@@ -76,16 +76,12 @@ fn a_signature_wrong_in_any_way_is_401_and_starts_nothing() {
 fn a_signed_request_that_cannot_be_an_event_is_400() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
-        let long = "i".repeat(201);
         let mut two_ids = Delivery::order();
         let another = b"another-id".to_vec();
         two_ids.headers.push((ID.to_owned(), another));
         let cases = [
             ("no id", Delivery::order().without(ID)),
             ("an empty id", Delivery::order().with(ID, "")),
-            ("an id of 201 characters", Delivery::order().with_id(&long)),
-            ("an id of other letters", Delivery::order().with(ID, "ü")),
-            ("an id of no letters", Delivery::order().with(ID, b"a\xff")),
             ("two ids", two_ids),
             ("an empty body", Delivery::shopify("")),
         ];

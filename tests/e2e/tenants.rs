@@ -42,7 +42,12 @@ fn a_tenant_s_secret_verifies_that_tenant_s_webhooks_and_no_other_s() {
         let mut both = Delivery::order().with(SHOP, "one.example").signed(TWO);
         both.headers
             .push((SHOP.to_owned(), b"two.example".to_vec()));
-        assert_ne!(sender.send(&both).await.status, 200, "two tenants are none");
+        assert_eq!(sender.send(&both).await.status, 401, "two tenants are none");
+        for unusable in [&b""[..], b"\xff\xfe", "ü".as_bytes(), &[b'a'; 500]] {
+            let delivery = Delivery::order().with(SHOP, unusable).signed(ONE);
+            let answer = sender.send(&delivery).await;
+            assert_eq!(answer.status, 401, "{unusable:?}: {answer:?}");
+        }
 
         let used = used_keys(&forwarder).await;
         assert_eq!(

@@ -155,21 +155,95 @@ fn the_same_bytes_later_are_another_event_where_the_time_is_in_the_id() {
 }
 
 #[test]
-fn an_event_needs_an_id_of_printable_ascii() {
-    for id in [&b""[..], b"\xc3\xa9", &[b'a'; 201], b"a\tb"] {
-        assert!(
-            event(&[("x-shopify-webhook-id", id)], b"{}").is_err(),
-            "{id:?}"
-        );
-    }
-    assert!(event(&[], b"{}").is_err());
+fn an_event_needs_one_id() {
     let twice: &[(_, &[u8])] = &[
         ("x-shopify-webhook-id", b"1"),
         ("x-shopify-webhook-id", b"2"),
     ];
-    assert!(event(twice, b"{}").is_err());
-    assert!(event(&[("x-shopify-webhook-id", &[b'a'; 200])], b"{}").is_ok());
+    let empty: &[(_, &[u8])] = &[("x-shopify-webhook-id", b"")];
+    for headers in [&[], empty, twice] {
+        assert!(event(headers, b"{}").is_err(), "{headers:?}");
+    }
+    let other: &[(_, &[u8])] = &[("x-shopify-webhook-id", b""), ("shopify-webhook-id", b"2")];
+    assert_eq!(event(other, b"{}").map(|event| event.id), Ok("2".into()));
     assert!(event(&[("x-shopify-webhook-id", b"1")], b"").is_err());
+}
+
+#[test]
+fn an_id_that_no_name_can_hold_is_replaced_by_its_hash() {
+    let id = |id: &[u8]| event(&[("x-shopify-webhook-id", id)], b"{}").map(|event| event.id);
+    let long = [b'a'; 200];
+    assert_eq!(id(&long), Ok("a".repeat(200)));
+    let sha256 = |text: &str| hex::encode(digest::digest(&digest::SHA256, text.as_bytes()));
+    let longer = "a".repeat(201);
+    for (odd, text) in [
+        (longer.as_bytes(), longer.as_str()),
+        ("é".as_bytes(), "é"),
+        (b"\xe9", "é"),
+        (b"a\tb", "a\tb"),
+    ] {
+        assert_eq!(id(odd), Ok(sha256(text)), "{text}");
+    }
+}
+
+#[test]
+fn topic_and_tenant_are_labels_that_refuse_nothing() {
+    let label = |values: &[&[u8]]| {
+        let mut headers: Vec<(_, &[u8])> = vec![("x-shopify-webhook-id", b"1")];
+        headers.extend(values.iter().map(|value| ("x-shopify-topic", *value)));
+        headers.extend(values.iter().map(|value| ("x-shopify-shop-domain", *value)));
+        let event = event(&headers, b"{}").expect("an event");
+        assert_eq!(event.topic, event.tenant);
+        event.topic
+    };
+    let long = "ü".repeat(5000);
+    for (value, text) in [
+        ("Störung".as_bytes(), "Störung"),
+        (b"St\xf6rung", "Störung"),
+        (b"a\tb", "a\tb"),
+        (long.as_bytes(), long.as_str()),
+    ] {
+        assert_eq!(label(&[value]).as_deref(), Some(text));
+    }
+    let nothing: [&[&[u8]]; 4] = [&[], &[b""], &[b"a", b"b"], &[b"", b"b"]];
+    for none in nothing {
+        assert_eq!(label(none), None, "{none:?}");
+    }
+}
+
+#[test]
+fn a_label_of_a_body_is_any_text_and_what_is_none_is_none() {
+    let linear = catalogue::find("linear").expect("in the catalogue");
+    let topic = |body: &str| {
+        let received = received(&[("linear-delivery", b"1")], body.as_bytes());
+        let verified = Verified::danger_unverified(received);
+        let event = Event::new(&verified, linear, "/temporal/linear", "");
+        event.expect("an event").topic
+    };
+    for (body, expected) in [
+        (
+            r#"{"type":"Störung","action":"läuft"}"#,
+            Some("Störung.läuft"),
+        ),
+        (
+            r#"{"type":"St\u00f6rung\n","action":""}"#,
+            Some("Störung\n"),
+        ),
+        (r#"{"type":"","action":"update"}"#, None),
+        (r#"{"type":"a","type":"b"}"#, None),
+        (r#"{"type":"\ud800"}"#, None),
+        (r#"{"type":{"a":1}}"#, None),
+        (r#"{"type":7}"#, Some("7")),
+    ] {
+        assert_eq!(topic(body).as_deref(), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_label_is_cut_for_people_between_characters() {
+    assert_eq!(short("Störung", 7), "Störung");
+    assert_eq!(short("Störung", 3), "Stö…");
+    assert_eq!(short("", 3), "");
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Places in a request, as a provider's file names them: where a signature, an id, a topic is.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::core::event::{body_sha256, request_sha256};
-use crate::core::request::Received;
+use crate::core::form::Field;
+use crate::core::request::{Received, text};
 
 /// One place.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,48 +41,59 @@ pub enum Locator {
 pub enum Found {
     /// Nothing is there.
     Missing,
-    /// It is there more than once, or its bytes are no text: nothing to rely on.
+    /// It is there more than once, or is no text: nothing to rely on.
     Ambiguous,
     /// The one value.
     One(String),
 }
 
 impl Locator {
-    /// Looks there.
+    /// Looks there, strictly: for what a signature is made of.
     pub fn find(&self, received: &Received) -> Found {
+        self.look(received, Reading::Strict)
+    }
+
+    /// Looks there for an event's id, topic or tenant: what is empty is nothing, and a header or a
+    /// field may be any text.
+    pub fn label(&self, received: &Received) -> Found {
+        match self.look(received, Reading::Label) {
+            Found::One(text) if text.is_empty() => Found::Missing,
+            found => found,
+        }
+    }
+
+    /// The first of `places` where anything is.
+    pub fn find_first(places: &[Self], received: &Received) -> Found {
+        let found = places.iter().map(|place| place.find(received));
+        first(found)
+    }
+
+    /// The first of `places` where a label is.
+    pub fn first_label(places: &[Self], received: &Received) -> Found {
+        let found = places.iter().map(|place| place.label(received));
+        first(found)
+    }
+
+    fn look(&self, received: &Received, reading: Reading) -> Found {
         match self {
-            Self::Header(name) if !received.headers.contains_key(name) => Found::Missing,
-            Self::Header(name) => Found::or_ambiguous(received.single_header(name)),
-            Self::Query(name) => {
-                let query = received.query.as_deref().unwrap_or_default();
-                field(form_urlencoded::parse(query.as_bytes()), name)
-            }
-            Self::Form(name) => field(received.fields(), name),
+            Self::Header(name) => reading.header(received, name),
+            Self::Query(name) => reading.field(&received.query_fields(), name),
+            Self::Form(name) => reading.field(&received.fields(), name),
             Self::Json(path) => received
                 .json_text()
                 .map_or(Found::Missing, |text| json(&text, path)),
             Self::BodySha256 => Found::One(body_sha256(received)),
             Self::RequestSha256 => Found::One(request_sha256(received)),
             Self::ReceivedAt => Found::One(milliseconds(received.at)),
-            Self::Joined(parts) => joined(parts, received),
+            Self::Joined(parts) => joined(parts.iter().map(|part| match reading {
+                Reading::Strict => part.find(received),
+                Reading::Label => part.label(received),
+            })),
         }
-    }
-
-    /// The first of `places` where anything is.
-    pub fn find_first(places: &[Self], received: &Received) -> Found {
-        places
-            .iter()
-            .map(|place| place.find(received))
-            .find(|found| *found != Found::Missing)
-            .unwrap_or(Found::Missing)
     }
 }
 
 impl Found {
-    fn or_ambiguous(value: Option<&str>) -> Self {
-        value.map_or(Self::Ambiguous, |value| Self::One(value.to_owned()))
-    }
-
     /// The one value.
     pub fn one(self) -> Option<String> {
         match self {
@@ -92,10 +103,51 @@ impl Found {
     }
 }
 
-fn joined(parts: &[Locator], received: &Received) -> Found {
+/// Which bytes are a value.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// A header's printable ASCII, a field's UTF-8.
+    Strict,
+    /// Any, see [`text`].
+    Label,
+}
+
+impl Reading {
+    fn header(self, received: &Received, name: &HeaderName) -> Found {
+        let values = received.headers.get_all(name).iter();
+        let is_ascii = |value: &[u8]| value.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'));
+        self.only(values.map(HeaderValue::as_bytes), is_ascii)
+    }
+
+    fn field(self, fields: &[Field<'_>], name: &str) -> Found {
+        let values = fields.iter().filter(|(key, _)| **key == *name.as_bytes());
+        let is_utf8 = |value: &[u8]| std::str::from_utf8(value).is_ok();
+        self.only(values.map(|(_, value)| &**value), is_utf8)
+    }
+
+    fn only<'b>(
+        self,
+        mut values: impl Iterator<Item = &'b [u8]>,
+        is_strict: impl Fn(&[u8]) -> bool,
+    ) -> Found {
+        match (values.next(), values.next(), self) {
+            (None, ..) => Found::Missing,
+            (Some(value), None, Self::Strict) if !is_strict(value) => Found::Ambiguous,
+            (Some(value), None, _) => Found::One(text(value).into_owned()),
+            (Some(_), Some(_), _) => Found::Ambiguous,
+        }
+    }
+}
+
+fn first(found: impl Iterator<Item = Found>) -> Found {
+    let mut there = found.filter(|found| *found != Found::Missing);
+    there.next().unwrap_or(Found::Missing)
+}
+
+fn joined(parts: impl Iterator<Item = Found>) -> Found {
     let mut whole = String::new();
-    for (index, part) in parts.iter().enumerate() {
-        match part.find(received) {
+    for (index, part) in parts.enumerate() {
+        match part {
             Found::One(text) if index == 0 => whole = text,
             Found::One(text) => {
                 whole.push('.');
@@ -106,15 +158,6 @@ fn joined(parts: &[Locator], received: &Received) -> Found {
         }
     }
     Found::One(whole)
-}
-
-fn field<'a>(fields: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>, name: &str) -> Found {
-    let mut values = fields.into_iter().filter(|(key, _)| key == name);
-    match (values.next(), values.next()) {
-        (None, _) => Found::Missing,
-        (Some((_, value)), None) => Found::One(value.into_owned()),
-        (Some(_), Some(_)) => Found::Ambiguous,
-    }
 }
 
 /// Steps down the path without recursion and without reading numbers: ids keep every digit.

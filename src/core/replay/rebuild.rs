@@ -9,11 +9,14 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Loss, Replayed};
-use crate::core::event::{Content, Data, Event, Kind, is_label, kind_of, own_headers};
+use crate::core::event::{
+    Content, Data, Event, Kind, event_id, is_id, kind_of, own_headers, short,
+};
 use crate::core::payload::protobuf::WebhookEvent;
 use crate::core::provider::Provider;
 use crate::core::provider::locator::{Found, Locator};
 use crate::core::request::Received;
+use crate::core::route::MEMO_LABEL;
 
 /// What a payload keeps that is not the whole request.
 #[derive(Debug)]
@@ -89,7 +92,11 @@ impl Part {
         };
         let written = write(self.body, &mut request, provider);
         let facts = match self.facts {
-            Some(facts) => facts,
+            Some(facts) => Facts {
+                topic: whole_label(facts.topic, &provider.topic, &request),
+                tenant: whole_label(facts.tenant, &provider.tenant, &request),
+                ..facts
+            },
             None => found(&request, &written, provider)?,
         };
         let verified_by = if self.is_verified { UNKNOWN } else { "" };
@@ -123,13 +130,8 @@ impl Rebuilt {
         verified_by: String,
         provider: &Provider,
     ) -> Result<Event, String> {
-        let labels = [Some(&facts.id), facts.topic.as_ref(), facts.tenant.as_ref()];
-        for (label, what) in labels.into_iter().zip(["id", "topic", "tenant"]) {
-            if !label.is_none_or(|label| is_label(label)) {
-                return Err(format!(
-                    "its {what} is not 1-200 printable ASCII characters"
-                ));
-            }
+        if !is_id(&facts.id) {
+            return Err("its id is not 1-200 printable ASCII characters".to_owned());
         }
         let content = match self.fields {
             Some(fields) => Content {
@@ -229,6 +231,19 @@ fn urlencoded(fields: &Map<String, Value>) -> Bytes {
     form.finish().into()
 }
 
+/// The memo's label; one that was cut there is looked for where it came from.
+fn whole_label(kept: Option<String>, places: &[Locator], request: &Received) -> Option<String> {
+    let kept = kept.filter(|kept| !kept.is_empty())?;
+    let is_cut = kept.ends_with('…') && kept.chars().count() > MEMO_LABEL;
+    let whole = is_cut.then(|| Locator::first_label(places, request).one());
+    let whole = whole.flatten();
+    Some(
+        whole
+            .filter(|whole| short(whole, MEMO_LABEL) == kept)
+            .unwrap_or(kept),
+    )
+}
+
 /// What the provider's places say. An event's id that may have been another is worse than none.
 fn found(request: &Received, written: &Written, provider: &Provider) -> Result<Facts, String> {
     let survives = |place: &Locator| survives(place, request, written, provider);
@@ -239,22 +254,23 @@ fn found(request: &Received, written: &Written, provider: &Provider) -> Result<F
                     "its {what} cannot be known: a signal or an update has no memo, and the request that had it is not kept whole"
                 ));
             }
-            match place.find(request) {
+            match place.label(request) {
                 Found::Missing => {}
                 Found::One(text) => return Ok(Some(text)),
-                Found::Ambiguous => return Err(format!("its {what} is not one value")),
+                Found::Ambiguous if what == "id" => return Err("its id is not one text".to_owned()),
+                Found::Ambiguous => return Ok(None),
             }
         }
         Ok(None)
     };
     // Of several places that which is signed goes first, and which that was is not known.
     let ids = provider.id.iter().filter(|place| survives(place));
-    let ids: HashSet<_> = ids.filter_map(|place| place.find(request).one()).collect();
+    let ids: HashSet<_> = ids.filter_map(|place| place.label(request).one()).collect();
     if ids.len() > 1 {
         return Err("its id is in several places, and not the same in each".to_owned());
     }
     Ok(Facts {
-        id: find(&provider.id, "id")?.ok_or("it has no event id")?,
+        id: event_id(find(&provider.id, "id")?.ok_or("it has no event id")?),
         topic: find(&provider.topic, "topic")?,
         tenant: find(&provider.tenant, "tenant")?,
         provider: provider.name.clone(),

@@ -111,6 +111,51 @@ fn the_others_keep_what_a_worker_sees() {
 }
 
 #[test]
+fn labels_come_back_as_they_were() {
+    for label in ["Störung", "a\nb", &"ü".repeat(3000)] {
+        let mut before = sample();
+        before.topic = Some(label.to_owned());
+        before.tenant = Some(label.to_owned());
+        for (name, value) in &mut before.headers {
+            if ["x-shopify-topic", "x-shopify-shop-domain"].contains(&name.as_str()) {
+                // What no header can hold stands in the memo alone.
+                label.replace('\n', " ").clone_into(value);
+            }
+        }
+        for format in Format::value_variants() {
+            let after = back(*format, &before).expect("an event").event;
+            assert_eq!(after.topic, before.topic, "{format:?}");
+            assert_eq!(after.tenant, before.tenant, "{format:?}");
+        }
+        let memo = default_memo(&before, Format::Json);
+        let kept = memo["topic"].as_str().expect("a text");
+        assert!(kept.chars().count() <= 1001, "{}", kept.len());
+    }
+    let nothing = Event {
+        topic: None,
+        tenant: None,
+        ..sample()
+    };
+    for format in Format::value_variants() {
+        let after = back(*format, &nothing).expect("an event").event;
+        assert_eq!((after.topic, after.tenant), (None, None), "{format:?}");
+    }
+}
+
+#[test]
+fn a_signal_s_odd_id_is_the_same_again() {
+    let mut before = sample();
+    for (name, value) in &mut before.headers {
+        if name == "x-shopify-webhook-id" {
+            "Störung".clone_into(value);
+        }
+    }
+    before.id = crate::core::event::event_id("Störung".to_owned());
+    let after = signalled(Format::Json, &before).expect("an event").event;
+    assert_eq!((after.id.len(), after.id), (64, before.id));
+}
+
+#[test]
 fn deep_json_costs_nothing() {
     let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
     let before = event("application/json", deep.leak().as_bytes());

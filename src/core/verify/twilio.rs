@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::core::form;
 use crate::core::request::{FORM, Received};
 
 /// `None` if the request carries no form: then the fields would cover nothing.
@@ -10,8 +11,8 @@ pub(super) fn sorted_form(received: &Received) -> Option<Vec<u8>> {
     if received.media_type().as_deref() != Some(FORM) {
         return None;
     }
-    let mut fields = BTreeMap::<String, BTreeSet<String>>::new();
-    for (name, value) in form_urlencoded::parse(&received.body) {
+    let mut fields = BTreeMap::<Vec<u8>, BTreeSet<Vec<u8>>>::new();
+    for (name, value) in form::fields(&received.body) {
         fields
             .entry(name.into_owned())
             .or_default()
@@ -20,8 +21,8 @@ pub(super) fn sorted_form(received: &Received) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     for (name, values) in fields {
         for value in values {
-            out.extend_from_slice(name.as_bytes());
-            out.extend(value.into_bytes());
+            out.extend_from_slice(&name);
+            out.extend(value);
         }
     }
     Some(out)
