@@ -20,4 +20,5 @@ pub mod replay;
 pub mod request;
 pub mod respond;
 pub mod route;
+pub mod similar;
 pub mod verify;

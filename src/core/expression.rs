@@ -4,6 +4,7 @@
 pub mod body;
 pub mod check;
 pub mod cost;
+mod implied;
 mod mistake;
 pub mod scope;
 pub mod template;

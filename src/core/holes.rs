@@ -1,5 +1,7 @@
 //! Text with `{…}` holes, as templates and signed strings are written.
 
+use super::similar::did_you_mean;
+
 /// The text's pieces in their order: what stands between holes, and what `hole` makes of a name.
 ///
 /// # Errors
@@ -20,7 +22,10 @@ pub fn pieces<P>(
             pieces.push(plain(before.to_owned()));
         }
         pieces.push(hole(name).ok_or_else(|| {
-            format!("{text:?}: unknown name {name:?}, expected one of {vocabulary}")
+            let word = |name: &'_ str| name.split(':').next().unwrap_or_default().to_owned();
+            let known: Vec<_> = vocabulary.split(", ").map(word).collect();
+            let meant = did_you_mean(&word(name), known.iter().map(String::as_str));
+            format!("{text:?}: unknown name {name:?}{meant}, expected one of {vocabulary}")
         })?);
         rest = behind;
     }

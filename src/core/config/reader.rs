@@ -3,6 +3,8 @@
 
 mod explain;
 mod places;
+mod secrets;
+mod syntax;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -11,8 +13,12 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 pub use self::explain::explain;
 use self::explain::kind;
 pub use self::places::Places;
+pub use self::secrets::Placed;
+use self::secrets::{SECRET, secret, secrets};
+use self::syntax::faults;
 use super::Mistake;
 use super::file::SecretRef;
+use crate::core::similar::did_you_mean;
 
 /// A file being read, and what is wrong with it so far.
 #[derive(Debug)]
@@ -40,12 +46,12 @@ impl<'t> Reader<'t> {
             mistakes: Vec::new(),
         };
         let (table, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            // The message alone: a secret may stand in the line.
-            let span = error.span().unwrap_or_default();
-            let key = text.get(span.clone()).unwrap_or_default();
-            let is_key = error.message() == "duplicate key";
-            reader.mistake(span.start, if is_key { key } else { "" }, error.message());
+        let errors: Vec<_> = errors
+            .iter()
+            .map(|error| (error.span().unwrap_or_default(), error.message()))
+            .collect();
+        for fault in faults(text, &errors) {
+            reader.mistake(fault.at, &fault.key, &fault.problem);
         }
         let section = Section::new(String::new(), table.into_inner(), 0);
         (reader, section)
@@ -324,7 +330,9 @@ impl<'t> Section<'t> {
     /// Whatever was not taken is a mistake.
     pub fn finish(self, reader: &mut Reader<'t>) {
         for (key, _) in &self.entries {
-            let problem = format!("unknown key, expected one of: {}", self.known.join(", "));
+            let meant = did_you_mean(key.get_ref(), self.known.iter().copied());
+            let known = self.known.join(", ");
+            let problem = format!("unknown key{meant}, expected one of: {known}");
             reader.mistake(key.span().start, &self.full(key.get_ref()), &problem);
         }
     }
@@ -365,38 +373,4 @@ impl<'t> Section<'t> {
     }
 }
 
-/// One secret or a list of them.
-fn secrets<'t>(reader: &mut Reader<'t>, place: &str, value: Spanned<DeValue<'t>>) -> Vec<Placed> {
-    let at = value.span().start;
-    let (items, many) = match value.into_inner() {
-        DeValue::Array(items) => (items.into_iter().collect(), true),
-        other => (vec![Spanned::new(at..at, other)], false),
-    };
-    let read = items.into_iter().enumerate().filter_map(|(index, item)| {
-        let at = item.span().start;
-        let place = if many {
-            format!("{place}[{}]", index + 1)
-        } else {
-            place.to_owned()
-        };
-        let secret = secret(item);
-        if secret.is_none() {
-            reader.mistake(at, &place, SECRET);
-        }
-        Some((reader.place(at, &place), secret?))
-    });
-    read.collect()
-}
-
-/// A secret, and how a mistake names its place.
-pub type Placed = (String, SecretRef);
-
-fn secret(value: Spanned<DeValue<'_>>) -> Option<SecretRef> {
-    match value.into_inner() {
-        DeValue::String(text) => Some(SecretRef::from(text.into_owned())),
-        _ => None,
-    }
-}
-
 const EMPTY_LIST: &str = "empty: give one, or leave it out";
-const SECRET: &str = "expected a text: \"env:NAME\" or \"file:PATH\"";

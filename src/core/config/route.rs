@@ -1,6 +1,8 @@
 //! What a source's events become: what the provider says by default, the source otherwise, and
 //! each of its routes for some of them.
 
+mod reach;
+
 use std::sync::Arc;
 
 use super::Mistake;
@@ -11,6 +13,7 @@ use crate::cli::ServeArgs;
 use crate::core::action::{Action, ConflictPolicy, Options, Respond, ReusePolicy};
 use crate::core::event::OWN_HEADERS;
 use crate::core::expression::Expression;
+use crate::core::expression::check::VARIABLES;
 use crate::core::expression::template::Template;
 use crate::core::provider::Provider;
 use crate::core::route::{OWN_MEMO, Route, Settings};
@@ -29,6 +32,7 @@ pub(super) fn routes(
     let per_topic = args.no_global_queue || args.global_queue == Some(false);
     base.task_queue = Some(if per_topic { queue.per_topic() } else { queue });
     let mut routes = Vec::new();
+    reach::check(&entry.routes, warnings);
     for (index, route) in entry.routes.iter().enumerate() {
         let says = route.says.clone().or(&base);
         if route.says.action.is_some() || !route.places.has("action") {
@@ -131,6 +135,7 @@ impl Place<'_> {
         }
         self.check_policies(says, mistakes);
         self.check_templates(mistakes);
+        self.check_attributes(warnings);
         self.check_headers(provider, warnings);
     }
 
@@ -205,6 +210,23 @@ impl Place<'_> {
                 problem = Some(text);
             }
             mistakes.extend(problem.map(|problem| Mistake::new(self.own.of(key), problem)));
+        }
+    }
+
+    /// One value for all workflows finds nothing that the source or the type would not.
+    fn check_attributes(&self, warnings: &mut Vec<Mistake>) {
+        for (name, template) in self.own_says.search_attributes.iter().flatten() {
+            if let Some(text) = template.fixed() {
+                let hole = if VARIABLES.contains(&text) {
+                    text
+                } else {
+                    "tenant"
+                };
+                let text = format!(
+                    "{name} has no hole: every workflow gets the same text, expected one such as \"{{{hole}}}\"; if that is meant, a hole with a text in it says so: \"{{'…'}}\""
+                );
+                warnings.push(Mistake::new(self.own.of("search_attributes"), text));
+            }
         }
     }
 

@@ -187,7 +187,7 @@ fn every_mistake_is_named_in_one_run() {
         "f.toml:5 source[1].secrets[3]: secret: the file is empty",
         "f.toml:5 source[1].secrets[4]: missing: no such file",
         "f.toml:7 source[2].path: another source has the path \"/a\", too",
-        "f.toml:8 source[2].provider: unknown provider \"stripes\", expected one of: ",
+        "f.toml:8 source[2].provider: unknown provider \"stripes\" (did you mean `stripe`?), expected one of: ",
         "f.toml:10 source[3].path: no path: it begins with \"/\"",
     ] {
         assert!(found.contains(part), "{part:?} is not in:\n{found}");
@@ -262,7 +262,7 @@ listen = 5
         [
             "f.toml:2 server.port: unknown key, expected one of: listen, drain_timeout, tls",
             "f.toml:3 server.listen: expected a text in quotes, found a number",
-            "f.toml:4 serber: unknown key, expected one of: server, admin, temporal, encryption, large_payloads, source",
+            "f.toml:4 serber: unknown key (did you mean `server`?), expected one of: server, admin, temporal, encryption, large_payloads, source",
         ]
     );
 }

@@ -13,6 +13,7 @@ use cel::{Context, ExecutionError, Value};
 use super::ENV;
 use super::mistake;
 use super::types::{Type, common, kind, literal};
+use crate::core::similar::did_you_mean;
 
 /// Every variable that an expression may read.
 pub const VARIABLES: [&str; 10] = [
@@ -122,7 +123,8 @@ impl Checker {
         match Value::resolve(&ident, &Context::with_env(Arc::clone(&ENV))) {
             Ok(_) => Ok(Type::Dyn),
             Err(_) => Err(format!(
-                "unknown variable {name:?}, expected one of {}",
+                "unknown variable {name:?}{}, expected one of {}",
+                did_you_mean(name, VARIABLES),
                 VARIABLES.join(", ")
             )),
         }

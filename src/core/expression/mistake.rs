@@ -2,6 +2,8 @@
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
+use crate::core::similar::did_you_mean;
+
 /// The first thing wrong, with its place where there are several words.
 pub(super) fn syntax(text: &str, errors: &cel::ParseErrors) -> String {
     if text.trim().is_empty() {
@@ -45,7 +47,10 @@ pub(super) fn unknown(call: &CallExpr, library: Option<&IdedExpr>) -> Option<Str
     let meant = alias.map(|(_, name)| name).or(similar);
     Some(match meant {
         Some(meant) => format!("unknown function {full:?}, expected {meant:?}"),
-        None => format!("unknown function {full:?}"),
+        None => {
+            let known = FUNCTIONS.iter().chain(&LOOPS).copied();
+            format!("unknown function {full:?}{}", did_you_mean(&full, known))
+        }
     })
 }
 

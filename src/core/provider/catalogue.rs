@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::Provider;
 use crate::core::config::reader::Reader;
+use crate::core::similar::did_you_mean;
 
 /// The entry of this name.
 pub fn find(name: &str) -> Option<&'static Provider> {
@@ -28,8 +29,9 @@ pub fn text(name: &str) -> Option<&'static str> {
 /// The message for a name that is in no entry.
 pub fn unknown(name: &str) -> String {
     let names: Vec<_> = FILES.iter().map(|(name, _)| *name).collect();
+    let meant = did_you_mean(name, names.iter().copied());
     format!(
-        "unknown provider {name:?}, expected one of: {}",
+        "unknown provider {name:?}{meant}, expected one of: {}",
         names.join(", ")
     )
 }

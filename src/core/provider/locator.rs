@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::core::event::{body_sha256, request_sha256};
 use crate::core::form::Field;
 use crate::core::request::{Received, text};
+use crate::core::similar::did_you_mean;
 
 /// One place.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -258,7 +259,11 @@ impl TryFrom<String> for Locator {
             .map(part)
             .collect::<Option<Vec<_>>>()
             .filter(|parts| !parts.is_empty())
-            .ok_or_else(|| format!("{text:?}: expected {VOCABULARY}"))?;
+            .ok_or_else(|| {
+                let word = text.split(' ').next().unwrap_or_default();
+                let meant = did_you_mean(word, WORDS);
+                format!("{text:?}{meant}: expected {VOCABULARY}")
+            })?;
         Ok(if parts.len() == 1 {
             parts.remove(0)
         } else {
@@ -281,6 +286,16 @@ fn part(text: &str) -> Option<Locator> {
     }
 }
 
+/// The first word of each place.
+const WORDS: [&str; 7] = [
+    "header",
+    "query",
+    "json",
+    "form",
+    "body-sha256",
+    "request-sha256",
+    "received-at",
+];
 const VOCABULARY: &str = "\"header NAME\", \"query NAME\", \"json PATH\", \"form NAME\", \"body-sha256\", \"request-sha256\" or \"received-at\", or several joined by \" + \"";
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What serde says of a value, as an operator would want to hear it.
 
+use crate::core::similar::did_you_mean;
+
 /// What serde says about a value, in an operator's words, and without the value: it may be a
 /// secret in the wrong place.
 pub fn explain(message: &str) -> String {
@@ -10,11 +12,18 @@ pub fn explain(message: &str) -> String {
         let found = found.split(['`', '"']).next().unwrap_or_default().trim();
         return format!("expected {}, found {}", word(expected), kind(found));
     }
-    match message
-        .strip_prefix("unknown variant ")
-        .and_then(|rest| rest.split_once(", expected "))
-    {
-        Some((_, expected)) => format!("unknown value, expected {expected}"),
+    let unknown = |what: &str| {
+        let (word, expected) = message
+            .strip_prefix(what)
+            .and_then(|rest| rest.split_once(", expected "))?;
+        let known = expected.split('`').skip(1).step_by(2);
+        Some((word, did_you_mean(word.trim_matches('`'), known), expected))
+    };
+    if let Some((field, meant, expected)) = unknown("unknown field ") {
+        return format!("unknown key {field}{meant}, expected {expected}");
+    }
+    match unknown("unknown variant ") {
+        Some((_, meant, expected)) => format!("unknown value{meant}, expected {expected}"),
         None if message == "wanted string or table" => "expected a text in quotes".to_owned(),
         None => message.to_owned(),
     }

@@ -1,0 +1,156 @@
+//! Whether one condition takes everything that another one would: then a route behind it is never
+//! reached. Only what can be told without the event: a false "no" costs a warning, nothing else.
+
+use cel::common::ast::{Expr, IdedExpr, operators};
+use cel::{Context, Value};
+
+use super::{ENV, Expression, cost};
+
+impl Expression {
+    /// Whether it holds for every event: a part that alone is enough reads nothing of the event and
+    /// is true.
+    pub fn always_holds(&self) -> bool {
+        parts(&self.code, operators::LOGICAL_OR)
+            .into_iter()
+            .any(is_true)
+    }
+
+    /// Whether it holds for every event for which `later` holds: `later` asks for all of it, or for
+    /// all of a condition that it joins with `||`, and perhaps for more.
+    pub fn takes_all_of(&self, later: &Self) -> bool {
+        let asked = joined(&later.code);
+        let enough = parts(&self.code, operators::LOGICAL_OR).into_iter();
+        enough
+            .chain([&*self.code])
+            .any(|part| joined(part).iter().all(|part| asked.contains(part)))
+    }
+}
+
+/// What the operator joins, however deep.
+fn parts<'e>(expression: &'e IdedExpr, operator: &str) -> Vec<&'e IdedExpr> {
+    match &expression.expr {
+        Expr::Call(call) if call.func_name == operator => call
+            .args
+            .iter()
+            .flat_map(|part| parts(part, operator))
+            .collect(),
+        _ => vec![expression],
+    }
+}
+
+/// What it joins with `&&`.
+fn joined(expression: &IdedExpr) -> Vec<IdedExpr> {
+    let parts = parts(expression, operators::LOGICAL_AND);
+    parts.into_iter().map(unnumbered).collect()
+}
+
+fn is_true(expression: &IdedExpr) -> bool {
+    let mut budget = cost::FULL;
+    let context = Context::with_env(std::sync::Arc::clone(&ENV));
+    // Whatever it reads is not there, which is no value.
+    let value = cost::within(&mut budget, || Value::resolve(expression, &context));
+    matches!(value, Ok(Ok(Value::Bool(true))))
+}
+
+/// The same without the numbers that the parser gives to each piece.
+fn unnumbered(expression: &IdedExpr) -> IdedExpr {
+    let mut expression = expression.clone();
+    forget(&mut expression);
+    expression
+}
+
+fn forget(expression: &mut IdedExpr) {
+    // What has pieces of another kind keeps its numbers, and is equal to nothing else.
+    match &mut expression.expr {
+        Expr::Call(call) => {
+            call.target.iter_mut().for_each(|target| forget(target));
+            call.args.iter_mut().for_each(forget);
+        }
+        Expr::Select(select) => forget(&mut select.operand),
+        Expr::List(list) => list.elements.iter_mut().for_each(forget),
+        Expr::Ident(_) | Expr::Literal(_) => {}
+        _ => return,
+    }
+    expression.id = 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(text: &str) -> Expression {
+        Expression::condition(text).unwrap_or_else(|problem| panic!("{text}: {problem}"))
+    }
+
+    #[test]
+    fn what_holds_for_every_event_is_known_without_one() {
+        for text in [
+            "true",
+            "1 == 1",
+            "'a' in ['a']",
+            "!false",
+            "topic == '' || true",
+            "1 < 2 && true",
+        ] {
+            assert!(condition(text).always_holds(), "{text}");
+        }
+        for text in [
+            "false",
+            "topic == topic",
+            "topic == '' && true",
+            "verified",
+            "1 > 2",
+            "has(body.a)",
+        ] {
+            assert!(!condition(text).always_holds(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_condition_takes_is_known() {
+        for (earlier, later) in [
+            ("topic == 'a'", "topic == 'a'"),
+            ("topic=='a'", "topic == \"a\""),
+            ("topic == 'a'", "topic == 'a' && body.total > 5"),
+            (
+                "topic == 'a'",
+                "body.total > 5 && (verified && topic == 'a')",
+            ),
+            ("topic == 'a' || topic == 'b'", "topic == 'b'"),
+            ("topic == 'a' || topic == 'b'", "verified && topic == 'a'"),
+            ("topic == 'a' && verified", "topic == 'a' && verified"),
+            (
+                "topic == 'a' && verified",
+                "verified && tenant != '' && topic == 'a'",
+            ),
+            (
+                "topic == 'a' || verified",
+                "tenant != '' && (topic == 'a' || verified)",
+            ),
+            ("topic in ['a', 'b']", "topic in ['a', 'b'] && verified"),
+            ("headers['x-test'] == 'true'", "headers['x-test'] == 'true'"),
+            (
+                "body.items.exists(i, i.id == 1)",
+                "body.items.exists(i, i.id == 1)",
+            ),
+        ] {
+            assert!(
+                condition(earlier).takes_all_of(&condition(later)),
+                "{earlier} | {later}"
+            );
+        }
+        for (earlier, later) in [
+            ("topic == 'a'", "topic == 'b'"),
+            ("topic == 'a' && verified", "topic == 'a'"),
+            ("topic == 'a'", "topic == 'a' || verified"),
+            ("topic == 'a'", "!(topic == 'a')"),
+            ("body.a == 1", "body.b == 1"),
+            ("body.a == 'id: 1,'", "body.a == 'id: 2,'"),
+        ] {
+            assert!(
+                !condition(earlier).takes_all_of(&condition(later)),
+                "{earlier} | {later}"
+            );
+        }
+    }
+}
