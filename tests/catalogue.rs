@@ -4,6 +4,7 @@
 mod catalogue {
     mod deliveries;
     mod labels;
+    mod page;
     mod recorded;
     mod samples;
     mod tamper;

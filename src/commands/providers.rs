@@ -14,11 +14,20 @@ pub fn run(args: &ProvidersArgs) -> Result<(), Failure> {
         let text = catalogue::text(name).ok_or_else(|| Failure::Usage(catalogue::unknown(name)))?;
         return Ok(say(text.trim_end())?);
     }
-    let header = ["NAME", "SCHEME", "ID", "TOPIC", "TENANT", "HANDSHAKE"].map(str::to_owned);
+    let header = [
+        "NAME",
+        "SCHEME",
+        "ID",
+        "TOPIC",
+        "TENANT",
+        "HANDSHAKE",
+        "REPEATS",
+    ]
+    .map(str::to_owned);
     let rows: Vec<_> = std::iter::once(header)
         .chain(catalogue::all().iter().map(row))
         .collect();
-    let widths: Vec<_> = (0..6)
+    let widths: Vec<_> = (0..COLUMNS)
         .map(|column| {
             rows.iter()
                 .map(|row| row[column].chars().count())
@@ -36,7 +45,7 @@ pub fn run(args: &ProvidersArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn row(provider: &Provider) -> [String; 6] {
+fn row(provider: &Provider) -> [String; COLUMNS] {
     let mut schemes: Vec<_> = provider
         .schemes
         .iter()
@@ -61,5 +70,8 @@ fn row(provider: &Provider) -> [String; 6] {
         provider
             .handshake
             .map_or_else(|| "-".to_owned(), |handshake| handshake.to_string()),
+        provider.repeats.to_string(),
     ]
 }
+
+const COLUMNS: usize = 7;

@@ -5,6 +5,7 @@
 pub mod catalogue;
 pub mod key_url;
 pub mod locator;
+pub mod repeats;
 pub mod scheme;
 pub mod words;
 
@@ -13,8 +14,10 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use self::locator::Locator;
+use self::repeats::Repeats;
 use self::scheme::Scheme;
 use super::config::reader::{Reader, Section};
 use super::expression::template::Template;
@@ -48,8 +51,9 @@ pub struct Provider {
     /// The answer is given this long after the request's first byte at the latest: shorter than
     /// what the sender waits.
     pub deadline: Duration,
-    /// How long the sender repeats a delivery: Temporal must remember the workflow for longer.
-    pub retry_window: Duration,
+    /// Whether and how long the sender repeats a delivery: Temporal must remember the workflow for
+    /// longer.
+    pub repeats: Repeats,
     /// The methods that carry events.
     pub methods: Vec<Method>,
     /// How it signs; none: it does not, so a source needs the operator's explicit consent.
@@ -152,6 +156,11 @@ impl Provider {
             .into_iter()
             .filter_map(|table| Scheme::read(reader, table))
             .collect();
+        if section.has("retry_window") {
+            let (at, key) = (section.at("retry_window"), section.full("retry_window"));
+            reader.mistake(at, &key, RENAMED);
+            section.take::<IgnoredAny>(reader, "retry_window");
+        }
         let template = |text: &str| Template::try_from(text.to_owned()).expect("a template");
         let provider = Self {
             title: section
@@ -180,10 +189,8 @@ impl Provider {
                 .unwrap_or_else(|| template(workflow_id)),
             deadline: section
                 .take(reader, "deadline")
-                .map_or(DEADLINE, |words::Span(span)| span),
-            retry_window: section
-                .take(reader, "retry_window")
-                .map_or(Duration::ZERO, |words::Span(span)| span),
+                .map_or(DEADLINE, |words::Deadline(span)| span),
+            repeats: section.take(reader, "repeats").unwrap_or_default(),
             methods: section
                 .take(reader, "methods")
                 .map_or_else(|| vec![Method::POST], |words::Methods(methods)| methods),
@@ -203,3 +210,4 @@ impl Provider {
 }
 
 const DEADLINE: Duration = Duration::from_secs(4);
+const RENAMED: &str = "is repeats now: expected repeats = \"never\" (instead of \"0s\"), a duration such as \"4h\", or { for = \"4h\", on = [\"5xx\", \"429\"] }";

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::page::ARGS;
+use super::page::{ARGS, json};
 use super::run::Run;
 
 #[test]
@@ -131,11 +131,7 @@ fn a_file_that_is_no_request_of_a_source_is_named() {
 fn checked(config: &str, request: &[u8]) -> (String, Option<Value>) {
     let folder = folder(config, request);
     let out = Run::inside(folder.path(), &ARGS, &ENV).fine();
-    let begin = out.find("\n{").map(|at| at + 1);
-    let json = begin.map(|at| {
-        let mut values = serde_json::Deserializer::from_str(&out[at..]).into_iter();
-        values.next().expect("a value").expect("JSON")
-    });
+    let json = json(&out);
     (out, json)
 }
 

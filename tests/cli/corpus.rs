@@ -63,8 +63,11 @@ fn odd_files_are_fine_with_exactly_the_warnings_that_they_expect() {
             .collect();
         let run = check(file);
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{file}");
-        let said = run.stdout.lines().filter(|line| line.contains("warning"));
+        let said = run.stdout.lines().filter(|line| line.contains(" warning "));
         assert_eq!(said.collect::<Vec<_>>(), expected, "{file}");
+        let s = if expected.len() == 1 { "" } else { "s" };
+        let end = format!("\n0 wrong, {} warning{s}\n", expected.len());
+        assert!(run.stdout.ends_with(&end), "{file}: {run:?}");
     }
 }
 

@@ -63,13 +63,17 @@ pub(crate) fn asked(config: &str, request: &[u8]) -> Result<Value, String> {
     fs::write(folder.path().join("f.toml"), config).expect("the folder is writable");
     fs::write(folder.path().join("event.http"), request).expect("the folder is writable");
     let run = Run::inside(folder.path(), &ARGS, &[SECRET]);
-    let json = run.stdout.find("\n{").map(|at| &run.stdout[at..]);
-    match json {
-        Some(json) if run.code == Some(0) && run.stderr.is_empty() => {
-            Ok(serde_json::from_str(json.trim()).expect("JSON after the table"))
-        }
+    match json(&run.stdout) {
+        Some(json) if run.code == Some(0) && run.stderr.is_empty() => Ok(json),
         _ => Err(format!("{run:?}")),
     }
+}
+
+/// What Temporal would be asked, where it stands in what `check` printed.
+pub(crate) fn json(printed: &str) -> Option<Value> {
+    let at = printed.find("\n{")?;
+    let mut values = serde_json::Deserializer::from_str(&printed[at..]).into_iter();
+    Some(values.next().expect("a value").expect("JSON"))
 }
 
 /// Each item on its own, a few at a time; all failures together.

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::page::{PAGE, SECRET, asked, each, request, rows, spans};
+use super::page::{PAGE, SECRET, asked, each, json, request, rows, spans};
 use super::run::Run;
 
 #[test]
@@ -168,9 +168,8 @@ fn the_page_shows_how_check_says_it() {
         assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
         assert!(PAGE.contains(said), "{said}");
     }
-    let json = run.stdout.find("\n{").map(|at| &run.stdout[at..]);
-    let json: Value = serde_json::from_str(json.expect("JSON")).expect("JSON");
-    assert_eq!(json["action"], json!("start"));
+    let asked = json(&run.stdout).expect("JSON");
+    assert_eq!(asked["action"], json!("start"));
 }
 
 #[test]

@@ -28,8 +28,9 @@ fn a_good_configuration_is_a_table_of_ok() {
             ("certificate", "matches its key"),
             ("encryption", AES.1),
             ("temporal", &address),
-            ("namespace", "default"),
-            ("retention", "4h"),
+            ("namespace", "default, keeps closed workflows for "),
+            ("verified", "by env:SHOPIFY_WEBHOOKS_KEY"),
+            ("repeats", "shopify repeats a delivery for 4 hours"),
             ("workers", "depends on the event"),
         ] {
             let rows = rows(&table, what);
@@ -139,13 +140,12 @@ fn a_namespace_that_forgets_before_the_sender_gives_up_is_wrong() {
             let args = ["--endpoint", &address, "--namespace", &name];
             if enough {
                 let table = check(&args, &[KEY]).fine();
-                assert_eq!(rows(&table, "retention")[0].0, "ok", "{table}");
+                assert_eq!(rows(&table, "repeats")[0].0, "ok", "{table}");
             } else {
-                assert_wrong(
-                    &args,
-                    "retention",
-                    "3h, but shopify repeats a delivery for 4h",
+                let says = format!(
+                    "shopify repeats a delivery for 4 hours, but namespace {name} keeps closed workflows for 3 hours only"
                 );
+                assert_wrong(&args, "repeats", &says);
             }
         }
     });
@@ -208,10 +208,92 @@ fn every_mistake_is_listed_in_one_run_as_serve_would() {
 #[test]
 fn an_open_source_is_a_warning() {
     let table = check(&["--offline", "--generic-unverified"], &[KEY]).fine();
-    let rows = rows(&table, "configuration");
+    let rows = rows(&table, "verified");
     let warning = rows.iter().find(|(mark, _)| mark == "warning");
     let (_, text) = warning.unwrap_or_else(|| panic!("no warning:\n{table}"));
     assert!(text.contains("/temporal/generic"), "{table}");
+    assert!(table.ends_with("\n0 wrong, 1 warning\n"), "{table}");
+}
+
+#[test]
+fn each_source_has_a_group_of_rows_and_the_last_line_counts() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let address = temporal.address();
+        let day = Duration::from_secs(86_400);
+        temporal.register_namespace("remembers-a-day", day).await;
+        let sources = [
+            ("shopify", "repeats a delivery for 4 hours", "ok"),
+            (
+                "github",
+                "never repeats a delivery by itself: redeliver by hand after an outage",
+                "ok",
+            ),
+            (
+                "woocommerce",
+                "never repeats a delivery by itself: redeliver by hand after an outage",
+                "ok",
+            ),
+            ("stripe", "keeps closed workflows for 1 day only", "WRONG"),
+            (
+                "paddle",
+                "namespace update --namespace remembers-a-day --retention 72h raises it",
+                "WRONG",
+            ),
+            (
+                "twilio",
+                "what was answered is lost, redeliver by hand after an outage",
+                "ok",
+            ),
+            ("shippo", "is not known", "ok"),
+            // Each delivery is an event of its own: there is nothing to remember.
+            ("dropbox", "is not known", "ok"),
+        ];
+        let text = sources.map(|(name, ..)| {
+            format!("[[source]]\npath = '/{name}'\nprovider = '{name}'\npublic_url = 'https://hooks.example.com/{name}'\nsecrets = ['env:{}']\n", KEY.0)
+        });
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let file = folder.path().join("forwarder.toml");
+        fs::write(&file, text.concat()).expect("the folder is writable");
+        let file = file.to_str().expect("text");
+        let args = [
+            "--endpoint",
+            &address,
+            "--namespace",
+            "remembers-a-day",
+            "--config",
+            file,
+        ];
+        let run = check(&args, &[KEY]);
+        assert_eq!(run.code, Some(78), "{run:?}");
+        let mut groups = run.stdout.split("\n\n");
+        let general = groups.next().expect("there are rows");
+        let groups: Vec<_> = groups.collect();
+        assert_eq!(groups.len(), sources.len() + 1, "{}", run.stdout);
+        assert_eq!(
+            rows(general, "namespace")[0].1,
+            "remembers-a-day, keeps closed workflows for 1 day"
+        );
+        for (group, (name, says, mark)) in groups.iter().zip(sources) {
+            assert!(group.starts_with(&format!("/{name} ({name})\n")), "{group}");
+            let (marked, said) = rows(group, "repeats").remove(0);
+            assert!(
+                marked == mark && said.contains(name) && said.contains(says),
+                "{name}: {group}"
+            );
+            assert_eq!(rows(group, "workers").len(), 1, "{group}");
+        }
+        let warnings = run
+            .stdout
+            .lines()
+            .filter(|line| line.contains(" warning "))
+            .count();
+        assert!(warnings >= sources.len(), "nobody polls: {}", run.stdout);
+        assert_eq!(
+            groups[sources.len()],
+            format!("2 wrong, {warnings} warnings\n")
+        );
+    });
 }
 
 fn check(args: &[&str], env: &[(&str, &str)]) -> Run {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::key_url::KeyUrl;
 use super::locator::Locator;
-use super::words::Span;
+use super::words::Tolerance;
 use crate::core::config::reader::{Reader, Section};
 use crate::core::verify::signed::Signed;
 
@@ -144,7 +144,9 @@ impl Timestamp {
             "the timestamp's place: \"header NAME\", \"json PATH\", \"kv KEY\" of the signature",
         );
         let unit = s.take(r, "unit").unwrap_or_default();
-        let tolerance = s.take(r, "tolerance").map_or(TOLERANCE, |Span(span)| span);
+        let tolerance = s
+            .take(r, "tolerance")
+            .map_or(TOLERANCE, |Tolerance(span)| span);
         s.finish(r);
         Some(Self {
             location: location?,

@@ -1,6 +1,7 @@
 //! How durations, sizes, methods and statuses are written in files.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -25,6 +26,50 @@ impl TryFrom<String> for Span {
         humantime::parse_duration(&text)
             .map(Self)
             .map_err(|_| format!("{text:?} is no duration such as \"4s\""))
+    }
+}
+
+/// In words, in the largest unit that it is a multiple of: `3 days`, `36 hours`, `2500 ms`.
+pub fn spelled(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (count, unit) = match seconds {
+        _ if span.subsec_nanos() > 0 || seconds == 0 => return format!("{} ms", span.as_millis()),
+        _ if seconds.is_multiple_of(86_400) => (seconds / 86_400, "day"),
+        _ if seconds.is_multiple_of(3600) => (seconds / 3600, "hour"),
+        _ if seconds.is_multiple_of(60) => (seconds / 60, "minute"),
+        _ => (seconds, "second"),
+    };
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{s}")
+}
+
+/// How long a source may take to answer: `"500ms"` to `"60s"`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "Span")]
+pub struct Deadline(pub Duration);
+
+impl TryFrom<Span> for Deadline {
+    type Error = &'static str;
+
+    fn try_from(Span(span): Span) -> Result<Self, &'static str> {
+        let fits = DEADLINES.contains(&span);
+        fits.then_some(Self(span))
+            .ok_or("expected \"500ms\" to \"60s\"")
+    }
+}
+
+/// How far a timestamp may be from our clock: `"0s"` (not checked) to `"30days"`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "Span")]
+pub struct Tolerance(pub Duration);
+
+impl TryFrom<Span> for Tolerance {
+    type Error = &'static str;
+
+    fn try_from(Span(span): Span) -> Result<Self, &'static str> {
+        (span <= MAX_TOLERANCE)
+            .then_some(Self(span))
+            .ok_or("expected \"0s\", which does not check it, to \"30days\"")
     }
 }
 
@@ -116,3 +161,6 @@ impl Visitor<'_> for Text {
         Ok(text.to_owned())
     }
 }
+
+const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
+const MAX_TOLERANCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);

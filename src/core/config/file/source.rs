@@ -13,7 +13,7 @@ use super::SecretRef;
 use super::route::{Route, Says};
 use crate::core::config::reader::{Places, Reader, Section};
 use crate::core::provider::locator::Locator;
-use crate::core::provider::words::{Size, Span, Success};
+use crate::core::provider::words::{Deadline, Size, Span, Success};
 use crate::core::provider::{HeaderPattern, Provider, catalogue};
 
 /// `[[source]]`
@@ -122,21 +122,6 @@ impl TryFrom<String> for Path {
             ));
         }
         Ok(Self(text))
-    }
-}
-
-/// How long a source may take to answer.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "Span")]
-struct Deadline(Duration);
-
-impl TryFrom<Span> for Deadline {
-    type Error = &'static str;
-
-    fn try_from(Span(span): Span) -> Result<Self, &'static str> {
-        let fits = DEADLINES.contains(&span);
-        fits.then_some(Self(span))
-            .ok_or("expected \"500ms\" to \"60s\"")
     }
 }
 
@@ -284,5 +269,4 @@ const PATH: &str = "expected one such as \"/temporal/shopify\"";
 const PUBLIC_URL: &str = "no URL: expected one such as \"https://hooks.example.com/temporal/shopify\", without user and query";
 const AUTHORISATIONS: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 60 * 60);
-const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
 const BODY_LIMITS: RangeInclusive<usize> = 1024..=50 * 1024 * 1024;

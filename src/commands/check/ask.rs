@@ -1,0 +1,183 @@
+//! `check`: what Temporal says, and the store of large payloads.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use temporalio_client::Connection;
+use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeNamespaceRequest, DescribeTaskQueueRequest, GetSystemInfoRequest,
+};
+use tonic::IntoRequest;
+
+use super::{Finding, Table, Trouble, attributes};
+use crate::core::action::Action;
+use crate::core::config::Config;
+use crate::core::config::large::Large;
+use crate::core::config::source::Source;
+use crate::core::provider::words::spelled;
+use crate::large::Store;
+use crate::temporal::connect::Settings;
+use crate::temporal::{link, status};
+
+/// A namespace that answered.
+pub(super) struct Namespace<'a> {
+    connection: Connection,
+    settings: &'a Settings,
+    /// How long it remembers a closed workflow.
+    pub(super) retention: Duration,
+}
+
+/// The rows that are about no source; the namespace, if it answers.
+pub(super) async fn namespace<'a>(
+    config: &Config,
+    settings: &'a Settings,
+    table: &mut Table,
+) -> Option<Namespace<'a>> {
+    if let Some(large) = &config.large {
+        table.row("large payloads", bucket(large).await);
+    }
+    let connection = match link::connect(settings).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            let text = format!("{}: {error}", settings.address);
+            table.row("temporal", Err(Trouble::Wrong(text)));
+            return None;
+        }
+    };
+    table.row("temporal", server(&connection, settings).await);
+    let retention = retention(&connection, settings).await;
+    let finding = match &retention {
+        Ok(kept) => Ok(format!(
+            "{}, keeps closed workflows for {}",
+            settings.namespace,
+            spelled(*kept)
+        )),
+        Err(text) => Err(Trouble::Wrong(text.clone())),
+    };
+    table.row("namespace", finding);
+    let retention = retention.ok()?;
+    let wanted = attributes::wanted(&config.sources);
+    if !wanted.is_empty() {
+        let registered = attributes::registered(&connection, settings, wanted).await;
+        table.row("attributes", registered);
+    }
+    Some(Namespace {
+        connection,
+        settings,
+        retention,
+    })
+}
+
+impl Namespace<'_> {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.settings.namespace
+    }
+
+    /// Who works for the source.
+    pub(super) async fn workers(&self, source: &Source, table: &mut Table) {
+        for queue in queues(source) {
+            let finding = pollers(&self.connection, self.settings, source, queue).await;
+            table.row("workers", finding);
+        }
+    }
+}
+
+async fn server(connection: &Connection, settings: &Settings) -> Finding {
+    let request = GetSystemInfoRequest::default().into_request();
+    match connection.workflow_service().get_system_info(request).await {
+        Ok(info) => {
+            let version = info.into_inner().server_version;
+            Ok(format!("{}, server {version}", settings.address))
+        }
+        Err(error) => Err(Trouble::Wrong(format!(
+            "{}: {}",
+            settings.address,
+            status::text(&error)
+        ))),
+    }
+}
+
+/// How long the namespace remembers a closed workflow.
+async fn retention(connection: &Connection, settings: &Settings) -> Result<Duration, String> {
+    let request = DescribeNamespaceRequest {
+        namespace: settings.namespace.clone(),
+        ..DescribeNamespaceRequest::default()
+    };
+    let answer = connection
+        .workflow_service()
+        .describe_namespace(request.into_request())
+        .await
+        .map_err(|error| format!("{}: {}", settings.namespace, status::text(&error)))?;
+    let retention = answer
+        .into_inner()
+        .config
+        .and_then(|c| c.workflow_execution_retention_ttl);
+    Ok(retention
+        .and_then(|ttl| ttl.try_into().ok())
+        .unwrap_or_default())
+}
+
+/// Every task queue of the source's routes; `None`: one that depends on the event.
+fn queues(source: &Source) -> BTreeSet<Option<&str>> {
+    let starts = source
+        .routes
+        .iter()
+        .filter(|route| !matches!(route.settings.action, Action::Drop | Action::Signal));
+    starts
+        .map(|route| route.settings.task_queue.fixed())
+        .collect()
+}
+
+async fn pollers(
+    connection: &Connection,
+    settings: &Settings,
+    source: &Source,
+    queue: Option<&str>,
+) -> Finding {
+    let Some(name) = queue else {
+        return Ok("a task queue that depends on the event, not asked".to_owned());
+    };
+    let request = DescribeTaskQueueRequest {
+        namespace: settings.namespace.clone(),
+        task_queue: Some(TaskQueue {
+            name: name.to_owned(),
+            ..TaskQueue::default()
+        }),
+        task_queue_type: TaskQueueType::Workflow.into(),
+        ..DescribeTaskQueueRequest::default()
+    };
+    match connection
+        .workflow_service()
+        .describe_task_queue(request.into_request())
+        .await
+    {
+        Ok(answer) if answer.get_ref().pollers.is_empty() => Err(Trouble::Warning(format!(
+            "nobody polls task queue {name}: workflows of {} wait until a worker comes",
+            source.path
+        ))),
+        Ok(answer) => Ok(format!(
+            "{} on task queue {name}",
+            answer.get_ref().pollers.len()
+        )),
+        Err(error) => Err(Trouble::Warning(status::text(&error))),
+    }
+}
+
+/// Nothing is stored to find out: an object that is not there is asked for.
+async fn bucket(large: &Large) -> Finding {
+    let name = &large.bucket;
+    let wrong = |problem: String| Trouble::Wrong(format!("bucket {name}: {problem}"));
+    let store = Store::new(large).map_err(|mistake| wrong(mistake.problem))?;
+    match store.probe().await.map_err(wrong)? {
+        true => Ok(format!(
+            "bucket {name} answers; from {} bytes on",
+            large.threshold
+        )),
+        false => Err(Trouble::Warning(format!(
+            "bucket {name} answers, but these credentials may not read there (s3:GetObject, s3:ListBucket): whether they may store shows with the first large event"
+        ))),
+    }
+}

@@ -1,0 +1,123 @@
+//! `check`: what can be said of the settings without asking anybody.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Finding, Trouble};
+use crate::core::config::Config;
+use crate::core::config::source::{Source, Verification};
+use crate::core::payload;
+use crate::dispatch::nonce;
+use crate::server::tls;
+use crate::temporal::connect::Settings;
+
+/// How the source knows its sender.
+pub(super) fn verification(source: &Source) -> Finding {
+    match &source.verification {
+        Verification::Signature { secrets, .. } => {
+            let mut names: Vec<_> = secrets.iter().map(|secret| secret.name.as_str()).collect();
+            names.dedup();
+            if source.fetch_keys {
+                names.push("fetched keys");
+            }
+            Ok(format!("by {}", names.join(", ")))
+        }
+        Verification::AddressHandshake { .. } => Ok("by the address, after a handshake".to_owned()),
+        Verification::DangerUnverified => Err(Trouble::Warning(format!(
+            "DANGER: {} accepts webhooks that anybody may have sent",
+            source.path
+        ))),
+    }
+}
+
+/// For whom, and for how long.
+pub(super) fn certificate(config: &Config) -> Finding {
+    let Some(identity) = &config.tls else {
+        return Ok("none: plain HTTP".to_owned());
+    };
+    let expiry = tls::expiry(identity)
+        .ok_or_else(|| Trouble::Wrong("its expiry cannot be read".to_owned()))?;
+    let days = (expiry - now()).div_euclid(86_400);
+    match days {
+        ..0 => Err(Trouble::Wrong(format!("expired {} days ago", -days))),
+        0..SOON => Err(Trouble::Warning(format!(
+            "matches its key, expires in {days} days"
+        ))),
+        _ => Ok(format!("matches its key, expires in {days} days")),
+    }
+}
+
+/// How Temporal is reached, and for how long the client certificate will do.
+pub(super) fn connection(settings: &Settings) -> Finding {
+    let text = settings.security();
+    let Some(validity) = &settings.certificate else {
+        return Ok(text);
+    };
+    let left = validity.end - now();
+    let days = left.div_euclid(86_400);
+    if left < 0 {
+        let text = format!("{text}: the client certificate expired {} days ago", -days);
+        return Err(Trouble::Wrong(text));
+    }
+    let text = match days {
+        0 | 1 => format!(
+            "{text}: the client certificate expires in {} hours",
+            left / 3600
+        ),
+        _ => format!("{text}: the client certificate expires in {days} days"),
+    };
+    // Some live for hours only, and are renewed in time.
+    if days < SOON && left < (validity.end - validity.start) / 3 {
+        return Err(Trouble::Warning(text));
+    }
+    Ok(text)
+}
+
+/// Unix seconds.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
+}
+
+/// What each key seals, the codec opens.
+pub(super) fn encryption(config: &Config) -> Finding {
+    let keys = config.codec.keys();
+    let Some(first) = keys.first() else {
+        return Ok("off: Temporal stores events as they are".to_owned());
+    };
+    let payload = payload::text("check");
+    for key in keys {
+        let opened = config.codec.decode(key.seal(&payload, nonce()));
+        if opened.as_ref() != Ok(&payload) {
+            let text = format!("key {:?} does not open what it sealed", key.id());
+            return Err(Trouble::Wrong(text));
+        }
+    }
+    let others: Vec<_> = keys
+        .iter()
+        .skip(1)
+        .map(|key| format!("{:?}", key.id()))
+        .collect();
+    let first = format!("key {:?}, round trip fine", first.id());
+    Ok(if others.is_empty() {
+        first
+    } else {
+        format!("{first}; only decrypting: {}", others.join(", "))
+    })
+}
+
+/// A clock that was never set makes certificates and signed timestamps fail.
+pub(super) fn clock() -> Finding {
+    let now = SystemTime::now();
+    let text = humantime::format_rfc3339_seconds(now).to_string();
+    if now < SystemTime::UNIX_EPOCH + RELEASED {
+        return Err(Trouble::Wrong(format!(
+            "{text}, which is before this program was written"
+        )));
+    }
+    Ok(text)
+}
+
+/// Days in which a certificate should be renewed.
+const SOON: i64 = 14;
+/// 2026-11-01, since the Unix epoch.
+const RELEASED: Duration = Duration::from_secs(1_793_491_200);
