@@ -35,7 +35,7 @@ fn catalogue(folder: &Path, out: &Path) -> io::Result<()> {
     fs::write(out.join("catalogue.rs"), list)
 }
 
-/// `OUT_DIR/webhook.forwarder.v1.rs`, also readable and writable as proto3 JSON.
+/// `OUT_DIR/webhook.forwarder.v1.rs`.
 fn envelope(folder: &Path) -> io::Result<()> {
     println!("cargo::rerun-if-changed=proto");
     let file = folder.join("webhook/forwarder/v1/event.proto");
@@ -46,23 +46,6 @@ fn envelope(folder: &Path) -> io::Result<()> {
         .enable_type_names()
         .bytes([message])
         // In the order of their names: the same event is the same bytes.
-        .btree_map([message])
-        .type_attribute(
-            message,
-            "#[derive(serde::Serialize, serde::Deserialize)]\
-             #[serde(default, deny_unknown_fields, rename_all = \"camelCase\")]",
-        );
-    for (field, attribute) in [
-        ("body", "with = \"super::base64\""),
-        ("received_at", "with = \"super::timestamp\""),
-        // Readers of proto3 JSON take the field's own name, too.
-        ("received_at", "alias = \"received_at\""),
-        ("verified_by", "alias = \"verified_by\""),
-    ] {
-        config.field_attribute(
-            format!("{message}.{field}"),
-            format!("#[serde({attribute})]"),
-        );
-    }
+        .btree_map([message]);
     config.compile_fds(descriptors)
 }

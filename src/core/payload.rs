@@ -29,7 +29,7 @@ pub enum Format {
     Raw,
     /// The whole request as a message `webhook.forwarder.v1.WebhookEvent`
     Protobuf,
-    /// The same message in JSON, the body in base64
+    /// The same message in JSON, the body as text if it is UTF-8
     JsonProtobuf,
 }
 

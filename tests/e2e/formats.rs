@@ -130,6 +130,8 @@ fn the_typed_envelope_is_read_by_temporals_sdk_and_verified_again() {
                 let mut read = decode(&started.input[0]);
                 assert_eq!(read["type"], "WebhookEvent", "{what}");
                 let event = read["value"].take();
+                let text = str::from_utf8(body.bytes).ok();
+                let text = text.filter(|_| format == "json-protobuf");
                 assert_eq!(
                     event,
                     json!({
@@ -137,7 +139,7 @@ fn the_typed_envelope_is_read_by_temporals_sdk_and_verified_again() {
                         "provider": "shopify", "source": delivery.path, "method": "POST",
                         "query": "", "verified_by": "env:SHOPIFY_WEBHOOKS_KEY",
                         "received_at": event["received_at"], "headers": kept(&delivery),
-                        "body": base64(body.bytes),
+                        "body": base64(body.bytes), "body_text": text,
                     }),
                     "{what}"
                 );
@@ -156,7 +158,7 @@ fn the_typed_envelope_is_read_by_temporals_sdk_and_verified_again() {
                 if format == "json-protobuf" {
                     let json = &started.input[0].data;
                     let ours = protobuf::from_json(json).expect("an event");
-                    assert_eq!(&*ours.body, body.bytes, "{what}");
+                    assert_eq!(ours.body(), body.bytes, "{what}");
                     assert_eq!(protobuf::to_json(&ours), *json, "{what}");
                 }
             }

@@ -48,10 +48,18 @@ func ShopifyCloudEvent(ctx workflow.Context, event CloudEvent) (Seen, error) {
 	return Seen{event.ID, event.Topic, event.Tenant, event.Source, event.Data}, nil
 }
 
-// ShopifyProtobuf is format = "protobuf" and "json-protobuf": the SDK reads both, the body is bytes in both.
+// ShopifyProtobuf is format = "protobuf" and "json-protobuf": the SDK reads both.
 func ShopifyProtobuf(ctx workflow.Context, event *webhookv1.WebhookEvent) (Seen, error) {
 	workflow.GetLogger(ctx).Info("got", "topic", event.Topic)
-	return Seen{event.Id, event.Topic, event.Tenant, event.Source, event.Body}, nil
+	return Seen{event.Id, event.Topic, event.Tenant, event.Source, bodyOf(event)}, nil
+}
+
+// bodyOf is the body as it was sent, to the byte: "json-protobuf" has what is UTF-8 as a text.
+func bodyOf(event *webhookv1.WebhookEvent) []byte {
+	if text := event.GetBodyText(); text != "" {
+		return []byte(text)
+	}
+	return event.GetBody()
 }
 
 // ShopifyRaw is format = "raw": the body as it was sent. The headers are in the memo.

@@ -64,12 +64,17 @@ class ShopifyCloudEvent:
 
 @workflow.defn
 class ShopifyProtobuf:
-    """format = "protobuf" and "json-protobuf": the SDK reads both, the body is bytes in both."""
+    """format = "protobuf" and "json-protobuf": the SDK reads both."""
 
     @workflow.run
     async def run(self, event: WebhookEvent) -> Seen:
         workflow.logger.info("got %s", event.topic)
-        return Seen(event.id, event.topic, event.tenant, event.source, json.loads(event.body))
+        return Seen(event.id, event.topic, event.tenant, event.source, json.loads(body_of(event)))
+
+
+def body_of(event: WebhookEvent) -> bytes:
+    """As it was sent, to the byte: "json-protobuf" has what is UTF-8 as a text."""
+    return event.body_text.encode() or event.body
 
 
 @workflow.defn

@@ -45,10 +45,11 @@ impl Target {
     }
 
     /// Posts it; what is not a success is an error.
-    pub(super) async fn post(&self, message: WebhookEvent) -> Result<Line, String> {
+    pub(super) async fn post(&self, mut message: WebhookEvent) -> Result<Line, String> {
         let url = self.url(&message);
         let method: Method = message.method.parse().map_err(|_| "its method is none")?;
-        let mut request = self.client.request(method, url.clone()).body(message.body);
+        let body = message.take_body();
+        let mut request = self.client.request(method, url.clone()).body(body);
         for (name, value) in message.headers {
             let header =
                 HeaderName::try_from(&name).map_err(|_| format!("{name:?} is no header"))?;

@@ -1,8 +1,13 @@
 //! The typed envelope, `webhook.forwarder.v1.WebhookEvent`: the whole request, as protobuf and as
 //! proto3 JSON.
 
+mod json;
+
+use bytes::Bytes;
+
 pub use self::generated::WebhookEvent;
-use super::json::{ROOM, push};
+pub use self::generated::webhook_event::Content;
+pub use self::json::{NotAnEvent, from_json, to_json};
 use crate::core::event::Event;
 
 /// The event as a message: with the secret, a worker can verify it again.
@@ -18,92 +23,37 @@ pub fn webhook_event(event: &Event) -> WebhookEvent {
         method: event.method.to_string(),
         query: event.query.clone(),
         headers: event.sent_headers().cloned().collect(),
-        body: event.body.clone(),
+        content: Some(Content::Body(event.body.clone())),
     }
 }
 
-/// The message in proto3 JSON: every field, names in camelCase, the body in base64.
-pub fn to_json(event: &WebhookEvent) -> Vec<u8> {
-    let mut out = Vec::with_capacity(ROOM + event.body.len() / 3 * 4);
-    push(&mut out, event);
-    out
+impl WebhookEvent {
+    /// The body as it was sent, however the message has it.
+    pub fn body(&self) -> &[u8] {
+        match &self.content {
+            Some(Content::Body(bytes)) => bytes,
+            Some(Content::BodyText(text)) => text.as_bytes(),
+            None => &[],
+        }
+    }
+
+    /// The same, out of the message.
+    pub fn take_body(&mut self) -> Bytes {
+        match self.content.take() {
+            Some(Content::Body(bytes)) => bytes,
+            Some(Content::BodyText(text)) => text.into(),
+            None => Bytes::new(),
+        }
+    }
 }
 
-/// Reads what [`to_json`] or another writer of proto3 JSON wrote.
-///
-/// # Errors
-/// The place of the first mistake; never what stands there.
-pub fn from_json(json: &[u8]) -> Result<WebhookEvent, NotAnEvent> {
-    serde_json::from_slice(json).map_err(|error| NotAnEvent {
-        line: error.line(),
-        column: error.column(),
-    })
-}
-
-/// Why something is no event: the reader's own words might quote the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "line {line}, column {column}: expected a webhook.forwarder.v1.WebhookEvent in proto3 JSON"
-)]
-pub struct NotAnEvent {
-    line: usize,
-    column: usize,
-}
-
+#[expect(unreachable_pub, reason = "prost writes it so")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/webhook.forwarder.v1.rs"));
 }
 
-/// Bytes in proto3 JSON.
-mod base64 {
-    use bytes::Bytes;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::super::json::Base64;
-    use crate::core::verify::key::decode_base64;
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, to: S) -> Result<S::Ok, S::Error> {
-        Base64(bytes).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(from)?;
-        let bytes = decode_base64(text.as_bytes());
-        bytes
-            .map(Bytes::from)
-            .ok_or_else(|| D::Error::custom("no base64"))
-    }
-}
-
-/// A time in proto3 JSON: RFC 3339.
-mod timestamp {
-    use prost_types::Timestamp;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        at: &Option<Timestamp>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        match at {
-            Some(at) => to.collect_str(at),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Timestamp>, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        let parsed = text.map(|text| text.parse());
-        parsed.transpose().map_err(D::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use prost::Message;
 
     use super::*;
@@ -117,13 +67,12 @@ mod tests {
             query: "a=%20&b".into(),
             ..sample()
         };
-        let message = webhook_event(&event);
-        assert_eq!(message.body.as_ptr(), body.as_ptr(), "not a copy");
+        let mut message = webhook_event(&event);
+        assert_eq!(message.body().as_ptr(), body.as_ptr(), "not a copy");
         let bytes = message.encode_to_vec();
         assert_eq!(WebhookEvent::decode(&*bytes), Ok(message.clone()));
         assert_eq!(from_json(&to_json(&message)), Ok(message.clone()));
 
-        assert_eq!(message.body, body);
         assert_eq!(
             (message.method.as_str(), message.query.as_str()),
             ("POST", "a=%20&b")
@@ -136,54 +85,26 @@ mod tests {
             .keys()
             .filter(|name| name.starts_with("x-webhook-"));
         assert_eq!((message.headers.len(), ours.count()), (5, 0));
+        assert_eq!(message.take_body(), body);
     }
 
     #[test]
-    fn json_is_spelled_as_proto3_demands() {
-        let event = Event {
-            tenant: None,
-            verified_by: String::new(),
-            headers: vec![("a".into(), "b".into())],
-            ..sample()
-        };
-        let text = String::from_utf8(to_json(&webhook_event(&event)));
-        let expected = concat!(
-            r#"{"id":"b54557e4","topic":"orders/create","tenant":"","provider":"shopify","#,
-            r#""source":"/temporal/shopify","receivedAt":"2026-11-23T14:14:21.500Z","#,
-            r#""verifiedBy":"","method":"POST","query":"","headers":{"a":"b"},"#,
-            r#""body":"eyJpZCI6ODIwOTgyOTExOTQ2MTU0NTA4LCJ0b3RhbCI6NDA5LjkwfQ=="}"#
-        );
-        assert_eq!(text.as_deref(), Ok(expected));
-    }
-
-    #[test]
-    fn json_of_other_writers_is_read() {
-        let read = from_json(br#"{"id":"1","received_at":"1970-01-01T00:00:01Z","body":"_w"}"#);
-        let expected = WebhookEvent {
-            id: "1".into(),
-            received_at: Some(prost_types::Timestamp {
-                seconds: 1,
-                nanos: 0,
-            }),
-            body: Bytes::from_static(b"\xff"),
+    fn the_body_keeps_its_number_and_text_is_the_same_bytes() {
+        let body = Bytes::from_static("zoë".as_bytes());
+        // As it was written before the text had a field: 11, length-delimited.
+        let before = [&[11 << 3 | 2, 4], &*body].concat();
+        let message = WebhookEvent {
+            content: Some(Content::Body(body.clone())),
             ..WebhookEvent::default()
         };
-        assert_eq!(read, Ok(expected));
-    }
+        assert_eq!(message.encode_to_vec(), before);
+        assert_eq!(WebhookEvent::decode(&*before), Ok(message));
 
-    #[test]
-    fn a_mistake_has_a_place_and_quotes_nothing() {
-        for json in [
-            "{\n\"id\": \"1\",\n\"headers\": \"hush\"}",
-            "{\n\n\"data\": \"hush\"}",
-            "{\n\n\"body\": \"*hush*\"}",
-            "{\n\n\"receivedAt\": \"hush\"}",
-        ] {
-            let error = from_json(json.as_bytes())
-                .expect_err("a mistake")
-                .to_string();
-            assert!(error.starts_with("line 3, column "), "{error}");
-            assert!(!error.contains("hush"), "{error}");
-        }
+        let text = [&[12 << 3 | 2, 4], &*body].concat();
+        let mut text = WebhookEvent::decode(&*text).expect("a message");
+        assert_eq!(text.content, Some(Content::BodyText("zoë".into())));
+        assert_eq!(text.body(), body);
+        assert_eq!(text.take_body(), body);
+        assert_eq!(WebhookEvent::default().body(), b"");
     }
 }

@@ -54,17 +54,18 @@ pub(super) enum Body {
 }
 
 /// The event of a whole request.
-pub(super) fn whole(message: WebhookEvent, provider: &Provider) -> Result<Event, String> {
+pub(super) fn whole(mut message: WebhookEvent, provider: &Provider) -> Result<Event, String> {
     let some = |text: String| Some(text).filter(|text| !text.is_empty());
     let method = message.method.parse();
     let at = message.received_at.and_then(|at| at.try_into().ok());
+    let body = message.take_body();
     let rebuilt = Rebuilt {
         request: Received {
             method: method.map_err(|_| "its method is none".to_owned())?,
             path: message.source,
             query: some(message.query),
             headers: header_map(message.headers.iter())?,
-            body: message.body,
+            body,
             at: at.ok_or("the time of its arrival is none")?,
         },
         sent: message.headers.into_iter().collect(),

@@ -8,6 +8,7 @@ use super::*;
 use crate::core::dead_letter;
 use crate::core::event::tests::sample;
 use crate::core::event::{Data, own_headers};
+use crate::core::payload::protobuf::Content;
 use crate::core::payload::{encode, serialized};
 use crate::core::provider::catalogue;
 use crate::core::route::default_memo;
@@ -45,7 +46,7 @@ fn read(payload: Payload, memo: &Map<String, Value>) -> Result<Replayed, String>
 /// An event with this body, read as a new one's.
 fn event(content_type: &str, body: &'static [u8]) -> Event {
     let mut message = protobuf::webhook_event(&sample());
-    message.body = Bytes::from_static(body);
+    message.content = Some(Content::Body(Bytes::from_static(body)));
     let headers = &mut message.headers;
     headers.insert("content-type".into(), content_type.into());
     if content_type.is_empty() {
@@ -192,7 +193,7 @@ fn a_query_that_is_the_event_comes_back() {
     message.source = "/temporal/dropbox".into();
     message.method = "GET".into();
     message.query = "a=1&b=x%20y&a=2".into();
-    message.body = Bytes::new();
+    message.content = None;
     let dropbox = catalogue::find("dropbox").expect("in the catalogue");
     let before = rebuild::whole(message, dropbox).expect("an event");
     for format in Format::value_variants() {
@@ -212,10 +213,10 @@ fn a_multipart_form_comes_back_as_it_was_read_without_its_bytes() {
     message.source = "/temporal/mailgun".into();
     let content_type = "multipart/form-data; boundary=b";
     message.headers = [("content-type".into(), content_type.into())].into();
-    message.body = Bytes::from_static(
+    message.content = Some(Content::Body(Bytes::from_static(
         b"--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nt1\r\n--b\r\n\
           Content-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n\xff\r\n--b--\r\n",
-    );
+    )));
     let mailgun = catalogue::find("mailgun").expect("in the catalogue");
     let before = rebuild::whole(message, mailgun).expect("an event");
     let Replayed { event, loss } = back(Format::Json, &before).expect("an event");

@@ -33,7 +33,8 @@ class Temporal:
             return value
         fields = {field.name: getattr(value, field.name) for field in value.DESCRIPTOR.fields}
         fields["headers"] = dict(value.headers)
-        fields["body"] = b64encode(value.body).decode()
+        fields["body"] = b64encode(value.body_text.encode() or value.body).decode()
+        fields["body_text"] = value.body_text if value.HasField("body_text") else None
         fields["received_at"] = value.received_at.ToJsonString()
         return fields
 

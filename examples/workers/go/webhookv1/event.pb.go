@@ -48,8 +48,13 @@ type WebhookEvent struct {
 	Query string `protobuf:"bytes,9,opt,name=query,proto3" json:"query,omitempty"`
 	// The headers that the source keeps: names in lower case, repeated ones joined with ", ".
 	Headers map[string]string `protobuf:"bytes,10,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The raw body, byte for byte.
-	Body          []byte `protobuf:"bytes,11,opt,name=body,proto3" json:"body,omitempty"`
+	// The raw body, byte for byte: whichever of the two is there.
+	//
+	// Types that are valid to be assigned to Content:
+	//
+	//	*WebhookEvent_Body
+	//	*WebhookEvent_BodyText
+	Content       isWebhookEvent_Content `protobuf_oneof:"content"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -154,18 +159,54 @@ func (x *WebhookEvent) GetHeaders() map[string]string {
 	return nil
 }
 
-func (x *WebhookEvent) GetBody() []byte {
+func (x *WebhookEvent) GetContent() isWebhookEvent_Content {
 	if x != nil {
-		return x.Body
+		return x.Content
 	}
 	return nil
 }
+
+func (x *WebhookEvent) GetBody() []byte {
+	if x != nil {
+		if x, ok := x.Content.(*WebhookEvent_Body); ok {
+			return x.Body
+		}
+	}
+	return nil
+}
+
+func (x *WebhookEvent) GetBodyText() string {
+	if x != nil {
+		if x, ok := x.Content.(*WebhookEvent_BodyText); ok {
+			return x.BodyText
+		}
+	}
+	return ""
+}
+
+type isWebhookEvent_Content interface {
+	isWebhookEvent_Content()
+}
+
+type WebhookEvent_Body struct {
+	// As it was sent. In "protobuf" always this one.
+	Body []byte `protobuf:"bytes,11,opt,name=body,proto3,oneof"`
+}
+
+type WebhookEvent_BodyText struct {
+	// Its UTF-8, the same bytes: in JSON, where people read it.
+	BodyText string `protobuf:"bytes,12,opt,name=body_text,json=bodyText,proto3,oneof"`
+}
+
+func (*WebhookEvent_Body) isWebhookEvent_Content() {}
+
+func (*WebhookEvent_BodyText) isWebhookEvent_Content() {}
 
 var File_webhook_forwarder_v1_event_proto protoreflect.FileDescriptor
 
 const file_webhook_forwarder_v1_event_proto_rawDesc = "" +
 	"\n" +
-	" webhook/forwarder/v1/event.proto\x12\x14webhook.forwarder.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x03\n" +
+	" webhook/forwarder/v1/event.proto\x12\x14webhook.forwarder.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x03\n" +
 	"\fWebhookEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x16\n" +
@@ -179,11 +220,13 @@ const file_webhook_forwarder_v1_event_proto_rawDesc = "" +
 	"\x06method\x18\b \x01(\tR\x06method\x12\x14\n" +
 	"\x05query\x18\t \x01(\tR\x05query\x12I\n" +
 	"\aheaders\x18\n" +
-	" \x03(\v2/.webhook.forwarder.v1.WebhookEvent.HeadersEntryR\aheaders\x12\x12\n" +
-	"\x04body\x18\v \x01(\fR\x04body\x1a:\n" +
+	" \x03(\v2/.webhook.forwarder.v1.WebhookEvent.HeadersEntryR\aheaders\x12\x14\n" +
+	"\x04body\x18\v \x01(\fH\x00R\x04body\x12\x1d\n" +
+	"\tbody_text\x18\f \x01(\tH\x00R\bbodyText\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01b\x06proto3"
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
+	"\acontentb\x06proto3"
 
 var (
 	file_webhook_forwarder_v1_event_proto_rawDescOnce sync.Once
@@ -217,6 +260,10 @@ func init() { file_webhook_forwarder_v1_event_proto_init() }
 func file_webhook_forwarder_v1_event_proto_init() {
 	if File_webhook_forwarder_v1_event_proto != nil {
 		return
+	}
+	file_webhook_forwarder_v1_event_proto_msgTypes[0].OneofWrappers = []any{
+		(*WebhookEvent_Body)(nil),
+		(*WebhookEvent_BodyText)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -57,7 +57,13 @@ export namespace webhook {
                 headers: { [k: string]: string };
 
                 /** WebhookEvent body. */
-                body: Uint8Array;
+                body?: (Uint8Array|null);
+
+                /** WebhookEvent bodyText. */
+                bodyText?: (string|null);
+
+                /** WebhookEvent content. */
+                content?: ("body"|"bodyText");
 
                 /**
                  * Creates a new WebhookEvent instance using the specified properties.
@@ -176,12 +182,34 @@ export namespace webhook {
                     /** WebhookEvent body */
                     body?: (Uint8Array|null);
 
+                    /** WebhookEvent bodyText */
+                    bodyText?: (string|null);
+
+                    /** WebhookEvent content */
+                    content?: ("body"|"bodyText");
+
                     /** Unknown fields preserved while decoding when enabled */
                     $unknowns?: Uint8Array[];
                 }
 
-                /** Shape of a WebhookEvent. */
-                type $Shape = webhook.forwarder.v1.WebhookEvent.$Properties;
+                /** Narrowed shape of a WebhookEvent. */
+                type $Shape = {
+                  id?: string|null;
+                  topic?: string|null;
+                  tenant?: string|null;
+                  provider?: string|null;
+                  source?: string|null;
+                  receivedAt?: google.protobuf.Timestamp.$Shape|null;
+                  verifiedBy?: string|null;
+                  method?: string|null;
+                  query?: string|null;
+                  headers?: { [k: string]: string }|null;
+                  body?: Uint8Array|null;
+                  bodyText?: string|null;
+                  $unknowns?: Uint8Array[];
+                } & (
+                  ({ content?: undefined; body?: null; bodyText?: null }|{ content?: "body"; body: Uint8Array; bodyText?: null }|{ content?: "bodyText"; body?: null; bodyText: string })
+                );
             }
         }
     }

@@ -12,6 +12,14 @@ var $root = ($protobuf.roots["default"] || ($protobuf.roots["default"] = new $pr
           "v1": {
             "nested": {
               "WebhookEvent": {
+                "oneofs": {
+                  "content": {
+                    "oneof": [
+                      "body",
+                      "bodyText"
+                    ]
+                  }
+                },
                 "fields": {
                   "id": {
                     "type": "string",
@@ -59,6 +67,11 @@ var $root = ($protobuf.roots["default"] || ($protobuf.roots["default"] = new $pr
                   "body": {
                     "type": "bytes",
                     "id": 11
+                  },
+                  "bodyText": {
+                    "type": "string",
+                    "id": 12,
+                    "protoName": "body_text"
                   }
                 }
               }

@@ -45,11 +45,16 @@ export async function ShopifyCloudEvent(event: CloudEvent): Promise<Seen> {
   return { id, topic: topic ?? '', tenant: tenant ?? '', source, data };
 }
 
-/** format = "protobuf" and "json-protobuf": the SDK reads both, the body is bytes in both. */
+/** format = "protobuf" and "json-protobuf": the SDK reads both. */
 export async function ShopifyProtobuf(event: webhook.forwarder.v1.WebhookEvent): Promise<Seen> {
-  const { id, topic, tenant, source, body } = event;
+  const { id, topic, tenant, source } = event;
   log.info('got', { topic });
-  return { id, topic, tenant, source, data: JSON.parse(new TextDecoder().decode(body)) };
+  return { id, topic, tenant, source, data: JSON.parse(new TextDecoder().decode(bodyOf(event))) };
+}
+
+/** The body as it was sent, to the byte: "json-protobuf" has what is UTF-8 as a text. */
+function bodyOf({ body, bodyText }: webhook.forwarder.v1.WebhookEvent): Uint8Array {
+  return bodyText ? new TextEncoder().encode(bodyText) : (body ?? new Uint8Array());
 }
 
 /** format = "raw": the body's bytes. The headers are in the memo. */

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n webhook/forwarder/v1/event.proto\x12\x14webhook.forwarder.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x02\n\x0cWebhookEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12/\n\x0breceived_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bverified_by\x18\x07 \x01(\t\x12\x0e\n\x06method\x18\x08 \x01(\t\x12\r\n\x05query\x18\t \x01(\t\x12@\n\x07headers\x18\n \x03(\x0b\x32/.webhook.forwarder.v1.WebhookEvent.HeadersEntry\x12\x0c\n\x04\x62ody\x18\x0b \x01(\x0c\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n webhook/forwarder/v1/event.proto\x12\x14webhook.forwarder.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x02\n\x0cWebhookEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12/\n\x0breceived_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bverified_by\x18\x07 \x01(\t\x12\x0e\n\x06method\x18\x08 \x01(\t\x12\r\n\x05query\x18\t \x01(\t\x12@\n\x07headers\x18\n \x03(\x0b\x32/.webhook.forwarder.v1.WebhookEvent.HeadersEntry\x12\x0e\n\x04\x62ody\x18\x0b \x01(\x0cH\x00\x12\x13\n\tbody_text\x18\x0c \x01(\tH\x00\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKEVENT_HEADERSENTRY']._loaded_options = None
   _globals['_WEBHOOKEVENT_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_WEBHOOKEVENT']._serialized_start=92
-  _globals['_WEBHOOKEVENT']._serialized_end=412
-  _globals['_WEBHOOKEVENT_HEADERSENTRY']._serialized_start=366
-  _globals['_WEBHOOKEVENT_HEADERSENTRY']._serialized_end=412
+  _globals['_WEBHOOKEVENT']._serialized_end=446
+  _globals['_WEBHOOKEVENT_HEADERSENTRY']._serialized_start=389
+  _globals['_WEBHOOKEVENT_HEADERSENTRY']._serialized_end=435
 # @@protoc_insertion_point(module_scope)

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class WebhookEvent(_message.Message):
-    __slots__ = ("id", "topic", "tenant", "provider", "source", "received_at", "verified_by", "method", "query", "headers", "body")
+    __slots__ = ("id", "topic", "tenant", "provider", "source", "received_at", "verified_by", "method", "query", "headers", "body", "body_text")
     class HeadersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class WebhookEvent(_message.Message):
     QUERY_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
+    BODY_TEXT_FIELD_NUMBER: _ClassVar[int]
     id: str
     topic: str
     tenant: str
@@ -40,4 +41,5 @@ class WebhookEvent(_message.Message):
     query: str
     headers: _containers.ScalarMap[str, str]
     body: bytes
-    def __init__(self, id: _Optional[str] = ..., topic: _Optional[str] = ..., tenant: _Optional[str] = ..., provider: _Optional[str] = ..., source: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verified_by: _Optional[str] = ..., method: _Optional[str] = ..., query: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., body: _Optional[bytes] = ...) -> None: ...
+    body_text: str
+    def __init__(self, id: _Optional[str] = ..., topic: _Optional[str] = ..., tenant: _Optional[str] = ..., provider: _Optional[str] = ..., source: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verified_by: _Optional[str] = ..., method: _Optional[str] = ..., query: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., body: _Optional[bytes] = ..., body_text: _Optional[str] = ...) -> None: ...

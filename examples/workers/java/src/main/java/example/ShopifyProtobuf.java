@@ -1,13 +1,14 @@
 package example;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.google.protobuf.ByteString;
 import io.temporal.workflow.Workflow;
 import io.temporal.workflow.WorkflowInterface;
 import io.temporal.workflow.WorkflowMethod;
 import java.io.IOException;
 import webhook.forwarder.v1.Event.WebhookEvent;
 
-/** For format = "protobuf" and "json-protobuf": the SDK reads both, the body is bytes in both. */
+/** For format = "protobuf" and "json-protobuf": the SDK reads both. */
 @WorkflowInterface
 public interface ShopifyProtobuf {
   @WorkflowMethod(name = "ShopifyProtobuf")
@@ -25,10 +26,15 @@ public interface ShopifyProtobuf {
             event.getTopic(),
             event.getTenant(),
             event.getSource(),
-            JSON.readTree(event.getBody().toByteArray()));
+            JSON.readTree(bodyOf(event).toByteArray()));
       } catch (IOException e) {
         throw Workflow.wrap(e); // retried until a mended worker comes
       }
+    }
+
+    /** As it was sent, to the byte: "json-protobuf" has what is UTF-8 as a text. */
+    private static ByteString bodyOf(WebhookEvent event) {
+      return event.hasBodyText() ? event.getBodyTextBytes() : event.getBody();
     }
   }
 }
