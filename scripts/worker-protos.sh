@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Generates anew what the example workers have of proto/: after a change there. (Java's generates at each build.)
+# Generates anew what the example workers have of proto/: after a change there. (Java's has a copy, and generates at each build.)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,7 @@ main() {
     PATH=$tools:$PATH "$tools/venv/bin/python" -m grpc_tools.protoc -I proto \
         --python_out="$workers/python" --pyi_out="$workers/python" \
         --go_out="$workers/go" --go_opt=module=example --go_opt="M$proto=example/webhookv1" "$proto"
+    cp "proto/$proto" "$workers/java/src/main/protobuf/$proto"
     npx --yes --package protobufjs-cli@2.7.1 pbjs -t json-module -w commonjs --dts -o "$workers/typescript/protos/root.js" "proto/$proto"
 }
 

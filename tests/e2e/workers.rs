@@ -2,6 +2,9 @@
 //! plain and encrypted, with a new key and an old one, compressed or not. None loses an event that
 //! it cannot decrypt.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,10 +13,11 @@ use crate::support::codec::{Opened, open_by_python};
 use crate::support::configured::Configured;
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{AES, Forwarder, ForwarderConfig, SECRET};
+use crate::support::install;
 use crate::support::leaks::CANARY;
 use crate::support::sender::Sender;
 use crate::support::temporal::Temporal;
-use crate::support::wait::{run, until};
+use crate::support::wait::{eventually, run};
 use crate::support::worker::{Language, Worker};
 
 #[test]
@@ -34,6 +38,89 @@ fn the_typescript_worker_reads_every_form_and_waits_for_its_key() {
 #[test]
 fn the_java_worker_reads_every_form_and_waits_for_its_key() {
     reads_every_form_and_waits_for_its_key(Language::Java);
+}
+
+#[test]
+fn each_worker_is_built_from_its_folder_alone() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for language in Language::ALL {
+        let command = language.command();
+        let words: Vec<_> = command.get_args().chain([command.get_program()]).collect();
+        let is_ours = |word: &&&OsStr| Path::new(word).starts_with(repository.join("examples"));
+        assert_eq!(words.iter().find(is_ours), None, "{language:?}");
+        let links = install::sources(language.folder()).into_iter();
+        let links: Vec<_> = links.filter(|file| file.is_symlink()).collect();
+        assert!(links.is_empty(), "{links:?}");
+        assert!(!language.folder().starts_with(repository.join("examples")));
+    }
+    // Java's generates its code of a copy.
+    let proto = "webhook/forwarder/v1/event.proto";
+    let read = |folder: &Path| fs::read_to_string(folder.join(proto)).expect("it is there");
+    let copy = Language::Java.folder().join("src/main/protobuf");
+    assert_eq!(
+        read(&copy),
+        read(&repository.join("proto")),
+        "make it anew with scripts/worker-protos.sh"
+    );
+}
+
+#[test]
+fn the_python_worker_knows_the_forwarders_default_key() {
+    knows_the_forwarders_default_key(Language::Python);
+}
+
+#[test]
+fn the_go_worker_knows_the_forwarders_default_key() {
+    knows_the_forwarders_default_key(Language::Go);
+}
+
+#[test]
+fn the_typescript_worker_knows_the_forwarders_default_key() {
+    knows_the_forwarders_default_key(Language::TypeScript);
+}
+
+#[test]
+fn the_java_worker_knows_the_forwarders_default_key() {
+    knows_the_forwarders_default_key(Language::Java);
+}
+
+/// `AES_KEY` alone on both sides; a key of another id is named.
+fn knows_the_forwarders_default_key(language: Language) {
+    const ALONE: &[(&str, &str)] = &[("AES_KEY", AES.0)];
+    language.command();
+    run(async {
+        let temporal = Temporal::shared().await;
+        let queue = format!("default-key-{language:?}");
+        let other = format!("{queue}-other");
+        let mut worker = language.start(&temporal.address(), &queue, ALONE);
+        let mut named = language.start(
+            &temporal.address(),
+            &other,
+            &[("AES_KEY", AES.0), ("AES_KEY_ID", AES.1)],
+        );
+        let configured = Configured::new(&sources(&queue, &other));
+        let forwarder = Forwarder::start(ForwarderConfig {
+            env: ALONE,
+            ..configured.plain()
+        });
+        let forwarder = forwarder.await;
+        let sent = [
+            Sent::to(&forwarder, "json", "/json/none", TOPIC).await,
+            Sent::to(&forwarder, "json-protobuf", "/json-protobuf/zlib", TOPIC).await,
+        ];
+        let unknown = Sent::to(&forwarder, "json", "/waiting", TOPIC).await;
+        for sent in sent {
+            let result = temporal.result(&sent.delivery.id, &mut worker).await;
+            let opened = open_by_python(&[result], &[("default", AES.0)]).remove(0);
+            assert_seen(language, &opened, &sent, "default");
+        }
+        let why = eventually("a worker with another id fails", PATIENCE, || {
+            named.assert_running();
+            temporal.waits_after_a_failure(&unknown.delivery.id)
+        })
+        .await;
+        assert!(why.contains("no key with id 'default'"), "{why}");
+    });
 }
 
 fn reads_every_form_and_waits_for_its_key(language: Language) {
@@ -65,11 +152,13 @@ fn reads_every_form_and_waits_for_its_key(language: Language) {
             tokio::join!(forwarder(None), forwarder(Some(AES)), forwarder(Some(OLD)));
         let locked = Sent::to(&new, "json", "/waiting", TOPIC).await;
         let what = format!("a worker with a wrong key fails on {}", locked.delivery.id);
-        until(&what, Duration::from_secs(60), || {
+        let why = eventually(&what, PATIENCE, || {
             wrong.assert_running();
             temporal.waits_after_a_failure(&locked.delivery.id)
         })
         .await;
+        let expected = format!("the key with id '{}' does not open this payload", AES.1);
+        assert!(why.contains(&expected), "{why}");
         drop(wrong);
         let mut right = start(&waiting, AES.0);
 
@@ -87,12 +176,12 @@ fn reads_every_form_and_waits_for_its_key(language: Language) {
             all.push(Sent::to(&new, format, &path, "").await);
         }
         for seen in results(temporal, &all, &mut worker).await.iter().zip(&all) {
-            assert_seen(language, seen.0, seen.1);
+            assert_seen(language, seen.0, seen.1, AES.1);
         }
 
         // Last: Temporal offers it to a worker again only after some seconds.
         let seen = results(temporal, std::slice::from_ref(&locked), &mut right).await;
-        assert_seen(language, &seen[0], &locked);
+        assert_seen(language, &seen[0], &locked, AES.1);
     });
 }
 
@@ -138,12 +227,12 @@ async fn results(temporal: &Temporal, all: &[Sent], worker: &mut Worker) -> Vec<
     open_by_python(&results, &[(AES.1, AES.0)])
 }
 
-fn assert_seen(language: Language, result: &Opened, sent: &Sent) {
+fn assert_seen(language: Language, result: &Opened, sent: &Sent, key: &str) {
     let what = format!("{} from {}", sent.delivery.id, sent.path);
     let first = result.layers.first().and_then(|layer| layer.key.as_deref());
     assert_eq!(
         first,
-        Some(AES.1),
+        Some(key),
         "{what}: a result is encrypted with the first key"
     );
 
@@ -214,6 +303,7 @@ const FORMATS: [(&str, &str); 6] = [
     ("json-protobuf", "ShopifyProtobuf"),
 ];
 const COMPRESSIONS: [&str; 2] = ["none", "zlib"];
+const PATIENCE: Duration = Duration::from_secs(60);
 const TOPIC: &str = "orders/create";
 
 /// The key before [`AES`].

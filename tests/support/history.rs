@@ -140,13 +140,22 @@ impl Temporal {
         .await
     }
 
-    /// A worker has failed on the workflow, which waits for another.
-    pub(crate) async fn waits_after_a_failure(&self, workflow_id: &str) -> bool {
+    /// What a worker has failed on the workflow with, which waits for another.
+    pub(crate) async fn waits_after_a_failure(&self, workflow_id: &str) -> Option<String> {
         let (_, status) = self.describe(workflow_id).await.expect("it was started");
         assert_eq!(status, WorkflowExecutionStatus::Running, "{workflow_id}");
-        let failed =
-            |event: &Attributes| matches!(event, Attributes::WorkflowTaskFailedEventAttributes(_));
-        self.history(workflow_id).await.iter().any(failed)
+        let history = self.history(workflow_id).await;
+        let mut failed = history.into_iter().filter_map(|event| match event {
+            Attributes::WorkflowTaskFailedEventAttributes(failed) => failed.failure,
+            _ => None,
+        });
+        let mut failure = failed.next()?;
+        let mut text = failure.message;
+        while let Some(cause) = failure.cause {
+            failure = *cause;
+            text = format!("{text}: {}", failure.message);
+        }
+        Some(text)
     }
 
     async fn result_if_completed(&self, workflow_id: &str) -> Option<Payload> {

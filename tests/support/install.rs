@@ -57,14 +57,40 @@ pub(crate) fn go(module: &Path) -> PathBuf {
     program
 }
 
-/// `target` in the folder of this Maven project, which generates code from `proto`.
-pub(crate) fn maven(project: &Path, proto: &Path) {
+/// `target` in the folder of this Maven project.
+pub(crate) fn maven(project: &Path) {
     let stamp = project.join("target/sources.sha256");
-    let sources = [sources(project), sources(proto)].concat();
-    once(&stamp, &sources, || {
+    once(&stamp, &sources(project), || {
         let package = ["mvn", "--batch-mode", "--quiet", "package"];
         must_succeed(patiently(&package).current_dir(project));
     });
+}
+
+/// A copy of this folder, and of nothing around it: what is built of it needs nothing else of the
+/// repository. What was installed or built there before stays.
+pub(crate) fn alone(folder: &Path) -> PathBuf {
+    let name = folder.file_name().expect("a folder");
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("alone")
+        .join(name);
+    fs::create_dir_all(&copy).expect("the folder is writable");
+    let inside = |file: &Path, folder: &Path| file.strip_prefix(folder).map(Path::to_owned);
+    for stale in sources(&copy) {
+        let is_there = inside(&stale, &copy).is_ok_and(|path| folder.join(path).exists());
+        if !is_there {
+            fs::remove_file(stale).expect("the folder is writable");
+        }
+    }
+    for file in sources(folder) {
+        let to = copy.join(inside(&file, folder).expect("it is in there"));
+        let content = fs::read(&file).expect("the files are part of the repository");
+        if fs::read(&to).is_ok_and(|there| there == content) {
+            continue;
+        }
+        fs::create_dir_all(to.parent().expect("a folder")).expect("the folder is writable");
+        fs::write(to, content).expect("the folder is writable");
+    }
+    copy
 }
 
 /// Installs unless the stamp says that just these files are installed.
@@ -82,7 +108,7 @@ fn once(stamp: &Path, files: &[PathBuf], install: impl FnOnce()) {
 }
 
 /// All files in this folder, without what is installed or built there.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder of the repository");
     let mut paths: Vec<_> = entries
         .map(|entry| entry.expect("readable").path())
@@ -110,4 +136,4 @@ fn must_succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?} failed:\n{out}{err}");
 }
 
-const MADE: [&str; 4] = ["node_modules", "lib", "target", "__pycache__"];
+const MADE: [&str; 5] = ["node_modules", "lib", "target", "__pycache__", ".venv"];

@@ -76,6 +76,14 @@ impl Worker {
 }
 
 impl Language {
+    pub(crate) const ALL: [Self; 4] = [Self::Python, Self::Go, Self::TypeScript, Self::Java];
+
+    /// A copy of its folder, outside of `examples/`: that is where it is built.
+    pub(crate) fn folder(self) -> &'static Path {
+        static COPIES: [OnceLock<PathBuf>; 4] = [const { OnceLock::new() }; 4];
+        COPIES[self as usize].get_or_init(|| install::alone(&examples(self)))
+    }
+
     /// Starts the example worker, with these variables.
     pub(crate) fn start(self, address: &str, task_queue: &str, env: &[(&str, &str)]) -> Worker {
         Worker::spawn(&mut self.command(), address, task_queue, env)
@@ -83,7 +91,7 @@ impl Language {
 
     /// Installs it at the first call; from then on it is quick.
     pub(crate) fn command(self) -> Command {
-        let folder = examples(self);
+        let folder = self.folder();
         match self {
             Self::Python => {
                 let mut command = Command::new(python());
@@ -92,19 +100,18 @@ impl Language {
             }
             Self::Go => {
                 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-                Command::new(PROGRAM.get_or_init(|| install::go(&folder)))
+                Command::new(PROGRAM.get_or_init(|| install::go(folder)))
             }
             Self::TypeScript => {
                 static BUILT: OnceLock<()> = OnceLock::new();
-                BUILT.get_or_init(|| install::typescript(&folder));
+                BUILT.get_or_init(|| install::typescript(folder));
                 let mut command = Command::new("node");
                 command.arg(folder.join("lib/worker.js"));
                 command
             }
             Self::Java => {
                 static BUILT: OnceLock<()> = OnceLock::new();
-                let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
-                BUILT.get_or_init(|| install::maven(&folder, &proto));
+                BUILT.get_or_init(|| install::maven(folder));
                 let mut command = Command::new("java");
                 command.args(["-XX:TieredStopAtLevel=1", "-jar"]);
                 command.arg(folder.join("target/worker.jar"));

@@ -50,16 +50,16 @@ func (e encryption) open(payload *commonpb.Payload) (*commonpb.Payload, error) {
 			return key.open(payload)
 		}
 	}
-	return nil, fmt.Errorf("no key with id %q: see AES_KEY_ID and AES_KEYS", id)
+	return nil, fmt.Errorf("no key with id '%s': see AES_KEY_ID and AES_KEYS", id)
 }
 
 func (k key) open(payload *commonpb.Payload) (*commonpb.Payload, error) {
 	if len(payload.Data) < nonceSize {
-		return nil, fmt.Errorf("an encrypted payload of %d bytes", len(payload.Data))
+		return nil, fmt.Errorf("the key with id '%s' does not open this payload of %d bytes", k.id, len(payload.Data))
 	}
 	plain, err := k.gcm.Open(nil, payload.Data[:nonceSize], payload.Data[nonceSize:], nil)
 	if err != nil {
-		return nil, fmt.Errorf("the key with id %q: %w", k.id, err)
+		return nil, fmt.Errorf("the key with id '%s' does not open this payload: %w", k.id, err)
 	}
 	opened := &commonpb.Payload{}
 	return opened, proto.Unmarshal(plain, opened)
@@ -78,11 +78,15 @@ func (k key) seal(payload *commonpb.Payload) (*commonpb.Payload, error) {
 	}, nil
 }
 
-// keysFromEnv reads AES_KEY (hex) with AES_KEY_ID, then AES_KEYS: "id=hex,id2=hex2".
+// keysFromEnv reads AES_KEY (hex) with AES_KEY_ID (by default that of the forwarder), then AES_KEYS: "id=hex,id2=hex2".
 func keysFromEnv() ([]key, error) {
 	entries := strings.FieldsFunc(os.Getenv("AES_KEYS"), func(r rune) bool { return r == ',' || r == ' ' })
 	if digits := os.Getenv("AES_KEY"); digits != "" {
-		entries = append([]string{os.Getenv("AES_KEY_ID") + "=" + digits}, entries...)
+		id, isSet := os.LookupEnv("AES_KEY_ID")
+		if !isSet {
+			id = "default"
+		}
+		entries = append([]string{id + "=" + digits}, entries...)
 	}
 	keys := make([]key, len(entries))
 	for i, entry := range entries {

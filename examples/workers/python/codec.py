@@ -4,6 +4,7 @@ import os
 import zlib
 from collections.abc import Mapping, Sequence
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
@@ -46,13 +47,16 @@ class WebhookCodec(PayloadCodec):
         if key_id not in self.ciphers:
             raise ValueError(f"no key with id {key_id.decode()!r}: see AES_KEY_ID and AES_KEYS")
         nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
-        return Payload.FromString(self.ciphers[key_id].decrypt(nonce, sealed, None))
+        try:
+            return Payload.FromString(self.ciphers[key_id].decrypt(nonce, sealed, None))
+        except (InvalidTag, ValueError) as error:  # the latter if it is too short to be one
+            raise ValueError(f"the key with id {key_id.decode()!r} does not open this payload") from error
 
 
 def keys_from_env() -> dict[str, bytes]:
-    """AES_KEY (hex) with AES_KEY_ID, then AES_KEYS: "id=hex,id2=hex2"."""
+    """AES_KEY (hex) with AES_KEY_ID (by default that of the forwarder), then AES_KEYS: "id=hex,id2=hex2"."""
     entries = os.environ.get("AES_KEYS", "").split(",")
     if key := os.environ.get("AES_KEY"):
-        entries.insert(0, os.environ.get("AES_KEY_ID", "") + "=" + key)
+        entries.insert(0, os.environ.get("AES_KEY_ID", "default") + "=" + key)
     split = (entry.strip().rpartition("=") for entry in entries if entry.strip())
     return {key_id: bytes.fromhex(key) for key_id, _, key in split}

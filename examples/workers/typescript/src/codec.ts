@@ -53,19 +53,24 @@ export class WebhookCodec implements PayloadCodec {
     const id = text(payload.metadata?.['encryption-key-id']);
     const key = this.keys.get(id);
     if (key === undefined) {
-      throw new Error(`no key with id "${id}": see AES_KEY_ID and AES_KEYS`);
+      throw new Error(`no key with id '${id}': see AES_KEY_ID and AES_KEYS`);
     }
     const data = payload.data ?? new Uint8Array();
-    const decipher = createDecipheriv(algorithm(key), key, data.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-    decipher.setAuthTag(data.subarray(-TAG_BYTES));
-    const plain = [decipher.update(data.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()];
-    return PayloadMessage.decode(Buffer.concat(plain));
+    try {
+      const nonce = data.subarray(0, NONCE_BYTES);
+      const decipher = createDecipheriv(algorithm(key), key, nonce, { authTagLength: TAG_BYTES });
+      decipher.setAuthTag(data.subarray(-TAG_BYTES));
+      const plain = [decipher.update(data.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()];
+      return PayloadMessage.decode(Buffer.concat(plain));
+    } catch (cause) {
+      throw new Error(`the key with id '${id}' does not open this payload`, { cause });
+    }
   }
 }
 
-/** AES_KEY (hex) with AES_KEY_ID, then AES_KEYS: "id=hex,id2=hex2". */
+/** AES_KEY (hex) with AES_KEY_ID (by default that of the forwarder), then AES_KEYS: "id=hex,id2=hex2". */
 export function keysFromEnv(): Keys {
-  const { AES_KEY, AES_KEY_ID = '', AES_KEYS = '' } = process.env;
+  const { AES_KEY, AES_KEY_ID = 'default', AES_KEYS = '' } = process.env;
   const entries = AES_KEYS.split(',').map((entry) => entry.trim());
   if (AES_KEY) {
     entries.unshift(`${AES_KEY_ID}=${AES_KEY}`);

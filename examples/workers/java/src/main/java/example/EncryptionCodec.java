@@ -34,12 +34,13 @@ public final class EncryptionCodec implements PayloadCodec {
     this.keys = keys;
   }
 
-  /** AES_KEY (hex) with AES_KEY_ID, then AES_KEYS: "id=hex,id2=hex2". */
+  /** AES_KEY (hex) with AES_KEY_ID (by default that of the forwarder), then AES_KEYS: "id=hex,id2=hex2". */
   public static EncryptionCodec fromEnv() {
     Map<String, String> env = System.getenv();
     String entries = env.getOrDefault("AES_KEYS", "");
     if (!env.getOrDefault("AES_KEY", "").isEmpty()) {
-      entries = env.getOrDefault("AES_KEY_ID", "") + "=" + env.get("AES_KEY") + "," + entries;
+      String id = env.getOrDefault("AES_KEY_ID", "default");
+      entries = id + "=" + env.get("AES_KEY") + "," + entries;
     }
     Map<String, SecretKeySpec> keys = new LinkedHashMap<>();
     for (String entry : entries.split("[, ]+")) {
@@ -69,13 +70,16 @@ public final class EncryptionCodec implements PayloadCodec {
     var first = keys.entrySet().iterator().next();
     byte[] nonce = new byte[NONCE_BYTES];
     random.nextBytes(nonce);
-    ByteString sealed =
-        ByteString.copyFrom(
-            crypt(Cipher.ENCRYPT_MODE, first.getValue(), nonce, payload.toByteArray()));
+    byte[] sealed;
+    try {
+      sealed = crypt(Cipher.ENCRYPT_MODE, first.getValue(), nonce, payload.toByteArray());
+    } catch (GeneralSecurityException e) {
+      throw new PayloadCodecException("the key with id '" + first.getKey() + "' is none", e);
+    }
     return Payload.newBuilder()
         .putMetadata(ENCODING, ENCRYPTED)
         .putMetadata(KEY_ID, ByteString.copyFromUtf8(first.getKey()))
-        .setData(ByteString.copyFrom(nonce).concat(sealed))
+        .setData(ByteString.copyFrom(nonce).concat(ByteString.copyFrom(sealed)))
         .build();
   }
 
@@ -86,24 +90,23 @@ public final class EncryptionCodec implements PayloadCodec {
     String id = payload.getMetadataOrDefault(KEY_ID, ByteString.EMPTY).toStringUtf8();
     SecretKeySpec key = keys.get(id);
     if (key == null) {
-      throw new PayloadCodecException("no key with id " + id + ": see AES_KEY_ID and AES_KEYS");
+      throw new PayloadCodecException("no key with id '" + id + "': see AES_KEY_ID and AES_KEYS");
     }
-    byte[] nonce = payload.getData().substring(0, NONCE_BYTES).toByteArray();
-    byte[] sealed = payload.getData().substring(NONCE_BYTES).toByteArray();
+    ByteString data = payload.getData();
+    int nonceBytes = Math.min(NONCE_BYTES, data.size());
+    byte[] nonce = data.substring(0, nonceBytes).toByteArray();
+    byte[] sealed = data.substring(nonceBytes).toByteArray();
     try {
       return Payload.parseFrom(crypt(Cipher.DECRYPT_MODE, key, nonce, sealed));
-    } catch (InvalidProtocolBufferException e) {
-      throw new PayloadCodecException(e);
+    } catch (GeneralSecurityException | InvalidProtocolBufferException e) {
+      throw new PayloadCodecException("the key with id '" + id + "' does not open this payload", e);
     }
   }
 
-  private static byte[] crypt(int mode, SecretKeySpec key, byte[] nonce, byte[] data) {
-    try {
-      Cipher cipher = Cipher.getInstance("AES/GCM/NoPadding");
-      cipher.init(mode, key, new GCMParameterSpec(TAG_BITS, nonce));
-      return cipher.doFinal(data);
-    } catch (GeneralSecurityException e) {
-      throw new PayloadCodecException(e);
-    }
+  private static byte[] crypt(int mode, SecretKeySpec key, byte[] nonce, byte[] data)
+      throws GeneralSecurityException {
+    Cipher cipher = Cipher.getInstance("AES/GCM/NoPadding");
+    cipher.init(mode, key, new GCMParameterSpec(TAG_BITS, nonce));
+    return cipher.doFinal(data);
   }
 }
