@@ -18,6 +18,7 @@ use crate::core::provider::locator::Locator;
 use crate::core::request::{Proof, Received, Verified};
 use crate::core::verify::key::Key;
 use crate::core::verify::verify;
+use crate::core::visit::allow;
 use crate::telemetry::KEY_USED;
 
 /// What a request is.
@@ -48,14 +49,15 @@ pub fn check_head(source: &Source, headers: &HeaderMap) -> Result<(), Reject> {
     if may_be_there || source.provider.handshake.is_some() {
         Ok(())
     } else {
-        Err(Reject::InvalidSignature("no signature"))
+        Err(Reject::InvalidSignature("no signature".into()))
     }
 }
 
 /// Decides about a request to `source` from `peer`.
 ///
 /// # Errors
-/// [`Reject::InvalidSignature`], [`Reject::Forbidden`]
+/// [`Reject::InvalidSignature`], [`Reject::Forbidden`], [`Reject::MethodNotAllowed`] for a GET that
+/// is no handshake
 pub fn admit(
     source: &Source,
     received: Received,
@@ -73,9 +75,7 @@ pub fn admit(
     }
     let greets = matches!(source.verification, Verification::AddressHandshake { .. });
     if !greets && !source.provider.methods.contains(&received.method) {
-        return Err(Reject::InvalidSignature(
-            "no handshake, and no event has this method",
-        ));
+        return Err(Reject::MethodNotAllowed(allow(source, &received.method)));
     }
     let now = received.at;
     let verified = match &source.verification {
@@ -89,7 +89,9 @@ pub fn admit(
                     .map(Admitted::Handshake);
             }
             if !authorised.holds(&source.path, peer) {
-                return Err(Reject::InvalidSignature("the address is not authorised"));
+                return Err(Reject::InvalidSignature(
+                    "the address is not authorised".into(),
+                ));
             }
             Verified::by_address(received)
         }
@@ -135,9 +137,9 @@ pub fn check_tenant(source: &Source, proof: Proof, tenant: Option<&str>) -> Resu
         return Ok(());
     };
     match &secrets[index].tenant {
-        Some(owner) if Some(owner.as_str()) != tenant => {
-            Err(Reject::InvalidSignature("the secret is another tenant's"))
-        }
+        Some(owner) if Some(owner.as_str()) != tenant => Err(Reject::InvalidSignature(
+            "the secret is another tenant's".into(),
+        )),
         _ => Ok(()),
     }
 }
@@ -187,7 +189,7 @@ fn greet(
         .one();
     if !given.is_some_and(|given| token.equals(given.as_bytes())) {
         return Err(Reject::InvalidSignature(
-            "the verify token is missing or wrong",
+            "the verify token is missing or wrong".into(),
         ));
     }
     authorised.add(&source.path, peer, lasts);

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Body;
 use serde_json::json;
 
 use crate::core::handshake::Reply;
@@ -83,22 +85,23 @@ pub fn problem(reject: &Reject, request_id: &str) -> Answer {
         "request_id": request_id,
     });
     let mut answer = json_answer(row.status, &body);
-    let headers = answer.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    let problem = HeaderValue::from_static("application/problem+json");
+    answer.headers_mut().insert(CONTENT_TYPE, problem);
     if row.status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        ask_again(&mut answer);
     }
     if let Reject::MethodNotAllowed(allow) = reject {
-        headers.extend(
-            HeaderValue::from_str(allow)
-                .ok()
-                .map(|allow| (ALLOW, allow)),
-        );
+        let allow = HeaderValue::from_str(allow).ok();
+        let headers = answer.headers_mut();
+        headers.extend(allow.map(|allow| (ALLOW, allow)));
     }
     answer
+}
+
+/// Says when to come again: some senders repeat nothing without that.
+pub fn ask_again(answer: &mut Answer) {
+    let seconds = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+    answer.headers_mut().insert(RETRY_AFTER, seconds);
 }
 
 /// Any other JSON answer.
@@ -109,6 +112,14 @@ pub fn json_answer(status: StatusCode, body: &serde_json::Value) -> Answer {
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
+}
+
+/// The same for a `HEAD`, with the length that the body had.
+pub fn without_body(answer: &mut Answer) {
+    let length = answer.body().size_hint().exact().unwrap_or_default();
+    *answer.body_mut() = Full::default();
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
 }
 
 /// Asks an HTTP/1 client not to send anything more on this connection.

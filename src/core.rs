@@ -22,3 +22,4 @@ pub mod respond;
 pub mod route;
 pub mod similar;
 pub mod verify;
+pub mod visit;

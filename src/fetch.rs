@@ -80,7 +80,8 @@ impl Wanted {
         };
         let url = Some(url).filter(|url| place.accepts(url));
         let url = url.and_then(|url| Url::parse(&url).ok());
-        let foreign = Reject::InvalidSignature("the key's URL is not one of the provider's");
+        let foreign = "the key's URL is not one of the provider's";
+        let foreign = Reject::InvalidSignature(foreign.into());
         let key_id = scheme.key_id.as_ref();
         Ok(Some(Self {
             url: url.ok_or(foreign)?,

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Request, StatusCode, Version};
+use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -19,6 +19,7 @@ use crate::core::event::{Event, short};
 use crate::core::handshake::Reply;
 use crate::core::outcome::{Fault, Outcome, Reject};
 use crate::core::provider::Provider;
+use crate::core::visit::{Visit, allow};
 use crate::dispatch::Dispatch;
 use crate::fetch::{self, Keys};
 use crate::large::Store;
@@ -106,6 +107,10 @@ impl<T: Temporal> Forwarder<T> {
         if !matches!(handled, Ok(Handled::Page(_))) {
             report(&trail, request_id, first_byte, &handled);
         }
+        let hopeless = matches!(
+            handled,
+            Err(Reject::TooSlow(_) | Reject::Malformed(_) | Reject::Unstartable(_))
+        );
         let mut answer = match handled {
             Ok(Handled::Page(answer)) => {
                 tracing::debug!(request_id, status = answer.status().as_u16(), "page");
@@ -116,11 +121,11 @@ impl<T: Temporal> Forwarder<T> {
             Err(reject) => answer::problem(&reject, request_id),
         };
         answer::identify(&mut answer, request_id);
-        let usable = match answer.status() {
-            // The body is not coming; or where it ends is anybody's guess.
-            StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST => false,
-            _ => intake::discard(&parts, body, first_byte + LATEST).await,
-        };
+        if parts.method == Method::HEAD {
+            answer::without_body(&mut answer);
+        }
+        // The body is not coming; or where it ends is anybody's guess.
+        let usable = !hopeless && intake::discard(&parts, body, first_byte + LATEST).await;
         if !usable && parts.version < Version::HTTP_2 {
             answer::close(&mut answer);
         }
@@ -148,8 +153,12 @@ impl<T: Temporal> Forwarder<T> {
         if !source.allows(from.peer) {
             return Err(Reject::Forbidden("the address may not send to this source"));
         }
-        if !source.takes(&parts.method, parts.uri.query()) {
-            return about(source, &parts.method).map(Handled::Page);
+        match Visit::of(source, &parts.method, parts.uri.query(), &parts.headers) {
+            Visit::Webhook => {}
+            Visit::Look => return Ok(Handled::Page(about(source))),
+            Visit::Neither => {
+                return Err(Reject::MethodNotAllowed(allow(source, &parts.method)));
+            }
         }
         admit::check_head(source, &parts.headers)?;
         let deadline = from.first_byte + source.provider.deadline - ANSWER_RESERVE;
@@ -204,14 +213,10 @@ impl<T: Temporal> Forwarder<T> {
     }
 }
 
-/// A request of which not even the head arrived.
-pub fn count_unread(reject: &Reject) {
+/// A request that was not handled to its end: its head did not arrive, or its task panicked.
+pub fn count(reject: &Reject) {
     let labels = [("source", "none"), ("outcome", reject.row().label)];
     metrics::counter!(REQUESTS, &labels).increment(1);
-    tracing::debug!(
-        outcome = reject.row().label,
-        "a request's head did not arrive"
-    );
 }
 
 /// One log line and one metric for each request to a source, and for each that fits nothing.

@@ -9,10 +9,11 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::answer::{Answer, json_answer};
+use crate::answer::{self, Answer, json_answer};
 use crate::cli::NAME;
 use crate::core::config::source::Source;
 use crate::core::outcome::Reject;
+use crate::core::visit::is_read;
 use crate::temporal::Temporal;
 
 /// The pages that are no source.
@@ -88,31 +89,18 @@ impl<T: Temporal> Pages<T> {
     }
 }
 
-/// A source's answer to a method that carries no events: for load balancers and people.
-///
-/// # Errors
-/// [`Reject::MethodNotAllowed`]
-pub fn about(source: &Source, method: &Method) -> Result<Answer, Reject> {
-    let provider = &source.provider;
-    let has_get = provider.methods.contains(&Method::GET);
-    if is_read(method) && !has_get {
-        let body = json!({ "status": "ok", "source": source.path, "provider": provider.name });
-        return Ok(json_answer(StatusCode::OK, &body));
-    }
-    let mut allow: Vec<_> = provider.methods.iter().map(Method::as_str).collect();
-    if !has_get {
-        allow.extend(["GET", "HEAD"]);
-    }
-    Err(Reject::MethodNotAllowed(allow.join(", ")))
+/// A source's answer to a look: for load balancers and people.
+pub fn about(source: &Source) -> Answer {
+    let provider = &source.provider.name;
+    let body = json!({ "status": "ok", "source": source.path, "provider": provider });
+    json_answer(StatusCode::OK, &body)
 }
 
 fn not_ready(reason: &str) -> Answer {
     let body = json!({ "status": "not ready", "reason": reason });
-    json_answer(StatusCode::SERVICE_UNAVAILABLE, &body)
-}
-
-fn is_read(method: &Method) -> bool {
-    *method == Method::GET || *method == Method::HEAD
+    let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
+    answer::ask_again(&mut answer);
+    answer
 }
 
 /// `/health/live`

@@ -39,6 +39,7 @@ mod e2e {
     mod slow;
     mod tenants;
     mod text_log;
+    mod visits;
     mod worker;
     mod workers;
 }

@@ -4,6 +4,7 @@
 use http::StatusCode;
 
 use super::respond::Reply;
+use super::verify::Unproven;
 
 /// A webhook that Temporal holds, or that a rule of the operator's dropped: the only outcomes that
 /// are answered 2xx, unless a workflow says otherwise.
@@ -69,7 +70,7 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reject {
     /// The signature is missing, malformed, wrong or too old.
-    InvalidSignature(&'static str),
+    InvalidSignature(Unproven),
     /// The request cannot be an event, or is broken HTTP.
     Malformed(&'static str),
     /// It is verified, but can never start as configured, and may not be parked.
@@ -84,8 +85,10 @@ pub enum Reject {
     TooLarge(&'static str),
     /// A `Content-Encoding`, or a type that the source refuses.
     UnsupportedType(&'static str),
-    /// The body did not arrive in time.
-    TooSlow,
+    /// The body did not arrive in time, or broke off: a verified event may be behind it.
+    TooSlow(&'static str),
+    /// Not even the head arrived in time.
+    HeadTooSlow,
     /// Temporal cannot take it now, or this process is full or stopping.
     Unavailable(String),
     /// Temporal refused for a reason that the operator must mend.
@@ -116,7 +119,7 @@ pub enum Fault {
     Moment,
     /// The operator's, who wants it refused for good (4xx). Logged at `error`.
     Configuration,
-    /// The operator's or ours: sending again helps once it is mended (5xx). Logged at `error`.
+    /// The operator's or ours: sending again helps once it is mended (503). Logged at `error`.
     Operator,
 }
 
@@ -128,7 +131,8 @@ impl Fault {
 }
 
 impl Reject {
-    /// The table. Every 5xx row asks the sender to send again, no 4xx row does.
+    /// The table. A row that asks the sender to send again is 503, which some senders alone repeat;
+    /// every other row is 4xx.
     pub const fn row(&self) -> Row {
         use Fault::{Caller, Configuration, Moment, Operator};
         let (status, label, title, fault) = match self {
@@ -140,14 +144,15 @@ impl Reject {
             Self::Forbidden(_) => (403, "forbidden", "forbidden", Caller),
             Self::TooLarge(_) => (413, "too_large", "payload too large", Caller),
             Self::UnsupportedType(_) => (415, "unsupported_type", "unsupported type", Caller),
-            Self::TooSlow => (408, "too_slow", "request too slow", Caller),
+            Self::TooSlow(_) => (503, "too_slow", "request too slow", Moment),
+            Self::HeadTooSlow => (408, "too_slow", "request too slow", Caller),
             Self::Unavailable(_) => (503, "unavailable", "try again later", Moment),
-            Self::Refused(_) => (502, "refused", "upstream refused the event", Operator),
-            Self::Internal(_) => (500, "internal", "internal error", Operator),
+            Self::Refused(_) => (503, "refused", "upstream refused the event", Operator),
+            Self::Internal(_) => (503, "internal", "internal error", Operator),
         };
         let status = match StatusCode::from_u16(status) {
             Ok(status) => status,
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Row {
             status,
@@ -160,16 +165,17 @@ impl Reject {
     /// What to write to the log.
     pub fn reason(&self) -> &str {
         match self {
-            Self::InvalidSignature(reason)
-            | Self::Malformed(reason)
+            Self::InvalidSignature(unproven) => &unproven.reason,
+            Self::Malformed(reason)
             | Self::Forbidden(reason)
             | Self::TooLarge(reason)
             | Self::UnsupportedType(reason)
+            | Self::TooSlow(reason)
             | Self::Internal(reason) => reason,
             Self::Unstartable(reason) | Self::Unavailable(reason) | Self::Refused(reason) => reason,
             Self::NotFound => "no source has this path",
             Self::MethodNotAllowed(_) => "the source does not take this method",
-            Self::TooSlow => "the body did not arrive in time",
+            Self::HeadTooSlow => "the head did not arrive in time",
         }
     }
 
@@ -177,7 +183,7 @@ impl Reject {
     #[cfg(test)]
     fn examples() -> Vec<Self> {
         vec![
-            Self::InvalidSignature(""),
+            Self::InvalidSignature("".into()),
             Self::Malformed(""),
             Self::Unstartable(String::new()),
             Self::NotFound,
@@ -185,7 +191,8 @@ impl Reject {
             Self::Forbidden(""),
             Self::TooLarge(""),
             Self::UnsupportedType(""),
-            Self::TooSlow,
+            Self::TooSlow(""),
+            Self::HeadTooSlow,
             Self::Unavailable(String::new()),
             Self::Refused(String::new()),
             Self::Internal(""),
@@ -203,15 +210,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_5xx_asks_to_send_again_and_a_4xx_does_not() {
+    fn a_503_asks_to_send_again_and_a_4xx_does_not() {
         for reject in Reject::examples() {
             let row = reject.row();
-            assert_eq!(
-                row.status.is_server_error(),
-                row.fault.send_again(),
-                "{reject:?}"
-            );
-            assert!(!row.status.is_success(), "{reject:?}");
+            let unavailable = row.status == StatusCode::SERVICE_UNAVAILABLE;
+            assert_eq!(unavailable, row.fault.send_again(), "{reject:?}");
+            assert_ne!(unavailable, row.status.is_client_error(), "{reject:?}");
         }
     }
 
@@ -230,9 +234,10 @@ mod tests {
 
     #[test]
     fn labels_are_unique() {
-        // Whether an event is malformed by itself or for this configuration is the same to a sender.
+        // Whether an event is malformed by itself or for this configuration is the same to a sender,
+        // and what is too slow is too slow.
         let mut examples = Reject::examples();
-        examples.retain(|reject| !matches!(reject, Reject::Unstartable(_)));
+        examples.retain(|reject| !matches!(reject, Reject::Unstartable(_) | Reject::HeadTooSlow));
         let labels: HashSet<_> = examples.iter().map(|r| r.row().label).collect();
         assert_eq!(labels.len(), examples.len());
     }

@@ -6,6 +6,9 @@ pub mod signed;
 mod sns;
 mod twilio;
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -39,8 +42,37 @@ pub struct Circumstances {
     pub params: Vec<(String, String)>,
 }
 
+/// Why a request is not proven to be its sender's: facts for the log, none of them secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unproven {
+    /// In words.
+    pub reason: Cow<'static, str>,
+    /// The secrets and fetched keys that a signature was compared under, if it came to that.
+    pub secrets_tried: Option<usize>,
+    /// Of a right signature that is too old (or, below zero, too new): our clock less its time, in
+    /// seconds.
+    pub clock_off: Option<i64>,
+}
+
+impl From<&'static str> for Unproven {
+    fn from(reason: &'static str) -> Self {
+        Self {
+            reason: Cow::Borrowed(reason),
+            secrets_tried: None,
+            clock_off: None,
+        }
+    }
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
 /// Proves the sender: any signature by any key under any scheme will do, of the secrets that `may`
-/// be used and of the keys that were `fetched`, one for each verifier. `now` is compared with signed timestamps. On failure the text says why, for the log.
+/// be used and of the keys that were `fetched`, one for each verifier. `now` is compared with
+/// signed timestamps.
 ///
 /// # Errors
 /// The reason of the first scheme whose signature is there.
@@ -51,8 +83,8 @@ pub fn verify(
     fetched: &[Option<Arc<Key>>],
     received: Received,
     now: SystemTime,
-) -> Result<Verified, &'static str> {
-    let mut reason = None;
+) -> Result<Verified, Unproven> {
+    let mut failed = None;
     for (index, verifier) in verifiers.iter().enumerate() {
         let fetched = fetched.get(index).and_then(Option::as_deref);
         match check(verifier, circumstances, &may, fetched, &received, now) {
@@ -62,10 +94,43 @@ pub fn verify(
                 return Ok(Verified::by_signature(received, proof, signed));
             }
             Err(NO_SIGNATURE) => {}
-            Err(other) => reason = reason.or(Some(other)),
+            Err(reason) => failed = failed.or(Some((verifier, reason))),
         }
     }
-    Err(reason.unwrap_or(NO_SIGNATURE))
+    let Some((verifier, reason)) = failed else {
+        return Err(NO_SIGNATURE.into());
+    };
+    Err(Unproven {
+        secrets_tried: (reason == NO_MATCH).then(|| count_keys(verifiers, may, fetched)),
+        clock_off: Some(reason)
+            .filter(|reason| *reason == OUT_OF_TIME)
+            .and_then(|_| clock_off(&verifier.scheme, &received, now)),
+        ..reason.into()
+    })
+}
+
+/// Each secret once, in however many schemes it may count.
+fn count_keys(
+    verifiers: &[Verifier],
+    may: impl Fn(usize) -> bool,
+    fetched: &[Option<Arc<Key>>],
+) -> usize {
+    let keys = verifiers.iter().flat_map(|verifier| &verifier.keys);
+    let own: BTreeSet<_> = keys.map(|(index, _)| *index).filter(|i| may(*i)).collect();
+    own.len() + fetched.iter().flatten().count()
+}
+
+/// Our clock less the signed time, in seconds.
+fn clock_off(scheme: &Scheme, received: &Received, now: SystemTime) -> Option<i64> {
+    let header = Locator::find_first(&scheme.locations, received).one()?;
+    let timestamp = scheme.timestamp.as_ref()?;
+    let text = text_of(timestamp, scheme, &header, received).ok()?;
+    let signed_at = parse_time(timestamp.unit, &text)?;
+    let seconds = |apart: Duration| i64::try_from(apart.as_secs()).ok();
+    match now.duration_since(signed_at) {
+        Ok(old) => seconds(old),
+        Err(new) => seconds(new.duration()).map(|seconds| -seconds),
+    }
 }
 
 /// The index of the secret that matched, `None` for the fetched key. The signature is checked before the time: an answer
@@ -136,7 +201,7 @@ fn check(
             return Ok(*index);
         }
     }
-    Err("the signature does not match")
+    Err(NO_MATCH)
 }
 
 /// The signatures that a header claims: at least one.
@@ -222,7 +287,7 @@ fn check_time(
         .duration_since(signed_at)
         .unwrap_or_else(|future| future.duration());
     if apart > timestamp.tolerance {
-        return Err("the timestamp is too far from our clock");
+        return Err(OUT_OF_TIME);
     }
     Ok(())
 }
@@ -295,6 +360,8 @@ fn urls(public_url: Option<&str>, received: &Received) -> Vec<Option<String>> {
 }
 
 const NO_SIGNATURE: &str = "no signature";
+const NO_MATCH: &str = "the signature does not match";
+const OUT_OF_TIME: &str = "the timestamp is too far from our clock";
 const TOO_MANY: &str = "too many signatures";
 /// A header may hold several during a rotation.
 const MAX_SIGNATURES: usize = 16;

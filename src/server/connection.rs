@@ -87,7 +87,8 @@ async fn http1<S, T>(
     )
     .await;
     if end == End::HeadTooSlow {
-        forward::count_unread(&Reject::TooSlow);
+        tracing::debug!("a request's head did not arrive");
+        forward::count(&Reject::HeadTooSlow);
         let mut stream = connection.into_parts().io.into_inner().stream;
         let farewell = async {
             let _ = stream.write_all(HEAD_TOO_SLOW).await;
@@ -152,7 +153,9 @@ async fn respond<T: Temporal>(
     let task = tokio::spawn(async move { forwarder.answer(request, &id, first_byte, peer).await });
     let answer = task.await.unwrap_or_else(|_| {
         tracing::error!(request_id, "a request's task panicked");
-        let mut answer = problem(&Reject::Internal("panic"), &request_id);
+        let reject = Reject::Internal("panic");
+        forward::count(&reject);
+        let mut answer = problem(&reject, &request_id);
         identify(&mut answer, &request_id);
         answer
     });

@@ -1,6 +1,8 @@
 //! From HTTP to [`Received`]: what hyper leaves to the application, and the whole body under its
 //! limits.
 
+use std::error::Error;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -49,8 +51,8 @@ fn has_one_host(parts: &Parts) -> bool {
 /// The whole body, raw; and its share of `memory`, which counts the bytes of all bodies.
 ///
 /// # Errors
-/// [`Reject::TooLarge`] over `limit` bytes, [`Reject::TooSlow`] after `deadline`,
-/// [`Reject::Unavailable`] if memory is full, [`Reject::Malformed`] if the body breaks off.
+/// [`Reject::TooLarge`] over `limit` bytes, [`Reject::TooSlow`] after `deadline` or if the body
+/// breaks off, [`Reject::Unavailable`] if memory is full, [`Reject::Malformed`] for broken chunks.
 pub async fn receive<'a>(
     parts: &Parts,
     body: &mut Incoming,
@@ -67,9 +69,9 @@ pub async fn receive<'a>(
     let mut held: Option<SemaphorePermit<'_>> = None;
     while let Some(frame) = timeout_at(deadline, body.frame())
         .await
-        .map_err(|_| Reject::TooSlow)?
+        .map_err(|_| Reject::TooSlow("the body did not arrive in time"))?
     {
-        let frame = frame.map_err(|_| Reject::Malformed("the body broke off"))?;
+        let frame = frame.map_err(|error| unread(&error))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -94,6 +96,21 @@ pub async fn receive<'a>(
         at,
     };
     Ok((received, held))
+}
+
+/// What a body means that cannot be read to its end: it broke off, and whole it may be an event; or
+/// what came is no HTTP, and will be none again.
+fn unread(error: &hyper::Error) -> Reject {
+    let kind = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .map(io::Error::kind);
+    match kind {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+            Reject::Malformed("the body's chunks are broken")
+        }
+        _ => Reject::TooSlow("the body broke off"),
+    }
 }
 
 /// Reads on for a moment after an early answer, so that the client is still there when the

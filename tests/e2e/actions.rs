@@ -194,7 +194,7 @@ fn the_result_of_an_update_is_the_answer_over_tls() {
         for mode in ["fail", "reject"] {
             let bad = stage.event("update", json!({"mode": mode}));
             let answer = stage.send(&bad).await;
-            assert_eq!(answer.status, 502, "{mode}: {}", answer.text);
+            assert_eq!(answer.status, 503, "{mode}: {}", answer.text);
         }
         for (topic, status) in [("update-late", 503), ("update-late-accepted", 202)] {
             let late = stage.event(topic, json!({"mode": "slow", "seconds": 20}));

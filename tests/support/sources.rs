@@ -14,9 +14,11 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PublicKeyData};
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
+use temporal_webhook_forwarder::commands::sign;
+use temporal_webhook_forwarder::core::config::secret::Secret;
 use temporal_webhook_forwarder::core::delivery::{About, Delivery as Signed};
-use temporal_webhook_forwarder::core::provider::Provider;
 use temporal_webhook_forwarder::core::provider::scheme::{Algorithm, Scheme, SecretForm};
+use temporal_webhook_forwarder::core::provider::{Provider, catalogue};
 use temporal_webhook_forwarder::core::request::Received;
 use uuid::Uuid;
 use x509_parser::prelude::FromDer;
@@ -130,6 +132,61 @@ impl Source {
         }
         text + "\n"
     }
+}
+
+/// One source for each kind of secret that an entry's schemes take, for every entry of the
+/// catalogue; their names begin with this.
+pub(crate) fn of_every_kind(beginning: &str) -> Vec<Source> {
+    let all = catalogue::all();
+    let sources: Vec<_> = all.iter().flat_map(|p| kinds(beginning, p)).collect();
+    assert!(sources.len() > all.len() / 2, "{sources:?}");
+    sources
+}
+
+fn kinds(beginning: &str, provider: &'static Provider) -> Vec<Source> {
+    let source = |kind: String, keys| Source {
+        name: format!("{beginning}/{}/{kind}", provider.name),
+        provider,
+        keys,
+    };
+    if provider.schemes.is_empty() {
+        return vec![source("unverified".to_owned(), None)];
+    }
+    let mut kinds: Vec<SecretForm> = Vec::new();
+    let mut sources = Vec::new();
+    for scheme in &provider.schemes {
+        if !kinds.contains(&scheme.secret) {
+            kinds.push(scheme.secret);
+            let kind = format!("{:?}", scheme.secret).to_lowercase();
+            sources.push(source(kind, Some(Keys::generate(provider, scheme))));
+        }
+    }
+    sources
+}
+
+/// The provider's sample, new and signed, for this source.
+pub(crate) fn sample(source: &Source) -> Delivery {
+    let id = Uuid::new_v4().to_string();
+    let (url, params) = (source.public_url(), source.params());
+    let about = About {
+        id: &id,
+        topic: None,
+        tenant: None,
+        body: None,
+        now: SystemTime::now(),
+        url: &url,
+        params: &params,
+    };
+    let signed = match &source.keys {
+        None => Signed::unsigned(source.provider, &about),
+        Some(keys) => {
+            let secret = Secret::new(keys.signs.clone().into_bytes()).expect("it is not empty");
+            let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &secret, signed);
+            let signed = Signed::signed(source.provider, &about, &sign);
+            signed.expect("the keys are the provider's")
+        }
+    };
+    request(&format!("/{}", source.name), signed)
 }
 
 /// Writes the file of these sources, beside their secrets.

@@ -114,7 +114,7 @@ impl Source {
         let greets = matches!(self.verification, Verification::AddressHandshake { .. })
             || self.provider.handshake.is_some_and(Handshake::uses_get);
         self.provider.methods.contains(method)
-            || *method == Method::GET && greets && query.is_some()
+            || *method == Method::GET && greets && query.is_some_and(|query| !query.is_empty())
     }
 }
 

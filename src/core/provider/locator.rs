@@ -92,6 +92,14 @@ impl Locator {
             })),
         }
     }
+
+    /// The places that it is joined of; mostly itself alone.
+    pub fn parts(&self) -> &[Self] {
+        match self {
+            Self::Joined(parts) => parts,
+            one => std::slice::from_ref(one),
+        }
+    }
 }
 
 impl Found {

@@ -55,6 +55,10 @@ fn check_at(seconds: u64, verifier: Verifier, received: Received) -> Result<Proo
         now,
     )
     .map(|v| v.proof())
+    .map_err(|unproven| match unproven.reason {
+        Cow::Borrowed(reason) => reason,
+        Cow::Owned(reason) => panic!("{reason}"),
+    })
 }
 
 fn shopify(headers: &[(&str, &str)], body: &str, secrets: &[&str]) -> Option<Proof> {
@@ -403,4 +407,35 @@ fn public_keys_check_a_bounded_number_of_signatures() {
         let refused = check_at(1000, verifier(ed25519(), &secrets), received);
         assert_eq!(refused, Err(refusal), "{keys_given} {signatures}");
     }
+}
+
+#[test]
+fn what_is_unproven_says_how_many_secrets_were_tried_and_how_far_the_clock_is_off() {
+    let signed_at = |ts: u64, secret: &str| {
+        let key = Key::Shared(Secret::new(secret.into()).expect("not empty"));
+        let text = format!("{ts}.{BODY}");
+        let mac = key.sign(Algorithm::HmacSha256, text.as_bytes());
+        let header = format!("t={ts},v1={}", hex::encode(mac.expect("a MAC")));
+        received(&[("stripe-signature", &header)], BODY)
+    };
+    let stripe = &catalogue::find("stripe").expect("in the catalogue").schemes[0];
+    let unproven = |received, may: fn(usize) -> bool| {
+        // Each secret in two schemes: counted once.
+        let verifiers = [(); 2].map(|()| verifier(stripe.clone(), &["one", "two", "three"]));
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
+        let circumstances = Circumstances::default();
+        verify(&verifiers, &circumstances, may, &[], received, now).expect_err("it does not hold")
+    };
+    let facts = |unproven: Unproven| (unproven.secrets_tried, unproven.clock_off);
+    for (ts, off) in [(9_000, 1_000), (11_001, -1_001)] {
+        let unproven = unproven(signed_at(ts, "two"), |_| true);
+        assert_eq!(unproven.reason, OUT_OF_TIME);
+        assert_eq!(facts(unproven), (None, Some(off)));
+    }
+    let wrong = signed_at(10_000, "four");
+    assert_eq!(facts(unproven(wrong, |_| true)), (Some(3), None));
+    let wrong = signed_at(10_000, "four");
+    assert_eq!(facts(unproven(wrong, |index| index > 0)), (Some(2), None));
+    let unsigned = received(&[], BODY);
+    assert_eq!(facts(unproven(unsigned, |_| true)), (None, None));
 }
