@@ -267,7 +267,7 @@ pub fn planned<'s>(source: &'s Source, event: &Event) -> (&'s Route, Result<Plan
         return (itself, Err(problem.to_owned()));
     }
     let plan = || {
-        let mut scope = Scope::new(event);
+        let mut scope = Scope::new(event, &source.name);
         match route::choose(&source.routes, &mut scope) {
             Ok(route) => {
                 let plan = route.settings.plan(event, &mut scope);

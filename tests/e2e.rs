@@ -23,6 +23,7 @@ mod e2e {
     mod generic;
     mod handshakes;
     mod harness;
+    mod ids;
     mod labels;
     mod large;
     mod metrics;

@@ -3,6 +3,7 @@
 
 pub mod codec_server;
 pub mod file;
+mod ids;
 pub mod large;
 pub mod listen;
 pub mod reader;

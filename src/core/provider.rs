@@ -48,6 +48,8 @@ pub struct Provider {
     pub workflow_type: Template,
     /// Default workflow id.
     pub workflow_id: Template,
+    /// Among whose events an id is unique.
+    pub id_scope: IdScope,
     /// The answer is given this long after the request's first byte at the latest: shorter than
     /// what the sender waits.
     pub deadline: Duration,
@@ -88,6 +90,17 @@ pub struct Sample {
     pub body: String,
 }
 
+/// Among whose events an event's id is unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdScope {
+    /// Among those of one sender: it may give the same id to several sources, one event's.
+    #[default]
+    Sender,
+    /// Among all that it sends to anybody: no two subscriptions, so no two sources, get the same.
+    Subscription,
+}
+
 /// A header's name, or the beginning of one followed by `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
@@ -120,13 +133,15 @@ impl Provider {
         let name = section
             .require(reader, "name", "the file's name")
             .unwrap_or_default();
-        Self::named(reader, section, name, "{provider}:{event_id}")
+        Self::named(reader, section, Some(name))
     }
 
     /// Reads an operator's own provider, which may start from another (`extends = "NAME"`); `None`
     /// if it has a mistake.
     pub fn read_inline<'t>(reader: &mut Reader<'t>, mut section: Section<'t>) -> Option<Self> {
         let (at, before) = (section.at("extends"), reader.count());
+        // What an entry says of its ids is not said of others.
+        let has_own_ids = section.has("id") && !section.has("id_scope");
         if let Some(base) = section.take::<String>(reader, "extends") {
             match catalogue::text(&base) {
                 Some(text) => section.extend(Reader::new(base, text).1),
@@ -138,19 +153,17 @@ impl Provider {
                 }
             }
         }
-        let name = section
-            .take(reader, "name")
-            .unwrap_or_else(|| "custom".to_owned());
-        let provider = Self::named(reader, section, name, "{source}:{event_id}");
+        let name = section.take(reader, "name");
+        let mut provider = Self::named(reader, section, name);
+        if has_own_ids {
+            provider.id_scope = IdScope::Sender;
+        }
         (reader.count() == before).then_some(provider)
     }
 
-    fn named<'t>(
-        reader: &mut Reader<'t>,
-        mut section: Section<'t>,
-        name: String,
-        workflow_id: &str,
-    ) -> Self {
+    fn named<'t>(reader: &mut Reader<'t>, mut section: Section<'t>, name: Option<String>) -> Self {
+        let (queue, workflow_type) = default_names(name.as_deref().unwrap_or_default());
+        let name = name.unwrap_or_else(|| "custom".to_owned());
         let schemes = section.tables(reader, "signature");
         let schemes = schemes
             .into_iter()
@@ -180,13 +193,14 @@ impl Provider {
             keep_headers: section.take(reader, "keep_headers").unwrap_or_default(),
             task_queue: section
                 .take(reader, "task_queue")
-                .unwrap_or_else(|| template("webhooks")),
+                .unwrap_or_else(|| template(&queue)),
             workflow_type: section
                 .take(reader, "workflow_type")
-                .unwrap_or_else(|| template("Webhook")),
+                .unwrap_or_else(|| template(&workflow_type)),
             workflow_id: section
                 .take(reader, "workflow_id")
-                .unwrap_or_else(|| template(workflow_id)),
+                .unwrap_or_else(|| template("{name}:{event_id}")),
+            id_scope: section.take(reader, "id_scope").unwrap_or_default(),
             deadline: section
                 .take(reader, "deadline")
                 .map_or(DEADLINE, |words::Deadline(span)| span),
@@ -209,5 +223,42 @@ impl Provider {
     }
 }
 
+/// Task queue and workflow type of the sender `in-house.v2`: `in_house_v2_webhooks`,
+/// `InHouseV2Webhook`; without a name `webhooks`, `Webhook`.
+fn default_names(name: &str) -> (String, String) {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    // `acme-webhooks` says it already.
+    words.pop_if(|word| ["webhook", "webhooks"].contains(&word.to_ascii_lowercase().as_str()));
+    let queue = words.iter().map(|word| word.to_ascii_lowercase() + "_");
+    let capital = |word: &&str| word[..1].to_ascii_uppercase() + &word[1..];
+    (
+        queue.collect::<String>() + "webhooks",
+        words.iter().map(capital).collect::<String>() + "Webhook",
+    )
+}
+
 const DEADLINE: Duration = Duration::from_secs(4);
 const RENAMED: &str = "is repeats now: expected repeats = \"never\" (instead of \"0s\"), a duration such as \"4h\", or { for = \"4h\", on = [\"5xx\", \"429\"] }";
+
+#[cfg(test)]
+mod tests {
+    use super::default_names;
+
+    #[test]
+    fn queue_and_type_are_named_after_the_sender() {
+        for (name, queue, workflow_type) in [
+            ("", "webhooks", "Webhook"),
+            ("inhouse", "inhouse_webhooks", "InhouseWebhook"),
+            ("in-house.v2", "in_house_v2_webhooks", "InHouseV2Webhook"),
+            ("InHouse", "inhouse_webhooks", "InHouseWebhook"),
+            ("acme-webhooks", "acme_webhooks", "AcmeWebhook"),
+            ("4you {x}", "4you_x_webhooks", "4youXWebhook"),
+            ("Büro", "b_ro_webhooks", "BRoWebhook"),
+            ("--", "webhooks", "Webhook"),
+        ] {
+            let expected = (queue.to_owned(), workflow_type.to_owned());
+            assert_eq!(default_names(name), expected, "{name}");
+        }
+    }
+}

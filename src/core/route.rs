@@ -184,11 +184,12 @@ impl Settings {
                 on_late: self.on_late,
             },
         };
+        let key = self.fairness_key.as_ref().map(|key| key.key(scope));
+        let fairness_key = named("fairness_key", key.transpose())?;
         let mut optional = |key, template: &Option<Template>| {
             let text = template.as_ref().map(|template| template.text(scope));
             named(key, text.transpose())
         };
-        let fairness_key = optional("fairness_key", &self.fairness_key)?;
         let (summary, details) = (
             optional("summary", &self.summary)?,
             optional("details", &self.details)?,
@@ -197,7 +198,7 @@ impl Settings {
         memo.extend(values("memo", &self.memo, scope)?);
         Ok(Plan::Call(Box::new(Call {
             verb,
-            workflow_id: named("workflow_id", self.workflow_id.name(scope))?,
+            workflow_id: named("workflow_id", self.id(scope))?,
             workflow_type: named("workflow_type", self.workflow_type.name(scope))?,
             task_queue: named("task_queue", self.task_queue.name(scope))?,
             options: self.options.clone(),
@@ -209,6 +210,15 @@ impl Settings {
             format: self.format,
             compression: self.compression,
         })))
+    }
+
+    /// `signal` names a workflow that is there, whatever it is called; every other action may start
+    /// it.
+    fn id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
+        match self.action {
+            Action::Signal => self.workflow_id.name(scope),
+            _ => self.workflow_id.id(scope),
+        }
     }
 }
 

@@ -128,8 +128,10 @@ fn places(source: &Source) -> impl Iterator<Item = &Locator> {
 
 /// What browsers, balancers and proxies send by themselves, whatever a source keeps of it.
 fn is_ordinary(name: &str) -> bool {
-    let begins = |beginning: &&str| name.starts_with(*beginning);
-    ORDINARY.contains(&name) || ORDINARY_BEGINNINGS.iter().any(|b| begins(&b))
+    ORDINARY.contains(&name)
+        || ORDINARY_BEGINNINGS
+            .iter()
+            .any(|beginning| name.starts_with(beginning))
 }
 
 const ORDINARY: [&str; 20] = [

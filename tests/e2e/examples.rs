@@ -175,7 +175,7 @@ async fn accepts(forwarder: &Forwarder, delivery: &Delivery, id: &str) {
     let answer = Sender::new(forwarder).send(delivery).await;
     assert_eq!(answer.outcome(), "200 started", "{answer:?}");
     let temporal = Temporal::shared().await;
-    let started = temporal.started(&format!("{PATH}:{id}")).await;
+    let started = temporal.started(&format!("acme:{id}")).await;
     assert_eq!(started.workflow_type, "AcmeWebhook");
     assert_eq!(started.task_queue, "acme_webhooks");
 }

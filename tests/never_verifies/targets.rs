@@ -37,6 +37,7 @@ pub(super) fn source(provider: &Provider) -> Source {
     let params = names.map(|name| (name.to_owned(), PARAM.to_owned()));
     Source {
         fetch_keys: false,
+        name: "test".to_owned(),
         path: "/temporal/test".to_owned(),
         provider: provider.clone(),
         verification: Verification::Signature { verifiers, secrets },

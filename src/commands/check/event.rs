@@ -49,7 +49,7 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
         label(&event.tenant)
     );
     table.row("event", Ok(text));
-    let mut scope = Scope::new(&event);
+    let mut scope = Scope::new(&event, &source.name);
     let routes = source.routes.iter().filter(|_| event.broken.is_none());
     for route in routes {
         let Some(verdict) = verdict(route, &mut scope) else {
@@ -58,7 +58,7 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
         table.row(&route.name, verdict);
     }
     let (route, plan) = planned(source, &event);
-    let is_chosen = || route::choose(&source.routes, &mut Scope::new(&event)).is_ok();
+    let is_chosen = || route::choose(&source.routes, &mut Scope::new(&event, &source.name)).is_ok();
     if event.broken.is_none() && is_chosen() {
         table.row("route", Ok(route.name.clone()));
     }

@@ -161,7 +161,7 @@ impl Place<'_> {
             let text = "has {event_id}: no two events reach the same workflow, expected one such as \"order:{body.id}\"";
             warnings.push(Mistake::new(place, text));
         } else if action.is_per_event() && id.is_constant() {
-            let problem = "has no {event_id}: different events would be one workflow, expected one such as \"{source}:{event_id}\"";
+            let problem = "has no {event_id}: different events would be one workflow, expected one such as \"{name}:{event_id}\"";
             mistakes.push(Mistake::new(place, problem));
         } else if action.is_per_event() && !id.names("event_id") {
             let text = "has no {event_id}: events for which it gives the same id count as one, the others are answered as duplicates";

@@ -12,7 +12,7 @@ use super::file::source::{Network, SecretEntry, VerifyWord};
 use super::file::{self, File, SecretRef};
 use super::reader::Places;
 use super::secret::Secret;
-use super::{Mistake, Outside, keep, resolve, route};
+use super::{Mistake, Outside, ids, keep, resolve, route};
 use crate::cli::ServeArgs;
 use crate::core::handshake::Handshake;
 use crate::core::provider::scheme::Scheme;
@@ -25,6 +25,8 @@ use crate::core::verify::{Circumstances, Verifier};
 /// One path, one provider, its secrets, and what its events start.
 #[derive(Debug)]
 pub struct Source {
+    /// For people and in ids; no other source has it.
+    pub name: String,
     /// The path senders post to.
     pub path: String,
     /// Who they are, with what this source says otherwise.
@@ -126,6 +128,28 @@ pub(super) fn sources(
     mistakes: &mut Vec<Mistake>,
     warnings: &mut Vec<Mistake>,
 ) -> Vec<Source> {
+    let entries = entries(args, file);
+    let names = ids::names(&entries, mistakes);
+    ids::check(&entries, &names, mistakes, warnings);
+    let mut paths = HashSet::new();
+    let mut sources = Vec::new();
+    for (entry, name) in entries.into_iter().zip(names) {
+        if !entry.path.is_empty() && !paths.insert(entry.path.clone()) {
+            let problem = format!("another source has the path {:?}, too", entry.path);
+            mistakes.push(Mistake::new(entry.places.of("path"), problem));
+        } else if let Some(other) = paths.iter().find(|other| are_mixed_up(other, &entry.path)) {
+            let problem = format!(
+                "events of {other:?} could be taken for its own: of two paths one must not be the other with \":\" and more"
+            );
+            mistakes.push(Mistake::new(entry.places.of("path"), problem));
+        }
+        sources.extend(source(args, name, entry, outside, mistakes, warnings));
+    }
+    sources
+}
+
+/// The sources as somebody wrote them: those of the file, or the one of the flags.
+fn entries(args: &ServeArgs, file: &File) -> Vec<file::Source> {
     let verify = args.validate_hmac.unwrap_or(true) && !args.no_validate_hmac;
     let mut entries = file.sources.clone();
     if entries.is_empty() {
@@ -146,21 +170,7 @@ pub(super) fn sources(
         generic.danger_accept_unverified = true;
         entries.push(generic);
     }
-    let mut paths = HashSet::new();
-    let mut sources = Vec::new();
-    for entry in entries {
-        if !entry.path.is_empty() && !paths.insert(entry.path.clone()) {
-            let problem = format!("another source has the path {:?}, too", entry.path);
-            mistakes.push(Mistake::new(entry.places.of("path"), problem));
-        } else if let Some(other) = paths.iter().find(|other| are_mixed_up(other, &entry.path)) {
-            let problem = format!(
-                "events of {other:?} could be taken for its own: of two paths one must not be the other with \":\" and more"
-            );
-            mistakes.push(Mistake::new(entry.places.of("path"), problem));
-        }
-        sources.extend(source(args, entry, outside, mistakes, warnings));
-    }
-    sources
+    entries
 }
 
 /// Whether `{path}:{event_id}` may be the same for events of both: "/a" and "b:c", "/a:b" and "c".
@@ -183,6 +193,7 @@ fn default_source(provider: &str, place: &str) -> file::Source {
 
 fn source(
     args: &ServeArgs,
+    name: Option<String>,
     entry: file::Source,
     outside: &dyn Outside,
     mistakes: &mut Vec<Mistake>,
@@ -215,6 +226,7 @@ fn source(
     overwrite(&mut provider.topic, entry.topic);
     overwrite(&mut provider.tenant, entry.tenant);
     Some(Source {
+        name: name?,
         path,
         provider,
         verification: verification?,

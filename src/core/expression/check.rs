@@ -16,7 +16,8 @@ use super::types::{Type, common, kind, literal};
 use crate::core::similar::did_you_mean;
 
 /// Every variable that an expression may read.
-pub const VARIABLES: [&str; 10] = [
+pub const VARIABLES: [&str; 11] = [
+    "name",
     "event_id",
     "topic",
     "tenant",

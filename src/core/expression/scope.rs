@@ -21,12 +21,13 @@ pub struct Scope<'v> {
 }
 
 impl<'v> Scope<'v> {
-    /// The event's variables. What the event has not is an empty text.
-    pub fn new(event: &'v Event) -> Self {
+    /// The variables of an event of the source of this name. What the event has not is an empty text.
+    pub fn new(event: &'v Event, name: &'v str) -> Self {
         let mut context = Context::with_env(Arc::clone(&ENV));
         let mut text = |name: &str, value: &'v str| {
             context.add_variable_as_val(name, Box::new(CelString::from(value)));
         };
+        text("name", name);
         text("event_id", &event.id);
         text("topic", event.topic.as_deref().unwrap_or_default());
         text("tenant", event.tenant.as_deref().unwrap_or_default());

@@ -1,5 +1,8 @@
 //! Text with `{…}` holes, each hole an expression: ids, names, queues, attributes, memo.
 
+use std::fmt::{self, Write as _};
+
+use aws_lc_rs::digest;
 use cel::Value;
 use serde::Deserialize;
 
@@ -18,6 +21,15 @@ enum Piece {
     Hole(Expression),
     /// May be empty in a name.
     Suffix(Expression),
+}
+
+/// What a shape is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The same for all.
+    Text(String),
+    /// What the event brings in: at least one character, printable ASCII; no `:` at the beginning.
+    Hole(String),
 }
 
 impl Template {
@@ -84,19 +96,30 @@ impl Template {
         }
     }
 
-    /// An id or a name: not empty, no hole of it empty, at most 1,000 bytes.
+    /// A name: a task queue's, a type's, a signal's, an update's. No hole of it is empty; what holes
+    /// bring in that is no printable ASCII is percent-encoded; over 1,000 bytes it is shortened.
     ///
     /// # Errors
     /// Which hole gives no text, and why.
     pub fn name(&self, scope: &mut Scope<'_>) -> Result<String, String> {
-        let text = self.text_of(scope, true)?;
-        if text.len() > MAX_NAME {
-            return Err(format!(
-                "is {} bytes long, Temporal takes {MAX_NAME}",
-                text.len()
-            ));
-        }
-        Ok(text)
+        Ok(shortened(self.text_of(scope, Kind::Name)?, MAX_NAME))
+    }
+
+    /// A workflow's id: a name in which a hole that begins it writes `:` as `%3A`, so that it never
+    /// is another source's `{name}:…`.
+    ///
+    /// # Errors
+    /// Those of [`Template::name`].
+    pub fn id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
+        Ok(shortened(self.text_of(scope, Kind::Id)?, MAX_NAME))
+    }
+
+    /// A fairness key: a name of at most 64 bytes, in which `null` is nothing.
+    ///
+    /// # Errors
+    /// Those of [`Template::name`].
+    pub fn key(&self, scope: &mut Scope<'_>) -> Result<String, String> {
+        Ok(shortened(self.text_of(scope, Kind::Key)?, MAX_KEY))
     }
 
     /// A text, in which `null` is nothing.
@@ -104,7 +127,7 @@ impl Template {
     /// # Errors
     /// Which hole gives no text, and why.
     pub fn text(&self, scope: &mut Scope<'_>) -> Result<String, String> {
-        self.text_of(scope, false)
+        self.text_of(scope, Kind::Text)
     }
 
     /// A value: of a single hole, that of its expression; else the text.
@@ -126,22 +149,59 @@ impl Template {
         }
     }
 
-    fn text_of(&self, scope: &mut Scope<'_>, is_name: bool) -> Result<String, String> {
+    fn text_of(&self, scope: &mut Scope<'_>, kind: Kind) -> Result<String, String> {
         let mut out = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Suffix(hole) => out.push_str(&text(hole, evaluated(hole, scope)?)?),
-                Piece::Hole(hole) => {
-                    let text = text(hole, evaluated(hole, scope)?)?;
-                    if text.is_empty() && is_name {
-                        return Err(no_text(hole, "is empty"));
-                    }
-                    out.push_str(&text);
+        for (index, piece) in self.0.iter().enumerate() {
+            let hole = match piece {
+                Piece::Text(text) => {
+                    out.push_str(text);
+                    continue;
                 }
+                Piece::Hole(hole) | Piece::Suffix(hole) => hole,
+            };
+            let text = text(hole, evaluated(hole, scope)?)?;
+            let must_be = matches!(kind, Kind::Name | Kind::Id) && matches!(piece, Piece::Hole(_));
+            if text.is_empty() && must_be {
+                return Err(no_text(hole, "is empty"));
+            }
+            match kind {
+                Kind::Text => out.push_str(&text),
+                Kind::Id if index == 0 => push_ascii(&mut out, &text, true),
+                Kind::Id | Kind::Name | Kind::Key => push_ascii(&mut out, &text, false),
             }
         }
         Ok(out)
+    }
+
+    /// What all ids of the source of this name, provider and path have in common; `None` if it computes
+    /// with name or path, and so keeps its source apart as it likes.
+    pub fn shape(&self, name: &str, provider: &str, source: &str) -> Option<Vec<Part>> {
+        let known = [("name", name), ("source", source), ("provider", provider)];
+        let mut parts: Vec<Part> = Vec::new();
+        for (index, piece) in self.0.iter().enumerate() {
+            let part = match piece {
+                Piece::Text(text) => Part::Text(text.clone()),
+                Piece::Hole(hole) | Piece::Suffix(hole) => {
+                    let expression = hole.text().trim();
+                    if let Some((_, value)) = known.iter().find(|(name, _)| *name == expression) {
+                        let mut text = String::new();
+                        push_ascii(&mut text, value, index == 0);
+                        Part::Text(text)
+                    } else if hole.names("name") || hole.names("source") {
+                        return None;
+                    } else if hole.names("provider") {
+                        Part::Hole(format!("{expression} of {provider}"))
+                    } else {
+                        Part::Hole(expression.to_owned())
+                    }
+                }
+            };
+            match (parts.last_mut(), part) {
+                (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+                (_, part) => parts.push(part),
+            }
+        }
+        Some(parts)
     }
 
     fn expressions(&self) -> impl Iterator<Item = &Expression> {
@@ -150,6 +210,41 @@ impl Template {
             Piece::Hole(hole) | Piece::Suffix(hole) => Some(hole),
         })
     }
+}
+
+/// What a template makes.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// For people: as it is.
+    Text,
+    Name,
+    Id,
+    Key,
+}
+
+/// As Temporal's names and everybody's tools take it: `St%C3%B6rung`.
+fn push_ascii(out: &mut String, text: &str, begins_an_id: bool) {
+    for byte in text.bytes() {
+        match byte {
+            b':' if begins_an_id => out.push_str(COLON),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => write!(out, "%{byte:02X}").expect("a string takes everything"),
+        }
+    }
+}
+
+/// Its beginning, `~` and a hash of the whole, if it is longer than `max` bytes: the same for the same
+/// text, another one for every other.
+fn shortened(text: String, max: usize) -> String {
+    if text.len() <= max {
+        return text;
+    }
+    let hash = hex::encode(digest::digest(&digest::SHA256, text.as_bytes()));
+    let mut end = max - 1 - HASH;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}~{}", &text[..end], &hash[..HASH])
 }
 
 fn evaluated(hole: &Expression, scope: &mut Scope<'_>) -> Result<Value, String> {
@@ -179,6 +274,20 @@ fn text(hole: &Expression, value: Value) -> Result<String, String> {
 
 fn no_text(hole: &Expression, problem: &str) -> String {
     format!("{{{}}}: {problem}", hole.text())
+}
+
+/// As it was written.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => f.write_str(text)?,
+                Piece::Hole(hole) => write!(f, "{{{}}}", hole.text())?,
+                Piece::Suffix(_) => f.write_str("[:{topic}]")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl TryFrom<String> for Template {
@@ -230,5 +339,10 @@ fn hole<'t>(text: &str, after: &'t str) -> Result<(Expression, &'t str), String>
 
 /// Temporal's `limit.maxIDLength`, bytes.
 const MAX_NAME: usize = 1000;
+/// Temporal's limit of a fairness key, bytes.
+const MAX_KEY: usize = 64;
+/// Hex digits of the SHA-256 in a shortened name.
+const HASH: usize = 32;
+const COLON: &str = "%3A";
 /// 2^53: up to here a double holds every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;

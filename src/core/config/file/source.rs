@@ -21,6 +21,10 @@ use crate::core::provider::{HeaderPattern, Provider, catalogue};
 pub struct Source {
     /// Its keys' names, for mistakes.
     pub places: Places,
+    /// Its name; `None`: made of the path.
+    pub name: Option<String>,
+    /// Its events may be another source's: the same ids are meant.
+    pub shared_ids: bool,
     /// The path senders post to; empty if the file names none that can be.
     pub path: String,
     /// Who they are; `None` if the file names nobody known.
@@ -98,6 +102,28 @@ impl TryFrom<String> for Network {
                 format!("{text:?}: expected an address or network such as \"192.0.2.0/24\"")
             })
     }
+}
+
+/// A name that a source may have.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Name(String);
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if is_name(&text) {
+            return Ok(Self(text));
+        }
+        Err(format!("{text:?} is no name: {NAME}"))
+    }
+}
+
+/// Whether a source may have this name. No `:` is in it: it begins ids, and ends with that.
+fn is_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(plain)
 }
 
 /// A path that a source may have.
@@ -192,6 +218,8 @@ impl Source {
         let routes = s.tables(r, "route");
         let source = Self {
             places,
+            name: s.take(r, "name").map(|Name(text)| text),
+            shared_ids: s.take(r, "shared_ids").unwrap_or_default(),
             path: s
                 .require(r, "path", "one such as \"/temporal/shopify\"")
                 .map_or_else(String::new, |Path(text)| text),
@@ -220,6 +248,33 @@ impl Source {
         };
         s.finish(r);
         source
+    }
+}
+
+impl Source {
+    /// Its name: the file's, or else the path without a leading `/temporal/` or `/`, and `-` for what a
+    /// name cannot have.
+    ///
+    /// # Errors
+    /// A path that gives no name.
+    pub fn name(&self) -> Result<String, String> {
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
+        }
+        let rest = self.path.strip_prefix("/temporal/");
+        let rest = rest.unwrap_or_else(|| self.path.trim_start_matches('/'));
+        let plain = |c: char| {
+            if is_name(c.encode_utf8(&mut [0; 4])) {
+                c
+            } else {
+                '-'
+            }
+        };
+        let name: String = rest.chars().map(plain).collect();
+        match is_name(&name) {
+            true => Ok(name),
+            false => Err(format!("missing, and the path gives none: {NAME}")),
+        }
     }
 }
 
@@ -264,6 +319,8 @@ fn read_secrets<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Vec<SecretEntry>
     entries.collect()
 }
 
+const MAX_NAME: usize = 64;
+const NAME: &str = "expected 1 to 64 letters, digits, \".\", \"_\" and \"-\", such as name = \"shopify-eu\"; event ids are kept apart by it";
 const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
 const PATH: &str = "expected one such as \"/temporal/shopify\"";
 const PUBLIC_URL: &str = "no URL: expected one such as \"https://hooks.example.com/temporal/shopify\", without user and query";
