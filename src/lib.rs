@@ -22,6 +22,7 @@ pub mod codec_server;
 pub mod commands;
 pub mod core;
 pub mod dispatch;
+pub mod expiry;
 pub mod fetch;
 pub mod forward;
 pub mod large;

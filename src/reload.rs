@@ -2,9 +2,11 @@
 //! two seconds (by content: it works with the symlinks of Kubernetes) and at SIGHUP, checked
 //! whole, and swapped in between two requests. The last good ones stay if the new ones are bad.
 
+mod changes;
+
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -13,13 +15,16 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
+pub use self::changes::Inventory;
 use crate::cli::ServeArgs;
 use crate::commands::Failure;
+use crate::commands::check::attributes;
 use crate::commands::load::{Loaded, all};
 use crate::commands::serve::announce_sources;
 use crate::core::config::listen::Listen;
 use crate::core::config::secret::Secret;
 use crate::core::config::{Config, Identity, Mistake, Outside};
+use crate::expiry::{self, Dated};
 use crate::forward::{Forwarder, Settings};
 use crate::large::Store;
 use crate::server::tls::{self, Certificate};
@@ -42,6 +47,10 @@ pub struct Reload<T> {
     pub certificate: Option<Arc<Certificate>>,
     /// Gets new settings of the connection to Temporal.
     pub temporal: watch::Sender<Connection>,
+    /// Gets to know until when new certificates are good.
+    pub certificates: watch::Sender<Vec<Dated>>,
+    /// The settings in use, for saying what changes.
+    pub in_use: Mutex<Inventory>,
 }
 
 /// What the process started with.
@@ -140,6 +149,8 @@ impl<T: Temporal> Reload<T> {
                 return;
             }
         };
+        let inventory = Inventory::new(&good.config, &good.temporal);
+        let dated = expiry::certificates(&good.config, &good.temporal);
         if *fixed != good.fixed {
             tracing::warn!(
                 "other addresses of listeners, another address or namespace of Temporal, or another drain timeout take effect at the next start"
@@ -161,7 +172,10 @@ impl<T: Temporal> Reload<T> {
         if let Some((certificate, acceptor)) = self.certificate.as_ref().zip(good.acceptor) {
             certificate.replace(acceptor);
         }
+        self.certificates
+            .send_if_modified(|old| std::mem::replace(old, dated.clone()) != dated);
         announce_sources(&good.config);
+        self.ask_for_attributes(&good.config);
         let Config { sources, codec, .. } = good.config;
         let count = sources.len();
         self.forwarder.replace(Settings {
@@ -169,7 +183,19 @@ impl<T: Temporal> Reload<T> {
             codec,
             large: good.large,
         });
-        tracing::info!(sources = count, "configuration reloaded");
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = inventory.since(&in_use);
+        *in_use = inventory;
+        tracing::info!(sources = count, changed, "configuration reloaded");
+    }
+
+    /// In the background: Temporal may be away, and the settings are good without its answer.
+    fn ask_for_attributes(&self, config: &Config) {
+        let wanted = attributes::wanted(&config.sources);
+        if !wanted.is_empty() {
+            let settings = self.temporal.borrow().clone();
+            tokio::spawn(async move { attributes::warn(&settings, wanted).await });
+        }
     }
 }
 

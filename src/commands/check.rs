@@ -2,7 +2,7 @@
 //! everything comes first, then what is about each source, then an event.
 
 mod ask;
-mod attributes;
+pub mod attributes;
 mod event;
 mod repeats;
 mod settings;

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::load::{self, Loaded, World};
 use super::{Failure, block_on};
@@ -18,12 +18,12 @@ use crate::core::config::source::{Source, Verification};
 use crate::core::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
 use crate::large::Store;
-use crate::reload::{Fixed, Origin, Recorder, Reload, SharedOutside};
+use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedOutside};
 use crate::server;
 use crate::server::tls::{self, Certificate};
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
-use crate::{admin, telemetry};
+use crate::{admin, expiry, telemetry};
 
 /// Everything that can be wrong before the first request was checked.
 pub struct Ready {
@@ -173,6 +173,8 @@ pub async fn serve(
         origin,
     } = ready;
     let upkeep = tokio::spawn(keep_up(metrics.clone()));
+    let certificates = expiry::certificates(&config, &temporal);
+    let inventory = Inventory::new(&config, &temporal);
     let client = Client::new(temporal);
     let wanted = client.wanted();
     let connecting = tokio::spawn(Arc::clone(&client).connect());
@@ -182,12 +184,16 @@ pub async fn serve(
         large,
     };
     let forwarder = Arc::new(Forwarder::new(settings, client));
+    let (certificates, expiring) = watch::channel(certificates);
+    let expiring = tokio::spawn(expiry::watch(expiring, expiry::now, tokio::time::sleep));
     let reload = Reload {
         args: args.clone(),
         outside,
         forwarder: Arc::clone(&forwarder),
         certificate: certificate.clone(),
         temporal: wanted,
+        certificates,
+        in_use: Mutex::new(inventory),
     };
     let reloading = tokio::spawn(reload.watch(origin, hangup));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
@@ -210,6 +216,7 @@ pub async fn serve(
     .await;
     connecting.abort();
     reloading.abort();
+    expiring.abort();
     upkeep.abort();
     drop(stop_admin);
     if let Some(admin) = admin {

@@ -1,9 +1,10 @@
 //! New settings without a restart: under load, good and bad, by polling and by SIGHUP.
 
+use std::cell::Cell;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -228,6 +229,241 @@ fn a_reload_warns_of_what_the_start_would_warn_of() {
             text(line, "message").contains("take effect at the next start")
         });
     });
+}
+
+#[test]
+fn a_reload_says_in_one_line_what_changed_and_no_secret() {
+    run(async {
+        let source = |path: &str, provider: &str, more: &str| {
+            format!("[[source]]\npath = '{path}'\nprovider = '{provider}'\n{more}\n")
+        };
+        let shop = |more: &str| source(SHOPIFY, "shopify", more);
+        let hub = |more: &str| {
+            source(
+                "/hub",
+                "github",
+                &format!("secrets = ['file:FOLDER/b']\n{more}"),
+            )
+        };
+        let one = "secrets = ['file:FOLDER/a']\n";
+        let route = |queue: &str| {
+            format!("{one}[[source.route]]\nwhen = 'topic == \"a\"'\ntask_queue = '{queue}'\n")
+        };
+        let keys = |ids: &[&str]| {
+            let keys = ids
+                .iter()
+                .map(|id| format!("{{ id = '{id}', key = 'file:FOLDER/key' }}"));
+            format!(
+                "[encryption]\nkeys = [{}]\n",
+                keys.collect::<Vec<_>>().join(", ")
+            )
+        };
+        let digits = |digit: char| digit.to_string().repeat(64);
+        let steps: Vec<(String, &str)> = vec![
+            (shop(one) + &hub(""), "sources +1 (/hub)"),
+            (shop(one) + "# a word\n" + &hub(""), "nothing"),
+            (
+                shop(&route("x")) + &hub(""),
+                "routes of /temporal/shopify changed",
+            ),
+            (
+                shop(&route("y")) + &hub(""),
+                "routes of /temporal/shopify changed",
+            ),
+            (
+                shop(&format!(
+                    "deadline = '3s'\nallow = ['127.0.0.1']\n{}",
+                    route("y")
+                )) + &hub("event_id = ['body-sha256']"),
+                "event_id of /hub changed, allow, deadline of /temporal/shopify changed",
+            ),
+            (
+                shop(one) + &hub(""),
+                "event_id of /hub changed, routes, allow, deadline of /temporal/shopify changed",
+            ),
+            (
+                shop("secrets = ['file:FOLDER/a', 'file:FOLDER/b']") + &hub(""),
+                "secret \"file:FOLDER/b\" of /temporal/shopify added",
+            ),
+            (
+                shop(one) + &hub(""),
+                "secret \"file:FOLDER/b\" of /temporal/shopify removed",
+            ),
+            (shop(one), "sources -1 (/hub)"),
+            (keys(&["k1"]) + &shop(one), "encryption key \"k1\" added"),
+            (
+                keys(&["k2", "k1"]) + &shop(one),
+                "encryption key \"k2\" added, encryption key \"k2\" encrypts now",
+            ),
+            (
+                "[temporal.grpc_meta]\nx-team = 'a'\n".to_owned()
+                    + &keys(&["k2", "k1"])
+                    + &shop(one),
+                "connection to Temporal changed",
+            ),
+            (
+                shop("secrets = { 'a.myshopify.com' = 'file:FOLDER/a' }"),
+                "secret \"file:FOLDER/a\" of tenant a.myshopify.com of /temporal/shopify added, secret \"file:FOLDER/a\" of /temporal/shopify removed, encryption key \"k2\" removed, encryption key \"k1\" removed, connection to Temporal changed",
+            ),
+            (
+                shop(one),
+                "secret \"file:FOLDER/a\" of /temporal/shopify added, secret \"file:FOLDER/a\" of tenant a.myshopify.com of /temporal/shopify removed",
+            ),
+        ];
+        let configured = Configured::new(&shop(one));
+        for (name, text) in [("a", "hush-secret-of-a-1"), ("b", "hush-secret-of-b-1")] {
+            leaks::forbid(text);
+            configured.write(name, text);
+        }
+        configured.write("key", &digits('1'));
+        let mut forwarder = Forwarder::start(configured.plain()).await;
+        let folder = configured.path("");
+        let folder = folder
+            .to_str()
+            .expect("text")
+            .trim_end_matches('/')
+            .to_owned();
+        let mut seen = 0;
+        let mut changed = |forwarder: &mut Forwarder| {
+            forwarder.signal("HUP");
+            seen += 1;
+            nth_reload(forwarder, seen)
+        };
+        for (file, expected) in &steps {
+            configured.rewrite(file);
+            if *expected == "nothing" {
+                forwarder.signal("HUP");
+                forwarder.line("nothing changes", |line| line["changed"] == "nothing");
+                continue;
+            }
+            let line = changed(&mut forwarder);
+            assert_eq!(
+                text(&line, "changed"),
+                expected.replace("FOLDER", &folder),
+                "{file}"
+            );
+        }
+        leaks::forbid("hush-secret-of-a-2");
+        configured.write("a", "hush-secret-of-a-2");
+        let line = changed(&mut forwarder);
+        let expected = format!("secret \"file:{folder}/a\" replaced");
+        assert_eq!(text(&line, "changed"), expected);
+    });
+}
+
+#[test]
+fn a_reload_warns_of_attributes_that_are_not_registered_and_does_not_wait_for_that() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let configured = Configured::new(&good(0));
+        let mut forwarder = Forwarder::start(configured.plain()).await;
+        let attributes = |names: &str| {
+            let attributes = format!("search_attributes = {{ {names} }}\n");
+            good(0) + &attributes
+        };
+        let names = ["ReloadShop", "ReloadTotal", "ReloadPaid"];
+        configured.rewrite(&attributes(
+            "ReloadShop = '{tenant}', ReloadTotal = '{double(body.total)}', ReloadPaid = '{topic == \"a\"}'",
+        ));
+        forwarder.signal("HUP");
+        let line = forwarder.line("the attributes are warned of", |line| {
+            line["level"] == "WARN" && !line["attributes"].is_null()
+        });
+        assert_eq!(
+            text(&line, "attributes"),
+            "ReloadPaid, ReloadShop, ReloadTotal"
+        );
+        let commands = text(&line, "register");
+        assert_eq!(
+            commands
+                .matches("temporal operator search-attribute create")
+                .count(),
+            3
+        );
+        for (name, kind) in names.iter().zip(["Keyword", "Double", "Bool"]) {
+            let end = format!(
+                "--address {} --namespace default --name {name} --type {kind}",
+                temporal.address()
+            );
+            assert!(commands.contains(&end), "{end} is not in {commands}");
+        }
+        let lines = forwarder.log_lines();
+        let index = |part: &str| lines.iter().position(|line| line.contains(part));
+        assert!(
+            index("configuration reloaded") < index("not registered"),
+            "{lines:#?}"
+        );
+
+        // What every Temporal has is registered.
+        configured.rewrite(&attributes("TemporalNamespaceDivision = '{tenant}'"));
+        forwarder.signal("HUP");
+        nth_reload(&forwarder, 2);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(count(&forwarder, "not registered"), 1);
+    });
+}
+
+#[test]
+fn a_certificate_that_soon_expires_or_has_is_warned_of_at_start_and_when_it_is_replaced() {
+    run(async {
+        const DAY: u64 = 86_400;
+        let now = SystemTime::now();
+        let days =
+            |days: u64| Certificates::valid_until(now + Duration::from_secs(days * DAY + 3600));
+        let configured = Configured::new(&format!(
+            "[server.tls]\ncert = 'FOLDER/tls.crt'\nkey = 'FOLDER/tls.key'\n{}",
+            good(0)
+        ));
+        let show = |version: &str, certificates: &Certificates| {
+            let read = |path| fs::read(path).expect("it was made");
+            let files = [
+                ("tls.crt", read(&certificates.cert)),
+                ("tls.key", read(&certificates.key)),
+            ];
+            configured.mount(version, &files);
+        };
+        show("1", &days(13));
+        let mut forwarder = Forwarder::start(ForwarderConfig {
+            certificate_in_file: true,
+            args: configured.args(),
+            ..ForwarderConfig::default()
+        })
+        .await;
+        let expect =
+            |forwarder: &mut Forwarder, version: &str, certificates: &Certificates, said: &str| {
+                show(version, certificates);
+                forwarder.signal("HUP");
+                forwarder.line(said, |line| {
+                    line["level"] == "WARN" && line["message"] == said
+                });
+            };
+        forwarder.line("it expires soon", |line| {
+            line["level"] == "WARN" && line["message"] == "the certificate expires in 13 days"
+        });
+        let gone = Certificates::valid_until(now - Duration::from_secs(3 * DAY + 60));
+        expect(
+            &mut forwarder,
+            "2",
+            &gone,
+            "the certificate expired 3 days ago",
+        );
+        show("3", &days(90));
+        forwarder.signal("HUP");
+        let line = nth_reload(&forwarder, 2);
+        assert_eq!(text(&line, "changed"), "certificate replaced");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(count(&forwarder, "the certificate expire"), 2);
+    });
+}
+
+/// The reload that is so manieth to have changed something.
+fn nth_reload(forwarder: &Forwarder, number: usize) -> Value {
+    let seen = Cell::new(0);
+    forwarder.line(&format!("reload {number}"), |line| {
+        let counts = line["message"] == "configuration reloaded" && line["changed"] != "nothing";
+        seen.set(seen.get() + usize::from(counts));
+        counts && seen.get() == number
+    })
 }
 
 /// A source with a queue that says which file it came from.

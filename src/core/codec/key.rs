@@ -54,6 +54,11 @@ impl Key {
         &self.id
     }
 
+    /// Its bytes.
+    pub const fn secret(&self) -> &Secret {
+        &self.bytes
+    }
+
     /// Encrypts a payload. The nonce must be random and never used again with this key.
     pub fn seal(&self, payload: &Payload, nonce: [u8; 12]) -> Payload {
         let plain = payload.encode_to_vec();

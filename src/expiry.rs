@@ -1,0 +1,202 @@
+//! Certificates that have expired or soon will: a warning at the start, when they are replaced, and
+//! every day.
+
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+use crate::core::config::Config;
+use crate::server::tls;
+use crate::temporal::connect::Settings;
+
+/// A certificate, and until when it is good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dated {
+    /// Whose, for people.
+    what: &'static str,
+    /// When it expires, Unix seconds.
+    end: i64,
+    /// So many seconds before, it should have been renewed.
+    soon: i64,
+}
+
+/// The certificate that senders see, and the one that Temporal sees.
+pub fn certificates(config: &Config, temporal: &Settings) -> Vec<Dated> {
+    let server = config.tls.as_ref().and_then(tls::expiry).map(Dated::server);
+    let client = temporal.certificate.as_ref().map(Dated::client);
+    [server, client].into_iter().flatten().collect()
+}
+
+impl Dated {
+    /// The listener's own.
+    pub const fn server(end: i64) -> Self {
+        Self {
+            what: "the certificate",
+            end,
+            soon: SOON,
+        }
+    }
+
+    /// The one that is shown to Temporal. Some live for hours only, and are renewed in time.
+    pub fn client(validity: &Range<i64>) -> Self {
+        Self {
+            what: "the client certificate for Temporal",
+            end: validity.end,
+            soon: SOON.min((validity.end - validity.start) / 3),
+        }
+    }
+
+    /// What is to be said of it at this time, if anything.
+    fn warning(&self, now: i64) -> Option<String> {
+        let (what, left) = (self.what, self.end - now);
+        let span = |seconds: i64| match seconds {
+            0..DAY => format!("{} hours", seconds / 3600),
+            _ => format!("{} days", seconds / DAY),
+        };
+        if left < 0 {
+            return Some(format!("{what} expired {} ago", span(-left)));
+        }
+        (left < self.soon).then(|| format!("{what} expires in {}", span(left)))
+    }
+}
+
+/// Warns for ever. `now` gives Unix seconds, `pause` lets time go by.
+pub async fn watch(
+    mut certificates: watch::Receiver<Vec<Dated>>,
+    now: impl Fn() -> i64,
+    pause: impl AsyncFn(Duration),
+) {
+    loop {
+        for dated in &*certificates.borrow_and_update() {
+            if let Some(text) = dated.warning(now()) {
+                tracing::warn!(expires = date(dated.end), "{text}");
+            }
+        }
+        tokio::select! {
+            () = pause(EVERY) => {}
+            Ok(()) = certificates.changed() => {}
+        }
+    }
+}
+
+/// Unix seconds.
+pub fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
+}
+
+fn date(seconds: i64) -> String {
+    let since = Duration::from_secs(seconds.try_into().unwrap_or_default());
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+const DAY: i64 = 86_400;
+/// Within so many seconds a certificate should have been renewed.
+const SOON: i64 = 14 * DAY;
+const EVERY: Duration = Duration::from_secs(86_400);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::future::pending;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_depends_on_what_is_left() {
+        let dated = Dated::server(1_000 * DAY);
+        for (now, said) in [
+            (900 * DAY, None),
+            (986 * DAY, None),
+            (986 * DAY + 1, Some("the certificate expires in 13 days")),
+            (999 * DAY + 1, Some("the certificate expires in 23 hours")),
+            (1_000 * DAY + 1, Some("the certificate expired 0 hours ago")),
+            (1_003 * DAY, Some("the certificate expired 3 days ago")),
+        ] {
+            assert_eq!(dated.warning(now).as_deref(), said, "{now}");
+        }
+        // Of a day: it is renewed in its last third.
+        let dated = Dated::client(&(0..DAY));
+        assert_eq!(dated.warning(DAY / 2), None);
+        assert!(dated.warning(DAY * 3 / 4).is_some());
+    }
+
+    #[tokio::test]
+    async fn it_warns_at_once_and_daily_and_of_a_new_one_at_once() {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let clock = Cell::new(0);
+        let (sender, receiver) = watch::channel(vec![Dated::server(16 * DAY)]);
+        let days = RefCell::new(Vec::new());
+        // Time stands still but for what is waited for; after 20 days nothing more happens.
+        let pause = async |span: Duration| {
+            days.borrow_mut().push(log.count());
+            if clock.get() >= 20 * DAY {
+                return pending().await;
+            }
+            clock.set(clock.get() + span.as_secs() as i64);
+        };
+        let watching = watch(receiver, || clock.get(), pause);
+        let test = async {
+            while clock.get() < 20 * DAY {
+                tokio::task::yield_now().await;
+            }
+            tokio::task::yield_now().await;
+            let before = log.count();
+            sender.send_replace(vec![Dated::server(21 * DAY)]);
+            tokio::task::yield_now().await;
+            assert_eq!(log.count(), before + 1, "a new one is looked at, at once");
+            sender.send_replace(vec![Dated::server(90 * DAY)]);
+            tokio::task::yield_now().await;
+            assert_eq!(log.count(), before + 1, "a good one is not spoken of");
+        };
+        tokio::select! {
+            () = watching => unreachable!("it watches for ever"),
+            () = test => {}
+        }
+        let warned = days.borrow();
+        // Nothing while 14 days or more are left, then one line a day.
+        assert_eq!(warned[..3], [0, 0, 0]);
+        assert!(
+            warned[3..21]
+                .iter()
+                .enumerate()
+                .all(|(day, count)| *count == day + 1),
+            "{warned:?}"
+        );
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn count(&self) -> usize {
+            let text = self.0.lock().expect("no holder panics").clone();
+            String::from_utf8_lossy(&text).matches("WARN").count()
+        }
+    }
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no holder panics").extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'w> MakeWriter<'w> for Log {
+        type Writer = Self;
+
+        fn make_writer(&'w self) -> Self {
+            self.clone()
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What a reload changes, in one line. Settings and secrets are compared by digest; a secret is
+//! named by where it is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use http::StatusCode;
+
+use super::Digest;
+use crate::core::config::Config;
+use crate::core::config::large::credentials::Credentials;
+use crate::core::config::secret::Secret;
+use crate::core::config::source::{Source, Verification};
+use crate::core::provider::Provider;
+use crate::temporal::connect::Settings as Connection;
+
+/// What there is to compare of all settings.
+pub struct Inventory {
+    /// By path.
+    sources: BTreeMap<String, Parts>,
+    /// By path and name.
+    secrets: BTreeMap<(String, String), Vec<Digest>>,
+    /// Ids and keys, the one that encrypts first.
+    keys: Vec<(String, Digest)>,
+    certificate: Option<Digest>,
+    large: Digest,
+    connection: Connection,
+}
+
+/// Every key of a source, secrets apart, under the name that the file has for it.
+type Parts = Vec<(&'static str, Digest)>;
+
+impl Inventory {
+    /// Of these settings.
+    pub fn new(config: &Config, connection: &Connection) -> Self {
+        let sources = config.sources.iter();
+        let keys = config.codec.keys().iter();
+        let identity = config.tls.as_ref();
+        Self {
+            sources: sources
+                .clone()
+                .map(|source| (source.path.clone(), parts(source)))
+                .collect(),
+            secrets: secrets(&config.sources),
+            keys: keys
+                .map(|key| (key.id().to_owned(), of_secret(key.secret())))
+                .collect(),
+            certificate: identity
+                .map(|identity| digest([identity.cert.as_slice(), identity.key.reveal()])),
+            large: digest([
+                text(&config.large).as_bytes(),
+                &config
+                    .large
+                    .as_ref()
+                    .map_or([0; 32], |large| of_credentials(&large.credentials)),
+            ]),
+            connection: connection.clone(),
+        }
+    }
+
+    /// What is otherwise than it was, for people: `sources +1 (/b), routes of /a changed`.
+    pub fn since(&self, before: &Self) -> String {
+        let mut said = Vec::new();
+        let paths = |of: &Self, other: &Self| {
+            let paths = of.sources.keys();
+            let paths = paths.filter(|path| !other.sources.contains_key(*path));
+            paths.cloned().collect::<Vec<_>>()
+        };
+        for (sign, paths) in [('+', paths(self, before)), ('-', paths(before, self))] {
+            if !paths.is_empty() {
+                said.push(format!("sources {sign}{} ({})", paths.len(), some(&paths)));
+            }
+        }
+        for (path, parts) in &self.sources {
+            if let Some(old) = before.sources.get(path) {
+                let changed = parts.iter().zip(old).filter(|(new, old)| new != old);
+                let names: Vec<_> = changed.map(|((name, _), _)| *name).collect();
+                if !names.is_empty() {
+                    said.push(format!("{} of {path} changed", names.join(", ")));
+                }
+            }
+        }
+        said.extend(self.secrets_since(before));
+        if self.certificate != before.certificate {
+            said.push("certificate replaced".to_owned());
+        }
+        said.extend(self.keys_since(before));
+        if self.large != before.large {
+            said.push("large_payloads changed".to_owned());
+        }
+        if !self.connection.connects_as(&before.connection) {
+            said.push("connection to Temporal changed".to_owned());
+        }
+        if said.is_empty() {
+            return "nothing".to_owned();
+        }
+        said.join(", ")
+    }
+
+    /// Those of sources that are there before and after.
+    fn secrets_since(&self, before: &Self) -> Vec<String> {
+        let mut replaced = BTreeSet::new();
+        let mut said = Vec::new();
+        for (place, digests) in &self.secrets {
+            let (path, name) = place;
+            match before.secrets.get(place) {
+                Some(old) if old != digests => _ = replaced.insert(name),
+                None if before.sources.contains_key(path) => {
+                    said.push(format!("secret {name} of {path} added"));
+                }
+                _ => {}
+            }
+        }
+        for place in before.secrets.keys() {
+            let (path, name) = place;
+            if self.sources.contains_key(path) && !self.secrets.contains_key(place) {
+                said.push(format!("secret {name} of {path} removed"));
+            }
+        }
+        said.extend(
+            replaced
+                .iter()
+                .map(|name| format!("secret {name} replaced")),
+        );
+        said
+    }
+
+    fn keys_since(&self, before: &Self) -> Vec<String> {
+        let find = |of: &Self, id: &str| of.keys.iter().find(|key| key.0 == id).map(|key| key.1);
+        let mut said = Vec::new();
+        for (id, key) in &self.keys {
+            match find(before, id) {
+                None => said.push(format!("encryption key {id:?} added")),
+                Some(old) if old != *key => said.push(format!("encryption key {id:?} replaced")),
+                Some(_) => {}
+            }
+        }
+        let gone = before
+            .keys
+            .iter()
+            .filter(|(id, _)| find(self, id).is_none());
+        said.extend(gone.map(|(id, _)| format!("encryption key {id:?} removed")));
+        let first = |of: &Self| of.keys.first().map(|(id, _)| id.clone());
+        if let (Some(new), Some(old)) = (first(self), first(before))
+            && new != old
+        {
+            said.push(format!("encryption key {new:?} encrypts now"));
+        }
+        said
+    }
+}
+
+/// Named as in the file. A new field of a source has to be put in its place here.
+fn parts(source: &Source) -> Parts {
+    let Source {
+        name,
+        path: _,
+        provider,
+        verification,
+        verify_token: _,
+        circumstances,
+        allow,
+        fetch_keys,
+        routes,
+        body_limit,
+    } = source;
+    let mut rest = provider.clone();
+    let said = overwritten(&mut rest);
+    let (kind, authorised_for) = match verification {
+        Verification::Signature { .. } => ("signature", Duration::ZERO),
+        Verification::AddressHandshake { authorised_for, .. } => ("address", *authorised_for),
+        Verification::DangerUnverified => ("none", Duration::ZERO),
+    };
+    let own = [
+        ("name", text(name)),
+        ("routes", text(routes)),
+        ("provider", text(&rest)),
+        ("verification", kind.to_owned()),
+        ("authorised_for", text(&authorised_for)),
+        ("public_url", text(&circumstances.public_url)),
+        ("params", text(&circumstances.params)),
+        ("allow", text(allow)),
+        ("fetch_keys", text(fetch_keys)),
+        ("body_limit", text(body_limit)),
+    ];
+    let all = own.into_iter().chain(said);
+    all.map(|(name, text)| (name, digest([text.as_bytes()])))
+        .collect()
+}
+
+/// What a source may say otherwise than its provider, which then has it no more.
+fn overwritten(provider: &mut Provider) -> [(&'static str, String); 6] {
+    [
+        ("event_id", text(&std::mem::take(&mut provider.id))),
+        ("topic", text(&std::mem::take(&mut provider.topic))),
+        ("tenant", text(&std::mem::take(&mut provider.tenant))),
+        (
+            "keep_headers",
+            text(&std::mem::take(&mut provider.keep_headers)),
+        ),
+        (
+            "deadline",
+            text(&std::mem::replace(&mut provider.deadline, Duration::ZERO)),
+        ),
+        (
+            "success_status",
+            text(&std::mem::replace(
+                &mut provider.success_status,
+                StatusCode::OK,
+            )),
+        ),
+    ]
+}
+
+fn secrets(sources: &[Source]) -> BTreeMap<(String, String), Vec<Digest>> {
+    let mut all = BTreeMap::<_, Vec<_>>::new();
+    for source in sources {
+        let mut note = |name: String, secret| {
+            let place = (source.path.clone(), name);
+            all.entry(place).or_default().push(of_secret(secret));
+        };
+        if let Verification::Signature { secrets, .. } = &source.verification {
+            for named in secrets {
+                let of_tenant = named.tenant.as_ref();
+                let of_tenant = of_tenant.map(|tenant| format!(" of tenant {tenant}"));
+                let name = format!("{:?}{}", named.name, of_tenant.unwrap_or_default());
+                note(name, &named.secret);
+            }
+        }
+        if let Some(token) = &source.verify_token {
+            note("verify_token".to_owned(), token);
+        }
+    }
+    all
+}
+
+fn of_credentials(credentials: &Credentials) -> Digest {
+    match credentials {
+        Credentials::Keys { id, secret, token } => digest([
+            id.as_bytes(),
+            secret.reveal(),
+            token.as_ref().map_or(&[], Secret::reveal),
+        ]),
+        Credentials::Role(variables) => digest([text(variables).as_bytes()]),
+    }
+}
+
+fn of_secret(secret: &Secret) -> Digest {
+    digest([secret.reveal()])
+}
+
+/// Whatever is a secret does not show in it.
+fn text(setting: &impl Debug) -> String {
+    format!("{setting:?}")
+}
+
+fn digest<const N: usize>(parts: [&[u8]; N]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(context.finish().as_ref());
+    bytes
+}
+
+/// A line has an end.
+fn some(paths: &[String]) -> String {
+    let shown = paths[..paths.len().min(MAX_SHOWN)].join(", ");
+    if paths.len() > MAX_SHOWN {
+        return shown + ", …";
+    }
+    shown
+}
+
+const MAX_SHOWN: usize = 5;
