@@ -3,9 +3,9 @@
 
 mod instructions;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -297,7 +297,30 @@ fn write_private(path: &Path, text: &str) -> Result<(), anyhow::Error> {
 fn private_file(path: &Path) -> std::io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    // The mode is for a new one only.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Takes the rights of everybody else from the folder and from what is in it, whoever gave them.
+fn tighten(folder: &Path) -> Result<(), anyhow::Error> {
+    let own = |path: &Path, mode: u32| {
+        let rights = fs::metadata(path)?.permissions().mode();
+        if rights & 0o077 != 0 {
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    let name = |path: &Path| format!("cannot keep {} from others", path.display());
+    own(folder, 0o700).with_context(|| name(folder))?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() {
+            own(&path, 0o600).with_context(|| name(&path))?;
+        }
+    }
+    Ok(())
 }
 
 fn folder() -> Result<PathBuf, Failure> {
@@ -309,6 +332,7 @@ fn folder() -> Result<PathBuf, Failure> {
     builder
         .create(&folder)
         .with_context(|| folder.display().to_string())?;
+    tighten(&folder)?;
     Ok(folder)
 }
 

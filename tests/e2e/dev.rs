@@ -73,6 +73,32 @@ fn the_next_try_keeps_certificate_and_secret_and_leaves_a_temporal_of_others_alo
 }
 
 #[test]
+fn what_others_could_read_is_theirs_no_more() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let home = Home::new();
+        // As an earlier version, a copy or a restored backup left them.
+        let folder = home.data();
+        fs::create_dir_all(&folder).expect("the home is writable");
+        fs::write(folder.join("shopify-secret"), "an-old-secret").expect("the home is writable");
+        fs::write(folder.join("temporal.log"), "").expect("the home is writable");
+        let open = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        };
+        open(&folder.join("shopify-secret"), 0o644);
+        open(&folder.join("temporal.log"), 0o666);
+        open(&folder, 0o755);
+        let mut dev = home.start(&temporal.address());
+        let printed = instructions(&mut dev);
+        assert_private(&folder);
+        let kept = fs::read_to_string(folder.join("shopify-secret"));
+        assert_eq!(kept.expect("it is kept"), "an-old-secret");
+        let sent = home.paste(&printed.send).fine();
+        assert!(sent.contains(r#""status":"started""#), "{sent}");
+    });
+}
+
+#[test]
 fn a_secret_of_ones_own_is_used_and_not_shown() {
     run(async {
         let temporal = Temporal::shared().await;
