@@ -44,6 +44,23 @@ impl Cli {
         for name in names {
             command = command.mut_subcommand(name, |c| c.mut_args(|arg| arg.hide_env_values(true)));
         }
+        command = command.mut_subcommand("dev", |dev| {
+            DEV_DEFAULTS.iter().fold(dev, |dev, (flag, help)| {
+                dev.mut_arg(*flag, |arg| arg.help(*help))
+            })
+        });
+        // Those of its own come first, and alone.
+        let shared = ServeArgs::augment_args(clap::Command::new(NAME));
+        let is_shared =
+            |arg: &clap::Arg| shared.get_arguments().any(|a| a.get_id() == arg.get_id());
+        for name in ["dev", "check", "replay"] {
+            command = command.mut_subcommand(name, |c| {
+                c.mut_args(|arg| match is_shared(&arg) {
+                    true => arg.help_heading("As for `serve`"),
+                    false => arg,
+                })
+            });
+        }
         command
     }
 
@@ -310,6 +327,34 @@ pub const SECRET_VARIABLES: &[(&str, &str)] = &[
     (
         "TEMPORAL_ADDRESS, TEMPORAL_API_KEY, TEMPORAL_TLS*, TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE, TEMPORAL_GRPC_META_*",
         "As every Temporal SDK reads them",
+    ),
+];
+
+/// Where `dev` has another default than `serve`.
+const DEV_DEFAULTS: [(&str, &str); 6] = [
+    (
+        "host",
+        "Address to listen on [default: that of the file, or else 127.0.0.1]",
+    ),
+    (
+        "cert",
+        "Certificate chain, PEM [default: that of the file, or else one for localhost, made once]",
+    ),
+    (
+        "key",
+        "The certificate's private key, PEM [default: that of the certificate]",
+    ),
+    (
+        "endpoint",
+        "Temporal's address [default: localhost:7233; if nothing answers there, a dev server is started]",
+    ),
+    (
+        "admin",
+        "Admin listener for health and metrics [default: that of the file, or else 127.0.0.1:9000]",
+    ),
+    (
+        "config",
+        "Configuration file (TOML) [default: none: /temporal/shopify, with a secret that is made once]",
     ),
 ];
 

@@ -1,18 +1,15 @@
 //! The flags of `replay`.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::ServeArgs;
 
 /// Flags of `replay`.
 #[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("events").required(true).args(["workflow_ids", "query"])))]
 pub struct ReplayArgs {
     /// A workflow whose events to take; may be given several times
-    #[arg(
-        long = "workflow-id",
-        value_name = "ID",
-        required_unless_present = "query"
-    )]
+    #[arg(long = "workflow-id", value_name = "ID")]
     pub workflow_ids: Vec<String>,
     /// Which run of the workflow [default: the newest]
     #[arg(

@@ -232,15 +232,36 @@ async fn post(client: &Client, url: &str, delivery: Delivery) -> Result<Response
 
 /// Sends a request.
 pub(super) async fn answer(request: RequestBuilder) -> Result<Response, anyhow::Error> {
-    request.send().await.map_err(|error| {
-        let unreachable = error.is_connect();
-        let error = anyhow::Error::from(error);
-        if unreachable {
-            error.context("is the forwarder running? a self-signed certificate needs --insecure")
-        } else {
-            error
+    request.send().await.map_err(explained)
+}
+
+/// What may be wrong, and what to do.
+fn explained(error: reqwest::Error) -> anyhow::Error {
+    let url = error.url().cloned();
+    let (is_tls, unreachable) = (
+        url.as_ref().is_some_and(|url| url.scheme() == "https"),
+        error.is_connect(),
+    );
+    let error = anyhow::Error::from(error);
+    let says = |words: &[&str]| {
+        let mut causes = error.chain().map(ToString::to_string);
+        causes.any(|cause| words.iter().any(|word| cause.contains(word)))
+    };
+    match url {
+        Some(mut url) if is_tls && says(&NO_TLS) => {
+            // A URL of one of the two can always be one of the other.
+            let _ = url.set_scheme("http");
+            anyhow!("plain HTTP answers there, no TLS: use {url}")
         }
-    })
+        Some(mut url) if !is_tls && says(&NO_HTTP) => {
+            let _ = url.set_scheme("https");
+            error.context(format!("no HTTP answers there; if it is TLS: use {url}"))
+        }
+        _ if unreachable => {
+            error.context("is the forwarder running? a self-signed certificate needs --insecure")
+        }
+        _ => error,
+    }
 }
 
 fn full_url(url: &str, delivery: &Delivery) -> String {
@@ -311,5 +332,13 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// What rustls says when HTTP answers its greeting.
+const NO_TLS: [&str; 1] = ["InvalidContentType"];
+/// What hyper says when TLS answers its request, or closes.
+const NO_HTTP: [&str; 3] = [
+    "invalid HTTP version",
+    "connection closed before message completed",
+    "reset by peer",
+];
 /// Longer than any sender waits.
 const TIMEOUT: Duration = Duration::from_secs(15);

@@ -46,6 +46,68 @@ fn help_names_every_flag_of_the_contract() {
 }
 
 #[test]
+fn a_subcommand_shows_its_own_flags_apart_from_and_before_those_of_serve() {
+    for (command, own) in [
+        ("dev", &["--temporal-bin"][..]),
+        ("check", &["--offline", "--event"]),
+        (
+            "replay",
+            &["--workflow-id", "--query", "--dry-run", "--url"],
+        ),
+    ] {
+        for help in [
+            vec![command, "--help"],
+            vec![command, "-h"],
+            vec!["help", command],
+        ] {
+            let text = Run::new(&help, &[]).fine();
+            let (before, after) = text
+                .split_once("\nAs for `serve`:\n")
+                .unwrap_or_else(|| panic!("{help:?}: {text}"));
+            for flag in own {
+                assert!(before.contains(&format!(" {flag}")), "{flag}: {text}");
+                assert!(!after.contains(&format!("      {flag} ")), "{flag}: {text}");
+            }
+            assert!(before.contains("-h, --help"), "{text}");
+            for flag in ["--config", "--host", "--drain-timeout", "-d, --debug"] {
+                assert!(after.contains(&format!(" {flag}")), "{flag}: {text}");
+                assert!(
+                    !before.contains(&format!("\n      {flag} <")),
+                    "{flag}: {text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn dev_shows_its_own_defaults() {
+    let help = Run::new(&["dev", "--help"], &[]).fine();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for default in [
+        "or else 127.0.0.1]",
+        "or else 127.0.0.1:9000]",
+        "for localhost, made once]",
+        "a dev server is started]",
+    ] {
+        assert!(help.contains(default), "{default}: {help}");
+    }
+    for default in ["0.0.0.0", "fullchain.pem", "privkey.pem", "[default: none]"] {
+        assert!(!help.contains(default), "{default}: {help}");
+    }
+    let serve = Run::new(&["serve", "--help"], &[]).fine();
+    assert!(serve.contains("[default: 0.0.0.0]"), "{serve}");
+}
+
+#[test]
+fn a_replay_of_nothing_names_both_ways_to_say_what() {
+    let run = Run::new(&["replay"], &[]);
+    run.failed(64, &["--workflow-id <ID>", "--query <QUERY>"]);
+    let both = ["replay", "--workflow-id", "a", "--query", "b"];
+    Run::new(&both, &[]).failed(64, &["--workflow-id", "--query"]);
+}
+
+#[test]
 fn help_env_vars_names_every_variable_and_no_value() {
     let env = [("SHOPIFY_WEBHOOKS_KEY", "hush-hush"), ("AES_KEY", "f00d")];
     let help = Run::new(&["--help-env-vars"], &env).fine();

@@ -154,6 +154,30 @@ fn a_receiver_that_is_not_there_is_exit_1_with_its_address() {
 }
 
 #[test]
+fn http_where_tls_is_meant_and_the_other_way_round_is_told_with_the_right_url() {
+    run(async {
+        for tls in [false, true] {
+            let forwarder = Forwarder::start(ForwarderConfig {
+                tls,
+                ..ForwarderConfig::default()
+            })
+            .await;
+            let (wrong, right) = if tls {
+                ("http", "https")
+            } else {
+                ("https", "http")
+            };
+            let port = forwarder.public.port();
+            let url = |scheme: &str| format!("{scheme}://localhost:{port}/temporal/shopify");
+            let args = ["send", "shopify", "--insecure", "--url", &url(wrong)];
+            let run = Run::new(&args, &[(KEY, SECRET)]);
+            run.failed(1, &[&format!("use {}", url(right))]);
+            assert!(!run.stderr.contains("InvalidContentType"), "{run:?}");
+        }
+    });
+}
+
+#[test]
 fn the_curl_line_works_in_a_shell_whatever_the_body_is() {
     run(async {
         let temporal = Temporal::shared().await;
