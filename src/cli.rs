@@ -284,6 +284,9 @@ pub struct CheckArgs {
     /// A request as HTTP/1.1 writes it (`send --print http`; `-`: standard input): print which route it takes and exactly what Temporal would be asked, without asking
     #[arg(long, value_name = "FILE")]
     pub event: Option<PathBuf>,
+    /// Another configuration file, such as the one in use: list the sources whose ids, task queues, types or payloads differ from it. Differences are warnings, not mistakes
+    #[arg(long, value_name = "OLD")]
+    pub against: Option<PathBuf>,
     /// Everything `serve` takes.
     #[command(flatten)]
     pub serve: ServeArgs,

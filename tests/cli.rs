@@ -11,6 +11,7 @@ mod process;
 mod run;
 
 mod cli {
+    mod against;
     mod check_event;
     mod completions;
     mod configuration;

@@ -1,6 +1,7 @@
 //! `check`: every mistake of the configuration, then what Temporal says about it. What is about
 //! everything comes first, then what is about each source, then an event.
 
+mod against;
 mod ask;
 pub mod attributes;
 mod event;
@@ -41,6 +42,10 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         online(&config, &temporal, args.offline, &mut table).await;
         Ok(())
     })?;
+    if let Some(old) = &args.against {
+        table.heading(format_args!("--against {}", old.display()));
+        against::run(old, &args.serve, &mut table)?;
+    }
     if let Some(file) = &args.event {
         table.heading(format_args!("--event {}", file.display()));
         event::run(file, &config, &mut table)?;
@@ -56,6 +61,7 @@ async fn online(config: &Config, temporal: &Settings, offline: bool, table: &mut
     };
     for source in &config.sources {
         table.heading(format_args!("{} ({})", source.path, source.provider.name));
+        table.row("ids", Ok(settings::ids(source)));
         table.row("verified", settings::verification(source));
         table.row("repeats", repeats::finding(source, namespace.as_ref()));
         if let Some(namespace) = &namespace {

@@ -21,6 +21,19 @@ pub enum Action {
     Drop,
 }
 
+impl Action {
+    /// The configuration's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::SignalWithStart => "signal-with-start",
+            Self::Signal => "signal",
+            Self::UpdateWithStart => "update-with-start",
+            Self::Drop => "drop",
+        }
+    }
+}
+
 /// What becomes of a signal whose workflow does not run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

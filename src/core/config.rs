@@ -6,6 +6,7 @@ pub mod file;
 mod ids;
 pub mod large;
 pub mod listen;
+pub mod outline;
 pub mod reader;
 pub mod route;
 pub mod secret;

@@ -10,6 +10,7 @@ pub mod scheme;
 pub mod words;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -113,6 +114,12 @@ impl HeaderPattern {
             Some(beginning) => name.starts_with(beginning),
             None => name == self.0,
         }
+    }
+}
+
+impl fmt::Display for HeaderPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -225,7 +232,7 @@ impl Provider {
 
 /// Task queue and workflow type of the sender `in-house.v2`: `in_house_v2_webhooks`,
 /// `InHouseV2Webhook`; without a name `webhooks`, `Webhook`.
-fn default_names(name: &str) -> (String, String) {
+pub(super) fn default_names(name: &str) -> (String, String) {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());
     let mut words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     // `acme-webhooks` says it already.

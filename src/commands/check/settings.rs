@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Finding, Trouble};
+use crate::core::action::Action;
 use crate::core::config::Config;
 use crate::core::config::source::{Source, Verification};
 use crate::core::payload;
@@ -26,6 +27,31 @@ pub(super) fn verification(source: &Source) -> Finding {
             "DANGER: {} accepts webhooks that anybody may have sent",
             source.path
         ))),
+    }
+}
+
+/// What the ids of its workflows look like, those of routes first.
+pub(super) fn ids(source: &Source) -> String {
+    let mut ids: Vec<String> = Vec::new();
+    for route in &source.routes {
+        let (settings, is_itself) = (&route.settings, route.when.is_none());
+        let id = settings
+            .workflow_id
+            .shown(&source.name, &source.provider.name, &source.path);
+        let mut of = Vec::new();
+        of.extend((!is_itself).then_some(route.name.as_str()));
+        of.extend((settings.action != Action::Start).then(|| settings.action.word()));
+        if settings.action != Action::Drop {
+            ids.push(if of.is_empty() {
+                id
+            } else {
+                format!("{id} ({})", of.join(", "))
+            });
+        }
+    }
+    match ids.is_empty() {
+        true => "none: all events are dropped".to_owned(),
+        false => ids.join(", "),
     }
 }
 

@@ -264,7 +264,7 @@ impl Place<'_> {
 
 /// Keys of a route that its action makes no use of.
 fn unused(says: &Says, action: Action, places: &Places, mistakes: &mut Vec<Mistake>) {
-    use Action::{Drop, Signal, SignalWithStart, Start, UpdateWithStart};
+    use Action::{Signal, SignalWithStart, Start, UpdateWithStart};
     const STARTS: &[Action] = &[Start, SignalWithStart, UpdateWithStart];
     const ALL: &[Action] = &[Start, SignalWithStart, UpdateWithStart, Signal];
     let keys: [(&str, bool, &[Action]); 26] = [
@@ -313,14 +313,10 @@ fn unused(says: &Says, action: Action, places: &Places, mistakes: &mut Vec<Mista
     ];
     for (key, is_there, actions) in keys {
         if is_there && !actions.contains(&action) {
-            let action = match action {
-                Drop => "drop",
-                Signal => "signal",
-                SignalWithStart => "signal-with-start",
-                Start => "start",
-                UpdateWithStart => "update-with-start",
-            };
-            let problem = format!("action = {action:?} makes no use of it: leave it out");
+            let problem = format!(
+                "action = {:?} makes no use of it: leave it out",
+                action.word()
+            );
             mistakes.push(Mistake::new(places.of(key), problem));
         }
     }

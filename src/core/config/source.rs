@@ -149,7 +149,7 @@ pub(super) fn sources(
 }
 
 /// The sources as somebody wrote them: those of the file, or the one of the flags.
-fn entries(args: &ServeArgs, file: &File) -> Vec<file::Source> {
+pub(super) fn entries(args: &ServeArgs, file: &File) -> Vec<file::Source> {
     let verify = args.validate_hmac.unwrap_or(true) && !args.no_validate_hmac;
     let mut entries = file.sources.clone();
     if entries.is_empty() {

@@ -32,6 +32,15 @@ pub enum Part {
     Hole(String),
 }
 
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Hole(expression) => write!(f, "{{{expression}}}"),
+        }
+    }
+}
+
 impl Template {
     /// This template followed by `:{topic}`, for events that have one.
     pub fn per_topic(mut self) -> Self {
@@ -181,7 +190,8 @@ impl Template {
         for (index, piece) in self.0.iter().enumerate() {
             let part = match piece {
                 Piece::Text(text) => Part::Text(text.clone()),
-                Piece::Hole(hole) | Piece::Suffix(hole) => {
+                Piece::Suffix(_) => Part::Text(PER_TOPIC.to_owned()),
+                Piece::Hole(hole) => {
                     let expression = hole.text().trim();
                     if let Some((_, value)) = known.iter().find(|(name, _)| *name == expression) {
                         let mut text = String::new();
@@ -202,6 +212,14 @@ impl Template {
             }
         }
         Some(parts)
+    }
+
+    /// For people: the template with what is known of the source in it, such as `github:{event_id}`.
+    pub fn shown(&self, name: &str, provider: &str, source: &str) -> String {
+        match self.shape(name, provider, source) {
+            Some(parts) => parts.iter().map(ToString::to_string).collect(),
+            None => format!("{self} of {name} at {source}"),
+        }
     }
 
     fn expressions(&self) -> impl Iterator<Item = &Expression> {
@@ -283,7 +301,7 @@ impl fmt::Display for Template {
             match piece {
                 Piece::Text(text) => f.write_str(text)?,
                 Piece::Hole(hole) => write!(f, "{{{}}}", hole.text())?,
-                Piece::Suffix(_) => f.write_str("[:{topic}]")?,
+                Piece::Suffix(_) => f.write_str(PER_TOPIC)?,
             }
         }
         Ok(())
@@ -344,5 +362,7 @@ const MAX_KEY: usize = 64;
 /// Hex digits of the SHA-256 in a shortened name.
 const HASH: usize = 32;
 const COLON: &str = "%3A";
+/// How people are shown [`Template::per_topic`].
+const PER_TOPIC: &str = "[:{topic}]";
 /// 2^53: up to here a double holds every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;

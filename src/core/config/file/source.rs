@@ -27,6 +27,8 @@ pub struct Source {
     pub shared_ids: bool,
     /// The path senders post to; empty if the file names none that can be.
     pub path: String,
+    /// Whether the file describes them itself.
+    pub is_own: bool,
     /// Who they are; `None` if the file names nobody known.
     pub provider: Option<Provider>,
     /// Any of them verifies; `None` if the file has none that can be read.
@@ -205,7 +207,8 @@ impl TryFrom<String> for PublicUrl {
 impl Source {
     pub(super) fn read<'t>(r: &mut Reader<'t>, mut s: Section<'t>) -> Self {
         let places = r.places(&s);
-        let provider = if s.has_table("provider") {
+        let is_own = s.has_table("provider");
+        let provider = if is_own {
             s.table(r, "provider")
                 .and_then(|table| Provider::read_inline(r, table))
         } else {
@@ -223,6 +226,7 @@ impl Source {
             path: s
                 .require(r, "path", "one such as \"/temporal/shopify\"")
                 .map_or_else(String::new, |Path(text)| text),
+            is_own,
             provider,
             secrets,
             danger_accept_unverified: s.take(r, "danger_accept_unverified").unwrap_or_default(),
