@@ -16,8 +16,9 @@ use crate::core::handshake::{Refusal, Reply};
 use crate::core::outcome::Reject;
 use crate::core::provider::locator::Locator;
 use crate::core::request::{Proof, Received, Verified};
+use crate::core::shown::shown;
 use crate::core::verify::key::Key;
-use crate::core::verify::verify;
+use crate::core::verify::{Unproven, verify};
 use crate::core::visit::allow;
 use crate::telemetry::KEY_USED;
 
@@ -109,7 +110,7 @@ pub fn admit(
                 received,
                 now,
             )
-            .map_err(Reject::InvalidSignature)?
+            .map_err(|unproven| Reject::InvalidSignature(of_tenant(unproven, claimed.as_deref())))?
         }
     };
     if let Some(handshake) = handshake {
@@ -137,10 +138,25 @@ pub fn check_tenant(source: &Source, proof: Proof, tenant: Option<&str>) -> Resu
         return Ok(());
     };
     match &secrets[index].tenant {
-        Some(owner) if Some(owner.as_str()) != tenant => Err(Reject::InvalidSignature(
-            "the secret is another tenant's".into(),
-        )),
+        Some(owner) if Some(owner.as_str()) != tenant => {
+            let reason = match tenant {
+                None => "the secret is a tenant's, and the request names none",
+                Some(_) => "the secret is another tenant's",
+            };
+            Err(Reject::InvalidSignature(reason.into()))
+        }
         _ => Ok(()),
+    }
+}
+
+/// Where no secret could count, that is the reason: the tenant is not in the table.
+fn of_tenant(unproven: Unproven, claimed: Option<&str>) -> Unproven {
+    match claimed {
+        Some(tenant) if unproven.secrets_tried == Some(0) => Unproven {
+            reason: format!("no secret for tenant {}", shown(tenant)).into(),
+            ..unproven
+        },
+        _ => unproven,
     }
 }
 

@@ -15,17 +15,19 @@ use crate::admit::{self, Admitted, Authorised, admit, check_tenant};
 use crate::answer::{self, Answer};
 use crate::core::codec::Codec;
 use crate::core::config::source::Source;
-use crate::core::event::{Event, short};
+use crate::core::event::Event;
 use crate::core::handshake::Reply;
-use crate::core::outcome::{Fault, Outcome, Reject};
+use crate::core::outcome::{Outcome, Reject};
 use crate::core::provider::Provider;
+use crate::core::similar::closest_path;
 use crate::core::visit::{Visit, allow};
 use crate::dispatch::Dispatch;
 use crate::fetch::{self, Keys};
 use crate::large::Store;
 use crate::pages::{Pages, about};
+use crate::report::{Ended, Trail, report};
 use crate::server::intake;
-use crate::telemetry::{DEAD_LETTERS, Gauge, IN_FLIGHT, REQUEST_DURATION, REQUESTS};
+use crate::telemetry::{Gauge, IN_FLIGHT};
 use crate::temporal::Temporal;
 use crate::turn::{Turns, work_on};
 
@@ -50,19 +52,6 @@ pub struct Settings {
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
     pub large: Option<Store>,
-}
-
-/// What a request's log line and metrics say, filled in as it becomes known: after verification,
-/// where there is any.
-#[derive(Default)]
-struct Trail<'a> {
-    source: Option<&'a str>,
-    topic: Option<String>,
-    event_id: Option<String>,
-    /// Which one, if the source has any.
-    route: Option<&'a str>,
-    /// Why it became a dead letter, or should have.
-    parked: Option<String>,
 }
 
 impl<T: Temporal> Forwarder<T> {
@@ -104,8 +93,14 @@ impl<T: Temporal> Forwarder<T> {
         let handled = self
             .handle(&settings, &parts, &mut body, from, &mut trail)
             .await;
-        if !matches!(handled, Ok(Handled::Page(_))) {
-            report(&trail, request_id, first_byte, &handled);
+        let ended = match &handled {
+            Ok(Handled::Page(_)) => None,
+            Ok(Handled::Handshake(_)) => Some(Ended::Handshake),
+            Ok(Handled::Event(outcome, _)) => Some(Ended::Event(outcome)),
+            Err(reject) => Some(Ended::Refused(reject, &parts, peer)),
+        };
+        if let Some(ended) = &ended {
+            report(&trail, request_id, first_byte, ended);
         }
         let hopeless = matches!(
             handled,
@@ -146,10 +141,9 @@ impl<T: Temporal> Forwarder<T> {
             return Ok(Handled::Page(page));
         }
         let mut sources = settings.sources.iter();
-        let source = sources
-            .find(|source| source.path == path)
-            .ok_or(Reject::NotFound)?;
-        trail.source = Some(&source.path);
+        let found = sources.find(|source| source.path == path);
+        let source = found.ok_or_else(|| not_found(settings, path))?;
+        trail.source = Some(source);
         if !source.allows(from.peer) {
             return Err(Reject::Forbidden("the address may not send to this source"));
         }
@@ -160,11 +154,13 @@ impl<T: Temporal> Forwarder<T> {
                 return Err(Reject::MethodNotAllowed(allow(source, &parts.method)));
             }
         }
+        intake::check_coding(parts)?;
         admit::check_head(source, &parts.headers)?;
         let deadline = from.first_byte + source.provider.deadline - ANSWER_RESERVE;
         let (received, held) =
             intake::receive(parts, body, source.body_limit, deadline, &self.memory).await?;
         let size = received.body.len();
+        trail.body = Some(received.body.clone());
         let mut turn = self.turns.take(size, deadline).await?;
         let wanted = work_on(size, || fetch::wanted(source, &received))?;
         let fetched = if wanted.iter().any(Option::is_some) {
@@ -183,15 +179,14 @@ impl<T: Temporal> Forwarder<T> {
             Admitted::Webhook(verified) => verified,
             Admitted::Handshake(reply) => return Ok(Handled::Handshake(reply)),
         };
+        trail.body = None;
         let proof = source.verified_by(verified.proof());
         let event = work_on(size, || {
             Event::new(&verified, &source.provider, &source.path, proof)
         })?;
         check_tenant(source, verified.proof(), event.tenant.as_deref())?;
         admit::count_key(source, verified.proof());
-        trail.event_id = Some(event.id.clone());
-        let topic = event.topic.as_deref();
-        trail.topic = topic.map(|topic| short(topic, LOGGED).into_owned());
+        trail.know(&event);
         let dispatch = Dispatch {
             temporal: &*self.temporal,
             codec: &settings.codec,
@@ -213,63 +208,19 @@ impl<T: Temporal> Forwarder<T> {
     }
 }
 
-/// A request that was not handled to its end: its head did not arrive, or its task panicked.
-pub fn count(reject: &Reject) {
-    let labels = [("source", "none"), ("outcome", reject.row().label)];
-    metrics::counter!(REQUESTS, &labels).increment(1);
-}
-
-/// One log line and one metric for each request to a source, and for each that fits nothing.
-fn report(
-    trail: &Trail<'_>,
-    request_id: &str,
-    first_byte: Instant,
-    handled: &Result<Handled<'_>, Reject>,
-) {
-    let elapsed = first_byte.elapsed();
-    let source = trail.source.unwrap_or("none");
-    let (outcome, workflow_id) = match handled {
-        Ok(Handled::Event(outcome, _)) => {
-            let execution = outcome.execution();
-            let workflow_id = execution.map(|execution| execution.workflow_id.as_str());
-            (outcome.label(), workflow_id)
-        }
-        Ok(Handled::Handshake(_) | Handled::Page(_)) => ("handshake", None),
-        Err(reject) => (reject.row().label, None),
-    };
-    let labels = [
-        ("source", source.to_owned()),
-        ("outcome", outcome.to_owned()),
-    ];
-    metrics::counter!(REQUESTS, &labels).increment(1);
-    metrics::histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
-    let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    let (topic, event_id) = (trail.topic.as_deref(), trail.event_id.as_deref());
-    let route = trail.route;
-    macro_rules! line {
-        ($level:ident, $($extra:tt)*) => {
-            tracing::$level!(request_id, source, topic, event_id, route, outcome, $($extra)*, ms, "request")
-        };
-    }
-    if let (Ok(_), Some(reason)) = (handled, &trail.parked) {
-        metrics::counter!(DEAD_LETTERS, "source" => source.to_owned()).increment(1);
-        return line!(error, workflow_id, reason);
-    }
-    let Err(reject) = handled else {
-        return line!(info, workflow_id);
-    };
-    match reject.row().fault {
-        Fault::Caller => line!(info, reason = reject.reason()),
-        Fault::Moment => line!(warn, reason = reject.reason()),
-        Fault::Configuration | Fault::Operator => line!(error, reason = reject.reason()),
-    }
-}
-
 /// When and whence a request came.
 #[derive(Clone, Copy)]
 struct From {
     first_byte: Instant,
     peer: IpAddr,
+}
+
+fn not_found(settings: &Settings, path: &str) -> Reject {
+    let paths = settings.sources.iter().map(|source| source.path.as_str());
+    Reject::NotFound(closest_path(path, paths).map_or_else(
+        || "no source has this path".to_owned(),
+        |meant| format!("no source has this path: did you mean {meant}?"),
+    ))
 }
 
 enum Handled<'a> {
@@ -282,8 +233,6 @@ enum Handled<'a> {
 const MAX_CALLS: usize = 512;
 /// Bytes of all bodies at a time; over it: the same.
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
-/// Characters of a label in a log line.
-const LOGGED: usize = 200;
 /// When the remains of a body are not waited for any longer, from the first byte.
 const LATEST: Duration = Duration::from_secs(2);
 /// Of the deadline, what is left for writing the answer.

@@ -28,6 +28,7 @@ pub mod forward;
 pub mod large;
 pub mod pages;
 pub mod reload;
+pub mod report;
 pub mod server;
 pub mod telemetry;
 pub mod temporal;

@@ -30,6 +30,7 @@ mod e2e {
     mod operations;
     mod outage;
     mod payload;
+    mod refusal_log;
     mod refusals;
     mod reload;
     mod replay;

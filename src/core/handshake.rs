@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::config::secret::Secret;
 use super::provider::locator::{Found, Locator};
-use super::request::Received;
+use super::request::{FORM, Received};
 
 /// The handshakes that senders have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -20,7 +20,8 @@ use super::request::Received;
 pub enum Handshake {
     /// GET `hub.mode=subscribe&hub.challenge=N&hub.verify_token=T` -> N.
     Meta,
-    /// Signed POST `{"type":"url_verification","challenge":C}` -> C.
+    /// Signed POST `{"type":"url_verification","challenge":C}` -> C; POST form `ssl_check=1&token=T`,
+    /// which nobody signs -> 200.
     Slack,
     /// Signed POST `{"event":"endpoint.url_validation","payload":{"plainToken":P}}` -> P and its HMAC.
     Zoom,
@@ -143,6 +144,11 @@ impl Handshake {
                 (Some(_), _) => Err(Refusal::NoToken),
                 (None, _) => Ok(None),
             },
+            Self::Slack => {
+                let signed = received.headers.contains_key("x-slack-signature");
+                let check = !signed && is_slack_ssl_check(received);
+                Ok(check.then(|| Reply::empty(StatusCode::OK)))
+            }
             Self::Woocommerce => {
                 Ok(is_woocommerce_ping(received).then(|| Reply::empty(StatusCode::OK)))
             }
@@ -171,6 +177,7 @@ impl Handshake {
             Self::Slack if is("type", "url_verification") => {
                 Ok(json_at(&["challenge"]).map(Reply::text))
             }
+            Self::Slack if is_slack_ssl_check(received) => Ok(Some(Reply::empty(StatusCode::OK))),
             Self::Zoom if is("event", "endpoint.url_validation") => {
                 let token = json_at(&["payload", "plainToken"]).filter(|token| is_challenge(token));
                 // Zoom signs `v0:{ts}:{body}` with the same key: a token with a colon could be that.
@@ -211,6 +218,16 @@ fn is_challenge(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"._~+/=-".contains(&b))
+}
+
+/// Slack's look at our certificate: `ssl_check=1&token=T` and nothing else. A command has more.
+fn is_slack_ssl_check(received: &Received) -> bool {
+    let is_form = received.method == Method::POST && received.media_type().as_deref() == Some(FORM);
+    let mut fields = form_urlencoded::parse(&received.body);
+    let mut next = || fields.next();
+    let check = next().is_some_and(|(name, value)| name == "ssl_check" && value == "1");
+    let token = next().is_some_and(|(name, value)| name == "token" && is_challenge(&value));
+    is_form && check && token && next().is_none()
 }
 
 /// WooCommerce's ping before a webhook is activated: unsigned, and it starts nothing.

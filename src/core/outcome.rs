@@ -76,7 +76,7 @@ pub enum Reject {
     /// It is verified, but can never start as configured, and may not be parked.
     Unstartable(String),
     /// No source has this path.
-    NotFound,
+    NotFound(String),
     /// The path is there, the method is not; the value is for `Allow`.
     MethodNotAllowed(String),
     /// The address may not send to this source, or a handshake's token is wrong.
@@ -139,7 +139,7 @@ impl Reject {
             Self::InvalidSignature(_) => (401, "invalid_signature", "invalid signature", Caller),
             Self::Malformed(_) => (400, "malformed", "malformed request", Caller),
             Self::Unstartable(_) => (400, "malformed", "malformed request", Configuration),
-            Self::NotFound => (404, "not_found", "not found", Caller),
+            Self::NotFound(_) => (404, "not_found", "not found", Caller),
             Self::MethodNotAllowed(_) => (405, "method_not_allowed", "method not allowed", Caller),
             Self::Forbidden(_) => (403, "forbidden", "forbidden", Caller),
             Self::TooLarge(_) => (413, "too_large", "payload too large", Caller),
@@ -172,8 +172,10 @@ impl Reject {
             | Self::UnsupportedType(reason)
             | Self::TooSlow(reason)
             | Self::Internal(reason) => reason,
-            Self::Unstartable(reason) | Self::Unavailable(reason) | Self::Refused(reason) => reason,
-            Self::NotFound => "no source has this path",
+            Self::Unstartable(reason)
+            | Self::NotFound(reason)
+            | Self::Unavailable(reason)
+            | Self::Refused(reason) => reason,
             Self::MethodNotAllowed(_) => "the source does not take this method",
             Self::HeadTooSlow => "the head did not arrive in time",
         }
@@ -186,7 +188,7 @@ impl Reject {
             Self::InvalidSignature("".into()),
             Self::Malformed(""),
             Self::Unstartable(String::new()),
-            Self::NotFound,
+            Self::NotFound(String::new()),
             Self::MethodNotAllowed(String::new()),
             Self::Forbidden(""),
             Self::TooLarge(""),

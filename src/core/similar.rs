@@ -24,6 +24,47 @@ pub fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) ->
     closest(word, names).map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
+/// The path that was probably meant by one that is not known: the same apart from case and doubled
+/// or last slashes; the path that it goes on from; the one path that ends alike; or a letter or two
+/// off.
+pub fn closest_path<'n>(path: &str, paths: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let path = plain_path(path);
+    if path.is_empty() {
+        return None;
+    }
+    let paths: Vec<(String, &str)> = paths.into_iter().map(|p| (plain_path(p), p)).collect();
+    let begins = |known: &str| path.strip_prefix(known).is_some_and(|m| m.starts_with('/'));
+    let same = paths.iter().find(|(known, _)| *known == path);
+    let same = same.or_else(|| paths.iter().find(|(known, _)| begins(known)));
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut alike = paths.iter().filter(|(known, _)| name(known) == name(&path));
+    let alike = alike.next().filter(|_| alike.next().is_none());
+    if let Some((_, found)) = same.or(alike) {
+        return Some(found);
+    }
+    let allowed = (path.len() / 3).min(MAX_SLIPS);
+    let near = paths
+        .iter()
+        .filter(|(known, _)| known.len().abs_diff(path.len()) <= allowed);
+    let near: Vec<&str> = near.map(|(_, known)| *known).collect();
+    let distance = |known: &&str| strsim::damerau_levenshtein(&path, &plain_path(known));
+    let found = only_least(&near, distance).filter(|(least, _)| *least <= allowed);
+    found.map(|(_, known)| known)
+}
+
+fn plain_path(path: &str) -> String {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let plain = segments
+        .map(str::to_lowercase)
+        .collect::<Vec<_>>()
+        .join("/");
+    if plain.len() > LONGEST_PATH {
+        String::new()
+    } else {
+        plain
+    }
+}
+
 /// The name at the least distance; of two that are equally near, the first.
 fn only_least<'n>(
     names: &[&'n str],
@@ -58,6 +99,8 @@ fn plain(word: &str) -> String {
 
 /// Further away, two words have little to do with each other.
 const MAX_SLIPS: usize = 3;
+/// Longer, nobody mistyped it.
+const LONGEST_PATH: usize = 200;
 /// A name so long that a word which begins with it is a longer form of it.
 const MIN_STEM: usize = 4;
 
@@ -95,6 +138,35 @@ mod tests {
         ] {
             assert_eq!(closest(word, KEYS), Some(meant), "{word}");
         }
+    }
+
+    #[test]
+    fn a_path_is_taken_for_the_one_that_it_is_nearly() {
+        let paths = [
+            "/temporal/shopify",
+            "/temporal/github",
+            "/hooks/github",
+            "/temporal/stripe",
+        ];
+        for (path, meant) in [
+            ("/temporal/shopify/", Some("/temporal/shopify")),
+            ("/temporal//shopify", Some("/temporal/shopify")),
+            ("/Temporal/Shopify", Some("/temporal/shopify")),
+            ("/temporal/shopify/orders", Some("/temporal/shopify")),
+            ("/shopify", Some("/temporal/shopify")),
+            ("/webhooks/stripe", Some("/temporal/stripe")),
+            ("/temporal/shopfy", Some("/temporal/shopify")),
+            ("/temporal/shopif%79", Some("/temporal/shopify")),
+            ("/temporal-stripe", Some("/temporal/stripe")),
+            ("/github", None),
+            ("/", None),
+            ("/temporal", None),
+            ("/favicon.ico", None),
+            ("/wp-login.php", None),
+        ] {
+            assert_eq!(closest_path(path, paths), meant, "{path}");
+        }
+        assert_eq!(closest_path(&"/temporal/shopify".repeat(100), paths), None);
     }
 
     #[test]

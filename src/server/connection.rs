@@ -25,7 +25,8 @@ use uuid::Uuid;
 use super::tls::H2;
 use crate::answer::{Answer, identify, problem};
 use crate::core::outcome::Reject;
-use crate::forward::{self, Forwarder};
+use crate::forward::Forwarder;
+use crate::report;
 use crate::telemetry::{CONNECTIONS, Gauge};
 use crate::temporal::Temporal;
 
@@ -88,7 +89,7 @@ async fn http1<S, T>(
     .await;
     if end == End::HeadTooSlow {
         tracing::debug!("a request's head did not arrive");
-        forward::count(&Reject::HeadTooSlow);
+        report::count(&Reject::HeadTooSlow);
         let mut stream = connection.into_parts().io.into_inner().stream;
         let farewell = async {
             let _ = stream.write_all(HEAD_TOO_SLOW).await;
@@ -154,7 +155,7 @@ async fn respond<T: Temporal>(
     let answer = task.await.unwrap_or_else(|_| {
         tracing::error!(request_id, "a request's task panicked");
         let reject = Reject::Internal("panic");
-        forward::count(&reject);
+        report::count(&reject);
         let mut answer = problem(&reject, &request_id);
         identify(&mut answer, &request_id);
         answer

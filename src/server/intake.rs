@@ -17,8 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::core::outcome::Reject;
 use crate::core::request::Received;
 
-/// Refuses broken HTTP: anything but exactly one Host, a transfer coding other than `chunked`; and
-/// every content coding, since nothing is inflated here.
+/// Refuses broken HTTP: anything but exactly one Host, a transfer coding other than `chunked`.
 pub fn check_head(parts: &Parts) -> Result<(), Reject> {
     if !has_one_host(parts) {
         return Err(Reject::Malformed("not exactly one Host"));
@@ -30,10 +29,33 @@ pub fn check_head(parts: &Parts) -> Result<(), Reject> {
     if !first_is_chunked || codings.next().is_some() {
         return Err(Reject::Malformed("a Transfer-Encoding other than chunked"));
     }
-    if parts.headers.contains_key(CONTENT_ENCODING) {
-        return Err(Reject::UnsupportedType("a Content-Encoding"));
-    }
     Ok(())
+}
+
+/// Refuses content codings, since nothing is inflated here. `identity` is none, and the name of a
+/// character set says what the Content-Type should: some senders write it.
+pub fn check_coding(parts: &Parts) -> Result<(), Reject> {
+    let codings = parts.headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = codings.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    if codings.all(changes_nothing) {
+        return Ok(());
+    }
+    Err(Reject::UnsupportedType(
+        "a Content-Encoding other than identity or the name of a character set",
+    ))
+}
+
+fn changes_nothing(coding: &[u8]) -> bool {
+    let coding = String::from_utf8_lossy(coding).to_ascii_lowercase();
+    let coding = coding.trim().trim_matches('"');
+    let is_charset = |beginning: &&str| {
+        let rest = coding.strip_prefix(*beginning);
+        rest.is_some_and(|rest| {
+            rest.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_:".contains(&b))
+        })
+    };
+    ["", "identity"].contains(&coding) || CHARSETS.iter().any(is_charset)
 }
 
 fn has_one_host(parts: &Parts) -> bool {
@@ -135,5 +157,25 @@ pub async fn discard(parts: &Parts, mut body: Incoming, latest: Instant) -> bool
     false
 }
 
+/// How the names of character sets begin.
+const CHARSETS: [&str; 17] = [
+    "ascii",
+    "big5",
+    "cp125",
+    "euc-",
+    "gb18030",
+    "gb2312",
+    "gbk",
+    "iso-2022-",
+    "iso-8859-",
+    "iso8859-",
+    "koi8-",
+    "latin",
+    "shift_jis",
+    "us-ascii",
+    "utf-",
+    "utf",
+    "windows-",
+];
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_millis(500);

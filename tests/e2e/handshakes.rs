@@ -64,6 +64,50 @@ fn slack_gets_its_challenge_back_if_it_signs() {
 }
 
 #[test]
+fn slack_gets_200_for_its_unsigned_look_at_the_certificate_and_for_nothing_else_unsigned() {
+    run(async {
+        let forwarder = start("provider = 'slack'", "").await;
+        let sender = Sender::new(&forwarder);
+        let form =
+            |body: &str| post(body).with("Content-Type", "application/x-www-form-urlencoded");
+        let sign = |form: Delivery| {
+            let ts = now().to_string();
+            let text = [format!("v0:{ts}:").as_bytes(), &form.body].concat();
+            let mac = hex::encode(hmac_sha256(KEY, &text));
+            form.with("X-Slack-Request-Timestamp", ts)
+                .with("X-Slack-Signature", format!("v0={mac}"))
+        };
+        let check = form("ssl_check=1&token=gIkuvaNzQIHg97ATvDxqgjtO");
+        for check in [check.clone(), sign(check.clone())] {
+            let answer = sender.send(&check).await;
+            assert_eq!((answer.status, &*answer.text), (200, ""), "{answer:?}");
+        }
+        is_counted(&forwarder, 2).await;
+        let wrong = check.clone().with("X-Slack-Signature", "v0=00");
+        assert_eq!(sender.send(&wrong).await.status, 401);
+        let json = check.with("Content-Type", "application/json");
+        assert_eq!(sender.send(&json).await.status, 401, "no form");
+        for more in [
+            "ssl_check=1",
+            "ssl_check=1&token=",
+            "ssl_check=0&token=a",
+            "token=a&command=%2Fdeploy&ssl_check=1",
+            "ssl_check=1&token=a&command=%2Fdeploy",
+            "ssl_check=1&token=a&token=b",
+            "ssl_check=1&ssl_check=1&token=a",
+            "ssl_check=1&token=%7B%22type%22%3A1%7D",
+        ] {
+            assert_eq!(sender.send(&form(more)).await.status, 401, "{more}");
+        }
+        // What a command has besides makes it one, and signed it starts.
+        let command = form(&format!("ssl_check=1&token=a&trigger_id={}", now()));
+        let answer = sender.send(&sign(command)).await;
+        assert_eq!(answer.outcome(), "200 started");
+        is_counted(&forwarder, 2).await;
+    });
+}
+
+#[test]
 fn zoom_gets_its_token_encrypted_unless_it_could_be_a_signed_event() {
     run(async {
         let forwarder = start("", ZOOM).await;

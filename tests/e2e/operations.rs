@@ -38,8 +38,9 @@ fn metrics_count_every_outcome_with_labels_that_no_caller_chooses() {
         sender.send(&order).await;
         sender.send(&order).await;
         sender.send(&Delivery::order().without(SIGNATURE)).await;
-        let elsewhere = format!("/{CANARY}");
-        sender.send(&Delivery::bare(Method::GET, &elsewhere)).await;
+        sender
+            .send(&Delivery::bare(Method::GET, "/callers/word"))
+            .await;
 
         let admin = Sender::plain(&forwarder.admin.to_string());
         let metrics = admin.get("/metrics").await.text;

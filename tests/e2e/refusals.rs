@@ -125,11 +125,50 @@ fn a_body_over_the_limit_is_413() {
 }
 
 #[test]
-fn a_content_encoding_is_415() {
+fn a_content_encoding_that_changes_nothing_is_taken_and_any_other_is_415() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
-        let delivery = Delivery::order().with("Content-Encoding", "gzip");
-        refused(&forwarder, &delivery, 415, "gzip").await;
+        for coding in [
+            "identity",
+            "Identity",
+            "UTF-8",
+            "utf8",
+            "\"utf-8\"",
+            "iso-8859-1",
+            "ISO-8859-15",
+            "us-ascii",
+            "windows-1252",
+            "Shift_JIS",
+            "identity, UTF-8",
+            "",
+        ] {
+            let delivery = Delivery::order().with("Content-Encoding", coding);
+            let answer = Sender::new(&forwarder).send(&delivery).await;
+            assert_eq!(answer.outcome(), "200 started", "{coding:?}");
+        }
+        let codings = [
+            "gzip",
+            "deflate",
+            "br",
+            "zstd",
+            "aes128gcm",
+            "identity, gzip",
+            "utf-8 x",
+            "x",
+        ];
+        for coding in codings {
+            let delivery = Delivery::order().with("Content-Encoding", coding);
+            let answer = refused(&forwarder, &delivery, 415, coding).await;
+            let line = forwarder.request_line(answer.request_id());
+            assert_eq!(line["source"], SHOPIFY, "{line}");
+        }
+        let admin = Sender::plain(&forwarder.admin.to_string());
+        let page = admin.get("/metrics").await.text;
+        let counted = format!(
+            "requests_total{{source=\"{SHOPIFY}\",outcome=\"unsupported_type\"}} {}",
+            codings.len()
+        );
+        assert!(page.contains(&counted), "{counted} in {page}");
     });
 }
 

@@ -37,6 +37,40 @@ fn a_tenant_s_secret_verifies_that_tenant_s_webhooks_and_no_other_s() {
             let answer = sender.send(&delivery).await;
             assert_eq!(answer.status, status, "{shop} {secret}: {answer:?}");
         }
+        for (shop, secret, reason) in [
+            (
+                "three.myshopify.com",
+                ONE,
+                "no secret for tenant three.myshopify.com",
+            ),
+            (
+                "t\u{f6}richt.example",
+                ONE,
+                "no secret for tenant t%C3%B6richt.example",
+            ),
+            ("one.example", TWO, "the signature does not match"),
+        ] {
+            let delivery = Delivery::order().with(SHOP, shop).signed(secret);
+            let answer = sender.send(&delivery).await;
+            assert_eq!(answer.status, 401, "{shop}: {answer:?}");
+            assert!(!answer.text.contains("tenant"), "the caller learns nothing");
+            let line = forwarder.request_line(answer.request_id());
+            assert_eq!(line["reason"], reason, "{line}");
+            let claimed = [&line["claimed_topic"], &line["claimed_event_id"]];
+            assert_eq!(claimed, ["orders/create", &*delivery.id], "{line}");
+            let claimed = line["claimed_tenant"].as_str().unwrap_or_default();
+            assert!(reason.ends_with(claimed) || claimed == shop, "{line}");
+            assert!(
+                line["tenant"].is_null() && line["topic"].is_null(),
+                "{line}"
+            );
+        }
+        let taken = Delivery::order().with(SHOP, "two.example").signed(TWO);
+        let answer = sender.send(&taken).await;
+        let line = forwarder.request_line(answer.request_id());
+        assert_eq!(line["tenant"], "two.example", "{line}");
+        assert!(line["claimed_tenant"].is_null(), "{line}");
+
         let nobodys = Delivery::order().without(SHOP).signed(ONE);
         assert_eq!(sender.send(&nobodys).await.status, 401);
         let mut both = Delivery::order().with(SHOP, "one.example").signed(TWO);
@@ -54,7 +88,7 @@ fn a_tenant_s_secret_verifies_that_tenant_s_webhooks_and_no_other_s() {
             used,
             [
                 "env:SECRET_ONE 1".to_owned(),
-                "env:SECRET_TWO 1".to_owned(),
+                "env:SECRET_TWO 2".to_owned(),
                 format!("file:{} 1", configured.path("two-before").display()),
             ]
         );

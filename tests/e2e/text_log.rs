@@ -37,7 +37,7 @@ fn each_request_is_one_line_with_its_fields() {
         let line = line(&mut forwarder, &answer);
         assert!(line.contains("outcome=\"invalid_signature\""), "{line}");
         assert!(
-            line.contains("reason=") && !line.contains("event_id"),
+            line.contains("reason=") && !line.contains(" event_id="),
             "{line}"
         );
         end(forwarder, 3);

@@ -143,7 +143,8 @@ pub(crate) fn of_every_kind(beginning: &str) -> Vec<Source> {
     sources
 }
 
-fn kinds(beginning: &str, provider: &'static Provider) -> Vec<Source> {
+/// Those of one entry.
+pub(crate) fn kinds(beginning: &str, provider: &'static Provider) -> Vec<Source> {
     let source = |kind: String, keys| Source {
         name: format!("{beginning}/{}/{kind}", provider.name),
         provider,

@@ -52,6 +52,12 @@ impl Signed {
         self.0.iter().any(Piece::is_url)
     }
 
+    /// Whether each byte of the body counts.
+    pub fn covers_body(&self) -> bool {
+        let whole = |piece: &Piece| matches!(piece, Piece::Body | Piece::BodyCrc32);
+        self.0.iter().any(whole)
+    }
+
     /// Whether a timestamp is part of it.
     pub fn covers_timestamp(&self) -> bool {
         self.0.contains(&Piece::Timestamp)
