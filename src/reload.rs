@@ -284,6 +284,10 @@ impl Outside for Recorder<'_> {
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
         self.outside.check_identity(identity)
     }
+
+    fn doubts(&self, identity: &Identity) -> Vec<String> {
+        self.outside.doubts(identity)
+    }
 }
 
 const EVERY: Duration = Duration::from_secs(2);

@@ -11,6 +11,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::LogFormat;
+use crate::core::config::source::{Source, Verification};
+use crate::core::outcome::LABELS;
 
 /// `requests_total{source,outcome}`
 pub const REQUESTS: &str = "webhook_forwarder_requests_total";
@@ -110,6 +112,27 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
     Ok(handle)
 }
 
+/// Series whose labels are known begin at 0: the first that is counted is an increase, too. What
+/// was counted stays.
+pub fn begin(sources: &[Source]) {
+    for outcome in WITHOUT_SOURCE {
+        metrics::counter!(REQUESTS, "source" => "none", "outcome" => outcome).increment(0);
+    }
+    for source in sources {
+        let path = &source.path;
+        for label in LABELS {
+            metrics::counter!(REQUESTS, "source" => path.clone(), "outcome" => *label).increment(0);
+        }
+        metrics::counter!(DEAD_LETTERS, "source" => path.clone()).increment(0);
+        if let Verification::Signature { secrets, .. } = &source.verification {
+            for secret in secrets {
+                let labels = [("source", path.clone()), ("key", secret.name.clone())];
+                metrics::counter!(KEY_USED, &labels).increment(0);
+            }
+        }
+    }
+}
+
 /// Counts up now and down when dropped.
 pub struct Gauge(metrics::Gauge);
 
@@ -128,6 +151,14 @@ impl Drop for Gauge {
     }
 }
 
+/// How a request can end that fits no source.
+const WITHOUT_SOURCE: [&str; 5] = [
+    "not_found",
+    "method_not_allowed",
+    "malformed",
+    "too_slow",
+    "internal",
+];
 /// Around the deadlines that senders set: 2.5 s and 4 s are bounds of their own.
 const BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 4.0, 5.0,

@@ -3,6 +3,8 @@
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "support/certs.rs"]
 mod certs;
+#[path = "support/chain.rs"]
+mod chain;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "support/process.rs"]
 mod process;
@@ -12,6 +14,7 @@ mod run;
 
 mod cli {
     mod against;
+    mod certificates;
     mod check_event;
     mod completions;
     mod configuration;
@@ -20,6 +23,7 @@ mod cli {
     mod page;
     mod readme;
     mod routes_page;
+    mod secrets;
     mod usage;
 
     use super::run;

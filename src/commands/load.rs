@@ -1,6 +1,7 @@
 //! Flags, environment and file -> checked settings, every mistake of all of them in one run.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Failure;
@@ -81,12 +82,29 @@ impl Outside for World {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        std::fs::read(path).map_err(|error| error.to_string())
+        read(path)
     }
 
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
         tls::acceptor(identity).map(drop)
     }
+
+    fn doubts(&self, identity: &Identity) -> Vec<String> {
+        tls::doubts(identity)
+    }
+}
+
+/// The file's bytes.
+///
+/// # Errors
+/// Why it cannot be read, and where it was looked for if its path does not say so.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| match std::env::current_dir() {
+        Ok(folder) if error.kind() == ErrorKind::NotFound && path.is_relative() => {
+            format!("{error}, looked for in {}", folder.display())
+        }
+        _ => error.to_string(),
+    })
 }
 
 /// The configuration file, or an empty one if none was named; and what is wrong in it.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::load::World;
+use super::load::{World, read};
 use super::{Failure, block_on, dev, say, sign};
 use crate::cli::send::{PrintForm, SendArgs};
 use crate::core::config::file::SecretRef;
@@ -321,8 +321,7 @@ fn body(args: &SendArgs) -> Result<Option<Vec<u8>>, Failure> {
         std::io::stdin().read_to_end(&mut body)?;
         return Ok(Some(body));
     }
-    let read = std::fs::read(path);
-    Ok(Some(read.map_err(|error| {
+    Ok(Some(read(path).map_err(|error| {
         anyhow!("--data {}: {error}", path.display())
     })?))
 }

@@ -237,12 +237,11 @@ async fn keep_up(metrics: PrometheusHandle) {
 
 /// Says which sources there are, and what should be otherwise with them.
 pub fn announce_sources(config: &Config) {
+    telemetry::begin(&config.sources);
     for warning in &config.warnings {
         tracing::warn!(setting = warning.place, "{}", warning.problem);
     }
     for source in &config.sources {
-        // At 0 from the start: the first one is an increase, too.
-        metrics::counter!(telemetry::DEAD_LETTERS, "source" => source.path.clone()).increment(0);
         let unverified = matches!(source.verification, Verification::DangerUnverified);
         let encrypted = !config.codec.keys().is_empty();
         tracing::info!(

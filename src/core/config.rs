@@ -11,6 +11,7 @@ pub mod reader;
 pub mod route;
 pub mod secret;
 pub mod source;
+mod weak;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,10 @@ pub trait Outside {
     }
     /// Whether certificate chain and key (PEM) can serve TLS together.
     fn check_identity(&self, identity: &Identity) -> Result<(), String>;
+    /// What may keep senders from trusting a chain that can serve.
+    fn doubts(&self, _identity: &Identity) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// One thing wrong with the settings.
@@ -97,8 +102,15 @@ impl Config {
         let mut mistakes = Vec::new();
         let mut warnings = warnings(file);
         warnings.extend(hidden_keys(file, outside));
+        let tls = tls(args, file, outside, &mut mistakes);
+        if let Some(identity) = &tls {
+            let (place, path) = cert(args, file);
+            let place = format!("{place} {}", path.display());
+            let doubts = outside.doubts(identity).into_iter();
+            warnings.extend(doubts.map(|doubt| Mistake::new(&place, doubt)));
+        }
         let config = Self {
-            tls: tls(args, file, outside, &mut mistakes),
+            tls,
             drain_timeout: args
                 .drain_timeout
                 .or(file.server.drain_timeout)
@@ -132,18 +144,11 @@ fn tls(
     if args.no_tls {
         return None;
     }
-    let in_file = &file.server;
-    let cert = pick(
-        &args.cert,
-        "--cert (TWF_CERT)",
-        &in_file.cert,
-        "[server.tls] cert",
-        CERT,
-    );
+    let cert = cert(args, file);
     let key = pick(
         &args.key,
         "--key (TWF_KEY)",
-        &in_file.key,
+        &file.server.key,
         "[server.tls] key",
         KEY,
     );
@@ -183,6 +188,11 @@ fn tls(
             }),
     );
     None
+}
+
+fn cert<'a>(args: &'a ServeArgs, file: &'a File) -> (&'static str, &'a Path) {
+    let (flag, in_file) = ("--cert (TWF_CERT)", "[server.tls] cert");
+    pick(&args.cert, flag, &file.server.cert, in_file, CERT)
 }
 
 /// The path that counts, and the setting it came from.

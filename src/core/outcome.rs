@@ -202,6 +202,29 @@ impl Reject {
     }
 }
 
+/// Every value of the metric's label `outcome`.
+pub const LABELS: &[&str] = &[
+    "started",
+    "duplicate",
+    "signalled",
+    "updated",
+    "accepted",
+    "dropped",
+    "dead_lettered",
+    "handshake",
+    "invalid_signature",
+    "malformed",
+    "not_found",
+    "method_not_allowed",
+    "forbidden",
+    "too_large",
+    "unsupported_type",
+    "too_slow",
+    "unavailable",
+    "refused",
+    "internal",
+];
+
 /// Seconds in `Retry-After`: below the 60 that some senders treat as a limit.
 pub const RETRY_AFTER_SECONDS: &str = "5";
 
@@ -210,6 +233,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::core::provider::catalogue;
 
     #[test]
     fn a_503_asks_to_send_again_and_a_4xx_does_not() {
@@ -242,5 +266,53 @@ mod tests {
         examples.retain(|reject| !matches!(reject, Reject::Unstartable(_) | Reject::HeadTooSlow));
         let labels: HashSet<_> = examples.iter().map(|r| r.row().label).collect();
         assert_eq!(labels.len(), examples.len());
+    }
+
+    #[test]
+    fn the_list_of_labels_is_whole() {
+        let execution = || Execution {
+            workflow_id: String::new(),
+            run_id: String::new(),
+        };
+        let outcomes = [
+            Outcome::Started(execution()),
+            Outcome::Duplicate(execution()),
+            Outcome::Signalled(execution()),
+            Outcome::Updated(execution()),
+            Outcome::Accepted(execution()),
+            Outcome::Dropped,
+            Outcome::DeadLettered(execution()),
+        ];
+        let rejects = Reject::examples();
+        let labels = rejects.iter().map(|reject| reject.row().label);
+        let labels = labels.chain(outcomes.iter().map(Outcome::label));
+        let labels: HashSet<_> = labels.chain(["handshake"]).collect();
+        assert_eq!(labels, LABELS.iter().copied().collect());
+        assert_eq!(labels.len(), LABELS.len(), "one is there twice");
+    }
+
+    #[test]
+    fn every_sender_repeats_what_asks_to_send_again() {
+        let mut named = 0;
+        for provider in catalogue::all() {
+            // Whoever repeats after no answer at all, or never, cannot be asked to.
+            let repeats = &provider.repeats;
+            if !repeats.after_an_answer() {
+                continue;
+            }
+            for reject in Reject::examples() {
+                let row = reject.row();
+                if !row.fault.send_again() {
+                    continue;
+                }
+                let is_final = row.status.is_client_error() && row.status != 429;
+                assert!(!is_final, "{reject:?}: a 4xx is final for many senders");
+                let repeated = repeats.repeats(row.status);
+                named += usize::from(repeated.is_some());
+                let name = &provider.name;
+                assert_ne!(repeated, Some(false), "{name} gives up on {}", row.status);
+            }
+        }
+        assert!(named > 10, "no entry names codes: {named}");
     }
 }

@@ -124,11 +124,25 @@ pub async fn connect(settings: &Settings) -> Result<Connection, String> {
             let text = status::text(&status);
             // With a source of its own it is none of Temporal's: the connection broke.
             let broke = status.source().is_some();
-            Err(if broke { text + settings.doubt() } else { text })
+            Err(explained(if broke {
+                text + settings.doubt()
+            } else {
+                text
+            }))
         }
-        Ok(Err(error)) => Err(anyhow::Error::from(error).root_cause().to_string()),
+        Ok(Err(error)) => Err(explained(
+            anyhow::Error::from(error).root_cause().to_string(),
+        )),
         Err(_) => Err("no answer in time".to_owned()),
     }
+}
+
+/// The TLS library's word for an answer that is no TLS at all, in an operator's words.
+fn explained(text: String) -> String {
+    if text.contains("received corrupt message") {
+        return format!("Temporal does not speak TLS there, and the settings ask for it ({text})");
+    }
+    text
 }
 
 const NONE_YET: &str = "no connection to Temporal, trying again";

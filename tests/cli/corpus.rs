@@ -126,8 +126,8 @@ fn folder() -> PathBuf {
 
 /// The world that the files are written for.
 const ENV: [(&str, &str); 7] = [
-    ("SHOPIFY_WEBHOOKS_KEY", "hush-shopify"),
-    ("ACME_SECRET", "hush-acme"),
+    ("SHOPIFY_WEBHOOKS_KEY", "hush-hush-shopify"),
+    ("ACME_SECRET", "hush-hush-hush-acme"),
     ("EMPTY", ""),
     ("PROXY", "http://hush:hush@proxy.example:3128"),
     ("PAYLOAD_KEY", "000102030405060708090a0b0c0d0e0f"),

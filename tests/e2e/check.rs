@@ -4,11 +4,13 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, Instant, SystemTime};
 
+use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::certs::Certificates;
-use crate::support::forwarder::{AES, SECRET};
+use crate::support::configured::Configured;
+use crate::support::forwarder::{AES, Forwarder, ForwarderConfig, SECRET};
 use crate::support::proxy::ChaosProxy;
 use crate::support::run::Run;
 use crate::support::temporal::Temporal;
@@ -174,6 +176,40 @@ fn a_certificate_that_has_expired_is_wrong_and_one_that_soon_will_is_a_warning()
 }
 
 #[test]
+fn serve_warns_at_start_of_what_check_warns_of() {
+    run(async {
+        let end = SystemTime::now() + Duration::from_secs(365 * 86_400);
+        let nameless = Certificates::named(&[], end);
+        let pem = |path| fs::read_to_string(path).expect("it was made");
+        let configured = Configured::new(
+            "[server.tls]\ncert = 'FOLDER/cert.pem'\nkey = 'FOLDER/key.pem'\n\
+             [[source]]\npath = '/hooks'\nprovider = 'shopify'\nsecrets = ['file:FOLDER/secret']\n",
+        );
+        configured.write("cert.pem", &pem(&nameless.cert));
+        configured.write("key.pem", &pem(&nameless.key));
+        configured.write("secret", "too-short\n");
+        let forwarder = Forwarder::start(ForwarderConfig {
+            certificate_in_file: true,
+            args: configured.args(),
+            ..ForwarderConfig::default()
+        })
+        .await;
+        for (place, says) in [
+            ("[server.tls] cert", "the certificate has no subjectAltName"),
+            ("source[1].secrets[1]", "under 16 bytes"),
+        ] {
+            let is_it = |line: &Value| {
+                let said = line["message"].as_str().unwrap_or_default();
+                let setting = line["setting"].as_str().unwrap_or_default();
+                line["level"] == "WARN" && setting.contains(place) && said.contains(says)
+            };
+            let line = forwarder.line("a warning", is_it);
+            assert!(!line.to_string().contains("too-short"), "{line}");
+        }
+    });
+}
+
+#[test]
 fn offline_it_asks_nobody() {
     let temporal = TcpListener::bind("127.0.0.1:0").expect("a port");
     temporal.set_nonblocking(true).expect("a socket can");
@@ -198,10 +234,12 @@ fn every_mistake_is_listed_in_one_run_as_serve_would() {
     ];
     let env = [("AES_KEY", "this is no hex")];
     let named = ["no-cert.pem", "no-key.pem", "--admin", "AES_KEY", KEY.0];
-    let checked = Run::new(&[&["check"], &args[..]].concat(), &env);
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let folder = folder.path();
+    let checked = Run::inside(folder, &[&["check"], &args[..]].concat(), &env);
     checked.misconfigured(&named);
     assert_eq!(checked.stdout, "", "no table: {checked:?}");
-    let served = Run::new(&args, &env);
+    let served = Run::inside(folder, &args, &env);
     assert_eq!(served.stderr, checked.stderr, "the same words");
 }
 

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
 
+use temporal_webhook_forwarder::core::outcome::LABELS;
+
+use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, SHOPIFY};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::sender::Sender;
@@ -72,7 +75,7 @@ fn requests_that_fit_no_source_count_under_one_label_of_ours() {
             }
             let words = format!("{:?}", sample.labels).to_lowercase();
             assert!(!words.contains("callersword"), "{sample:?}");
-            if sample.metric == "requests_total" {
+            if sample.metric == "requests_total" && sample.value > 0.0 {
                 let labels = [&sample.labels["source"], &sample.labels["outcome"]];
                 counts.insert(labels.map(String::clone).join(" "), sample.value as u32);
             }
@@ -86,6 +89,72 @@ fn requests_that_fit_no_source_count_under_one_label_of_ours() {
         let expected = expected.map(|(labels, count)| (labels.to_owned(), count));
         assert_eq!(counts, BTreeMap::from(expected));
     });
+}
+
+#[test]
+fn what_can_be_counted_of_a_source_is_there_at_0_from_the_start_and_after_a_reload() {
+    run(async {
+        let source = |path: &str, secret: &str| {
+            format!(
+                "[[source]]\npath = '{path}'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY', 'file:FOLDER/{secret}']\n"
+            )
+        };
+        let configured = Configured::new(&source("/one", "old"));
+        configured.write("old", "an-old-secret-of-24-bytes");
+        configured.write("new", "another-secret-24-bytes-");
+        let mut forwarder = Forwarder::start(configured.plain()).await;
+        let expected = |secret: &str| -> BTreeSet<String> {
+            let key = configured.path(secret);
+            let requests = LABELS.iter().map(|it| format!("requests_total {it}"));
+            let others = [
+                "dead_letters_total ".to_owned(),
+                "signature_key_used_total env:SHOPIFY_WEBHOOKS_KEY".to_owned(),
+                format!("signature_key_used_total file:{}", key.display()),
+            ];
+            requests.chain(others).collect()
+        };
+        let at_start = at_0(&forwarder, "/one").await;
+        let missing: Vec<_> = expected("old").difference(&at_start).cloned().collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        let none = at_0(&forwarder, "none").await;
+        for outcome in ["not_found", "method_not_allowed", "malformed", "too_slow"] {
+            assert!(
+                none.contains(&format!("requests_total {outcome}")),
+                "{none:?}"
+            );
+        }
+        assert!(at_0(&forwarder, "/two").await.is_empty());
+
+        configured.rewrite(&(source("/one", "old") + &source("/two", "new")));
+        forwarder.signal("HUP");
+        forwarder.line("the new file is used", |line| {
+            line["message"] == "configuration reloaded"
+        });
+        let after = at_0(&forwarder, "/two").await;
+        let missing: Vec<_> = expected("new").difference(&after).cloned().collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        assert_eq!(
+            at_0(&forwarder, "/one").await,
+            at_start,
+            "nothing more of the one that was there"
+        );
+    });
+}
+
+/// What is counted of this source, all at 0: metric, and labels but the source.
+async fn at_0(forwarder: &Forwarder, path: &str) -> BTreeSet<String> {
+    let samples = scrape(forwarder).await;
+    let of_source = samples.iter().filter(|sample| {
+        let source = sample.labels.get("source");
+        source.is_some_and(|source| source == path)
+    });
+    let series = of_source.map(|sample| {
+        assert_eq!(sample.value, 0.0, "{sample:?}");
+        let labels = sample.labels.iter().filter(|(name, _)| *name != "source");
+        let labels: Vec<_> = labels.map(|(_, value)| value.as_str()).collect();
+        format!("{} {}", sample.metric, labels.join(" "))
+    });
+    series.collect()
 }
 
 /// One line of the page.

@@ -15,6 +15,7 @@ use temporalio_common::protos::temporal::api::common::v1::Payload;
 
 use super::{Finding, Table, Trouble};
 use crate::admit::{Admitted, Authorised, admit};
+use crate::commands::load::read as read_file;
 use crate::commands::{Failure, say};
 use crate::core::config::Config;
 use crate::core::config::source::Source;
@@ -170,7 +171,7 @@ impl Request {
             std::io::stdin().read_to_end(&mut text)?;
             text
         } else {
-            std::fs::read(file).with_context(|| format!("--event {}", file.display()))?
+            read_file(file).map_err(|problem| anyhow!("--event {}: {problem}", file.display()))?
         };
         Self::parse(&text)
             .with_context(|| format!("--event {}", file.display()))

@@ -60,16 +60,32 @@ pub(super) fn certificate(config: &Config) -> Finding {
     let Some(identity) = &config.tls else {
         return Ok("none: plain HTTP".to_owned());
     };
-    let expiry = tls::expiry(identity)
+    let validity = tls::validity(&identity.cert)
         .ok_or_else(|| Trouble::Wrong("its expiry cannot be read".to_owned()))?;
-    let days = (expiry - now()).div_euclid(86_400);
-    match days {
-        ..0 => Err(Trouble::Wrong(format!("expired {} days ago", -days))),
-        0..SOON => Err(Trouble::Warning(format!(
-            "matches its key, expires in {days} days"
-        ))),
-        _ => Ok(format!("matches its key, expires in {days} days")),
+    let names = match tls::names(&identity.cert) {
+        names if names.is_empty() => "no name".to_owned(),
+        names => names.join(", "),
+    };
+    let until = |at: i64| (at - now()).div_euclid(86_400);
+    let days = until(validity.end);
+    let text = match days {
+        ..0 => {
+            return Err(Trouble::Wrong(format!(
+                "{names}: expired {} days ago",
+                -days
+            )));
+        }
+        _ => format!("{names}: matches its key, expires in {days} days"),
+    };
+    if validity.start > now() {
+        let hours = (validity.start - now()).div_euclid(3600);
+        let text = format!("{names}: not valid yet, but in {hours} hours: is the clock right?");
+        return Err(Trouble::Wrong(text));
     }
+    if days < SOON {
+        return Err(Trouble::Warning(text));
+    }
+    Ok(text)
 }
 
 /// How Temporal is reached, and for how long the client certificate will do.

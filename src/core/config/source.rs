@@ -12,7 +12,7 @@ use super::file::source::{Network, SecretEntry, VerifyWord};
 use super::file::{self, File, SecretRef};
 use super::reader::Places;
 use super::secret::Secret;
-use super::{Mistake, Outside, ids, keep, resolve, route};
+use super::{Mistake, Outside, ids, keep, resolve, route, weak};
 use crate::cli::ServeArgs;
 use crate::core::handshake::Handshake;
 use crate::core::provider::scheme::Scheme;
@@ -210,6 +210,9 @@ fn source(
     let secrets = secrets(&entry, outside, mistakes);
     let mut provider = entry.provider.clone()?;
     let verification = verification(&entry, &provider, verify_token.as_ref(), secrets, mistakes);
+    if let Some(verification) = &verification {
+        warnings.extend(weak::doubts(verification, verify_token.as_ref(), &place));
+    }
     circumstances(&entry, &provider, mistakes);
     let routes = route::routes(args, &entry, &provider, mistakes, warnings);
     let file::Source {

@@ -31,7 +31,7 @@ impl Outside for Fake {
 
 fn world() -> Fake {
     Fake {
-        env: [("SHOPIFY_WEBHOOKS_KEY", "hush")].into(),
+        env: [("SHOPIFY_WEBHOOKS_KEY", "hush-hush-hush-hush")].into(),
         files: [(CERT, "pem"), (KEY, "pem")].into(),
     }
 }
@@ -269,7 +269,7 @@ listen = 5
 
 #[test]
 fn a_literal_secret_works_with_a_warning_that_does_not_show_it() {
-    let text = r#"source = [{ path = "/a", provider = "shopify", secrets = ["hunter2"] }]"#;
+    let text = r#"source = [{ path = "/a", provider = "shopify", secrets = ["hunter2-hunter2-hunter2"] }]"#;
     let config = Config::new(&ServeArgs::default(), &file(text), &world()).expect("fine");
     let [warning] = config.warnings.as_slice() else {
         panic!("one warning");

@@ -8,6 +8,7 @@ use crate::support::certs::Certificates;
 use crate::support::configured::Configured;
 use crate::support::gateway::Gateway;
 use crate::support::run::Run;
+use crate::support::temporal::Temporal;
 use crate::support::wait::run;
 
 #[test]
@@ -52,6 +53,47 @@ fn check_says_how_temporal_is_reached() {
             assert!(temporal.contains(&address), "{run:?}");
             assert!(temporal.contains(expected), "{run:?}");
         }
+    });
+}
+
+#[test]
+fn tls_where_there_is_none_and_none_where_there_is_are_said_in_words() {
+    run(async {
+        let own = Certificates::generate();
+        let plain = Temporal::shared().await.address();
+        let gateway = Gateway::tls(&own).await;
+        let secure = gateway.address();
+        for (address, text, says) in [
+            (
+                &plain,
+                "[temporal.tls]\n",
+                "Temporal does not speak TLS there, and the settings ask for it",
+            ),
+            (
+                &plain,
+                "[temporal.tls]\nca = 'CA'\n",
+                "Temporal does not speak TLS there, and the settings ask for it",
+            ),
+            (&secure, "", "(does the server ask for TLS?)"),
+        ] {
+            let text = format!("[temporal]\naddress = '{address}'\n{text}");
+            let run = check(&configured(&text, &own), &[]);
+            let mut lines = run.stdout.lines();
+            let row = lines.find(|line| line.starts_with("temporal       WRONG"));
+            let row = row.unwrap_or_else(|| panic!("{run:?}"));
+            assert!(
+                row.contains(address.as_str()) && row.contains(says),
+                "{row}"
+            );
+            assert_eq!(run.code, Some(78), "{run:?}");
+        }
+        // An API key asks for TLS, too.
+        let text = format!("[temporal]\naddress = '{plain}'\napi_key = 'env:CLOUD_API_KEY'\n");
+        let run = check(&configured(&text, &own), &[]);
+        assert!(
+            run.stdout.contains("Temporal does not speak TLS there"),
+            "{run:?}"
+        );
     });
 }
 

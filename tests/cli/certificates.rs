@@ -1,0 +1,212 @@
+//! What `check` says of a certificate and its key: chains of every kind, made here.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::run::Run;
+use crate::chain::Chain;
+
+#[test]
+fn a_whole_chain_is_fine_and_its_names_and_days_are_said() {
+    let chain = chain();
+    for rest in [
+        chain.intermediate.clone(),
+        chain.intermediate.clone() + &chain.root,
+    ] {
+        let run = check(&(chain.leaf.clone() + &rest), &chain.key);
+        let table = run.fine();
+        let row = "certificate    ok       hooks.example.com, 192.0.2.7, ::1: matches its key, expires in 364 days\n";
+        assert!(table.contains(row), "{table}");
+        assert!(table.ends_with("\n0 wrong, 0 warnings\n"), "{table}");
+    }
+}
+
+#[test]
+fn what_serves_but_not_everybody_is_a_warning() {
+    let Chain {
+        leaf,
+        intermediate,
+        root,
+        key,
+        ..
+    } = chain();
+    let nameless = Chain::generate(&[], yesterday());
+    let issuer = "certificate 2 of the file is not the issuer of certificate 1 (CN=Intermediate of the tests): the leaf goes first";
+    for (cert, key, says) in [
+        (
+            leaf.clone(),
+            &key,
+            "the leaf is alone: senders that do not know its issuer (CN=Intermediate of the tests) refuse it",
+        ),
+        (leaf.clone() + &root, &key, issuer),
+        (leaf.clone() + &root + &intermediate, &key, issuer),
+        (leaf.clone() + &leaf + &intermediate, &key, issuer),
+        (
+            nameless.leaf + &nameless.intermediate,
+            &nameless.key,
+            "the certificate has no subjectAltName",
+        ),
+    ] {
+        let table = check(&cert, key).fine();
+        let beginning = "configuration  warning  --cert (TWF_CERT) cert.pem: ";
+        let mut lines = table
+            .lines()
+            .filter_map(|line| line.strip_prefix(beginning));
+        assert!(lines.any(|line| line.starts_with(says)), "{says}: {table}");
+    }
+}
+
+#[test]
+fn what_cannot_serve_is_said_in_words() {
+    let Chain {
+        leaf,
+        intermediate,
+        root,
+        key,
+        version_1,
+    } = chain();
+    let other = chain_of_another();
+    let whole = leaf.clone() + &intermediate;
+    let relabelled = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let header = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n";
+    let lines = key.lines().filter(|line| !line.starts_with("-----"));
+    let old_style = format!(
+        "{header}{}\n-----END RSA PRIVATE KEY-----\n",
+        lines.collect::<Vec<_>>().join("\n")
+    );
+    let der = CertificateDer::from_pem_slice(leaf.as_bytes())
+        .expect("a certificate")
+        .to_vec();
+    let key_der = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .expect("a key")
+        .secret_der()
+        .to_vec();
+    let leaf_last = intermediate.clone() + &leaf;
+    let leaf_amid = root + &leaf + &intermediate;
+    let old_and_chain = version_1.clone() + &intermediate;
+    let encrypted = "the key file is encrypted, and there is nobody to ask for its passphrase";
+    let mixed_up = "are the two files mixed up?";
+    let cases: [(&str, &[u8], &[u8], &str); 12] = [
+        (
+            "leaf last",
+            leaf_last.as_bytes(),
+            key.as_bytes(),
+            "the leaf goes first: the private key is that of certificate 2 of 2 in the file",
+        ),
+        (
+            "leaf in the middle",
+            leaf_amid.as_bytes(),
+            key.as_bytes(),
+            "the private key is that of certificate 2 of 3",
+        ),
+        (
+            "another key",
+            whole.as_bytes(),
+            other.key.as_bytes(),
+            "the private key is not the certificate's",
+        ),
+        (
+            "encrypted",
+            whole.as_bytes(),
+            relabelled.as_bytes(),
+            encrypted,
+        ),
+        (
+            "encrypted, old style",
+            whole.as_bytes(),
+            old_style.as_bytes(),
+            encrypted,
+        ),
+        ("mixed up", key.as_bytes(), leaf.as_bytes(), mixed_up),
+        (
+            "certificate twice",
+            whole.as_bytes(),
+            leaf.as_bytes(),
+            mixed_up,
+        ),
+        (
+            "DER",
+            &der,
+            key.as_bytes(),
+            "the certificate file is DER, not PEM: openssl x509 -inform der",
+        ),
+        (
+            "DER key",
+            whole.as_bytes(),
+            &key_der,
+            "the key file is DER, not PEM: openssl pkey -inform der",
+        ),
+        (
+            "version 1",
+            version_1.as_bytes(),
+            key.as_bytes(),
+            "the certificate is X.509 version 1, which no TLS client accepts: make one of version 3, with a subjectAltName",
+        ),
+        (
+            "version 1 and its chain",
+            old_and_chain.as_bytes(),
+            key.as_bytes(),
+            "is X.509 version 1",
+        ),
+        (
+            "nothing",
+            b"nothing\n",
+            key.as_bytes(),
+            "the certificate file holds no PEM certificate",
+        ),
+    ];
+    for (name, cert, key, says) in cases {
+        let run = check(cert, key);
+        run.misconfigured(&["cert.pem", says]);
+        assert_eq!(run.stderr.lines().count(), 1, "{name}: {run:?}");
+        assert!(!run.stderr.contains("PRIVATE KEY"), "{name}: {run:?}");
+    }
+}
+
+#[test]
+fn one_that_is_not_valid_yet_is_wrong() {
+    let chain = Chain::generate(
+        NAMES,
+        SystemTime::now() + Duration::from_secs(5 * 3600 + 60),
+    );
+    let run = check(&(chain.leaf.clone() + &chain.intermediate), &chain.key);
+    assert_eq!(run.code, Some(78), "{run:?}");
+    let row = "certificate    WRONG    hooks.example.com, 192.0.2.7, ::1: not valid yet, but in 5 hours: is the clock right?\n";
+    assert!(run.stdout.contains(row), "{run:?}");
+    assert!(run.stdout.ends_with("\n1 wrong, 0 warnings\n"), "{run:?}");
+}
+
+fn chain() -> Chain {
+    Chain::generate(NAMES, yesterday())
+}
+
+fn chain_of_another() -> Chain {
+    Chain::generate(NAMES, yesterday())
+}
+
+/// So that 364 days and some hours are left.
+fn yesterday() -> SystemTime {
+    SystemTime::now() - Duration::from_secs(43_200)
+}
+
+fn check(cert: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Run {
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    fs::write(folder.path().join("cert.pem"), cert).expect("the folder is writable");
+    fs::write(folder.path().join("key.pem"), key).expect("the folder is writable");
+    let args = [
+        "check",
+        "--offline",
+        "--cert",
+        "cert.pem",
+        "--key",
+        "key.pem",
+    ];
+    let secret = [("SHOPIFY_WEBHOOKS_KEY", "shpss_certificates_0")];
+    Run::inside(folder.path(), &args, &secret)
+}
+
+const NAMES: &[&str] = &["hooks.example.com", "192.0.2.7", "::1"];
