@@ -4,12 +4,14 @@
 
 use anyhow::Context;
 use clap::Parser;
+use prost::{Message, Name};
 use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::commands::load::World;
 use temporal_webhook_forwarder::core::codec::Codec;
 use temporal_webhook_forwarder::core::codec::key::Key;
 use temporal_webhook_forwarder::core::config::AES_KEY_ID;
 use temporal_webhook_forwarder::core::config::file::Temporal;
+use temporal_webhook_forwarder::core::payload::protobuf::{self, WebhookEvent};
 use temporal_webhook_forwarder::temporal::{connect, link};
 use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -74,9 +76,20 @@ async fn main() -> anyhow::Result<()> {
         .map(|input| input.payloads)
         .unwrap_or_default();
     for payload in inputs {
-        println!("{}", String::from_utf8_lossy(&open(payload, &args)?.data));
+        println!("{}", shown(&open(payload, &args)?)?);
     }
     Ok(())
+}
+
+/// As text: of the formats `protobuf` and `json-protobuf` the same.
+fn shown(payload: &Payload) -> anyhow::Result<String> {
+    let metadata = |name| payload.metadata.get(name).map(Vec::as_slice);
+    let is_event = metadata("messageType") == Some(WebhookEvent::full_name().as_bytes());
+    if is_event && metadata("encoding") == Some(b"binary/protobuf") {
+        let event = WebhookEvent::decode(payload.data.as_slice())?;
+        return Ok(String::from_utf8(protobuf::to_json(&event))?);
+    }
+    Ok(String::from_utf8_lossy(&payload.data).into_owned())
 }
 
 fn open(payload: Payload, args: &Args) -> anyhow::Result<Payload> {

@@ -2,92 +2,94 @@
 //! encrypted or compressed. Whoever may ask can read, so: a token, or loopback only; and of web
 //! pages those of the operator's origins alone.
 
+mod admission;
 pub mod connections;
+mod convert;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use bytes::Bytes;
-use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{CACHE_CONTROL, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
-use tower_http::cors::CorsLayer;
+use tokio::time::Instant;
 
-use crate::core::codec::{Codec, Compression, remote};
+use self::convert::Operation;
+use crate::core::codec::Codec;
 use crate::core::config::secret::Secret;
-use crate::dispatch::nonce;
 
-/// Who may ask, and with which keys they are answered.
+/// Which callers are answered, and with which keys.
 pub struct Rules {
     /// The first key encodes, any decodes.
     pub codec: Codec,
     /// What a caller has to show; `None`: nothing.
     pub token: Option<Secret>,
-    /// The origins whose pages may ask.
-    pub origins: Vec<String>,
 }
+
+/// The rules in use: replaced between two requests.
+pub struct InUse(RwLock<Arc<Rules>>);
 
 /// Whose connection a request came on.
 #[derive(Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
 struct Shared {
-    rules: Rules,
+    rules: Arc<InUse>,
+    /// The origins whose pages may ask.
+    origins: Vec<HeaderValue>,
     at_work: Semaphore,
 }
 
-/// What is asked for.
-#[derive(Clone, Copy)]
-enum Operation {
-    Encode,
-    Decode,
-}
-
 /// What a request's log line says besides.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Told {
-    operation: &'static str,
-    payloads: usize,
+    operation: Option<&'static str>,
+    payloads: Option<usize>,
+    /// Why it was refused, or what of it could not be done.
     reason: Option<String>,
 }
 
+impl InUse {
+    /// Begins with these.
+    pub fn new(rules: Rules) -> Self {
+        Self(RwLock::new(Arc::new(rules)))
+    }
+
+    /// From the next request on these.
+    pub fn replace(&self, rules: Rules) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    fn current(&self) -> Arc<Rules> {
+        let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&rules)
+    }
+}
+
 /// `POST /encode` and `/decode`, the same below a namespace, and what browsers ask before.
-pub fn router(rules: Rules) -> Router {
-    let origins = rules.origins.iter();
+pub fn router(rules: Arc<InUse>, origins: &[String]) -> Router {
+    let origins = origins.iter();
     let origins: Vec<_> = origins
         .filter_map(|origin| HeaderValue::from_str(origin).ok())
         .collect();
-    let cors = CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods([Method::POST])
-        .allow_headers([CONTENT_TYPE, AUTHORIZATION, EXTRAS, NAMESPACE])
-        .allow_credentials(true)
-        // A web interface elsewhere that asks a codec server on the viewer's own machine.
-        .allow_private_network(true)
-        .max_age(PREFLIGHT);
+    let cors = admission::cors(&origins);
     let shared = Arc::new(Shared {
         rules,
+        origins,
         at_work: Semaphore::new(MAX_AT_WORK),
     });
-    type Sent = Result<Bytes, BytesRejection>;
-    let encode = post(|State(shared): State<Arc<Shared>>, body: Sent| {
-        convert(shared, Operation::Encode, body)
+    let encode = post(|State(shared): State<Arc<Shared>>, body: convert::Sent| {
+        convert::convert(shared, Operation::Encode, body)
     });
-    let decode = post(|State(shared): State<Arc<Shared>>, body: Sent| {
-        convert(shared, Operation::Decode, body)
+    let decode = post(|State(shared): State<Arc<Shared>>, body: convert::Sent| {
+        convert::convert(shared, Operation::Decode, body)
     });
+    let state = || Arc::clone(&shared);
     Router::new()
         .route("/encode", encode.clone())
         .route("/decode", decode.clone())
@@ -95,183 +97,92 @@ pub fn router(rules: Rules) -> Router {
         .route("/{namespace}/decode", decode)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(
-            Arc::clone(&shared),
-            check_token,
+            state(),
+            admission::check_token,
         ))
         .layer(cors)
         .layer(middleware::from_fn_with_state(
-            Arc::clone(&shared),
-            check_origin,
+            state(),
+            admission::check_origin,
         ))
         .layer(middleware::from_fn(report))
         .with_state(shared)
 }
 
-/// One log line a request: who looked.
+/// One log line a request: who looked, and who was refused why.
 async fn report(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let peer = request.extensions().get::<Peer>();
     let peer = peer.map(|Peer(address)| address.to_string());
-    let namespace = request.headers().get(NAMESPACE);
-    let namespace = namespace.and_then(|value| value.to_str().ok());
-    let namespace = namespace.filter(|text| !text.is_empty());
-    let namespace = namespace.map(|text| text.chars().take(MAX_SHOWN).collect::<String>());
+    let namespace = request.headers().get(NAMESPACE).and_then(shown);
+    let origin = request.headers().get(ORIGIN).and_then(shown);
     let preflight = request.method() == Method::OPTIONS;
+    let asked = format!("{} {}", request.method(), request.uri().path());
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let told = answer.extensions_mut().remove::<Told>();
-    let operation = told.as_ref().map(|told| told.operation);
-    let payloads = told.as_ref().map(|told| told.payloads);
-    let reason = told.as_ref().and_then(|told| told.reason.as_deref());
+    let Told {
+        operation,
+        payloads,
+        reason,
+    } = answer.extensions_mut().remove().unwrap_or_default();
+    let reason = reason.or_else(|| elsewhere(answer.status(), &asked));
     let status = answer.status().as_u16();
     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                peer, operation, namespace, payloads, status, reason, ms, "request"
+                peer, origin, operation, namespace, payloads, status, reason, ms, "request"
             )
         };
     }
     match status {
+        400.. => line!(warn),
+        _ if reason.is_some() => line!(warn),
         _ if preflight => line!(debug),
-        ..400 => line!(info),
-        _ => line!(warn),
+        _ => line!(info),
     }
     answer
 }
 
-/// A page of another origin is refused whatever it asks: a browser always says whose page it is,
-/// even where a name was made to point to this machine.
-async fn check_origin(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let mut said = request.headers().get_all(ORIGIN).iter();
-    let allowed = |origin: &HeaderValue| {
-        let mut origins = shared.rules.origins.iter();
-        origins.any(|allowed| allowed.as_bytes() == origin.as_bytes())
-    };
-    if said.all(allowed) {
-        return next.run(request).await;
-    }
-    refuse(
-        StatusCode::FORBIDDEN,
-        "pages of this origin may not ask: --origin names those that may",
-    )
+/// Why a request was asked in vain.
+fn elsewhere(status: StatusCode, asked: &str) -> Option<String> {
+    let is_elsewhere = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED].contains(&status);
+    is_elsewhere.then(|| {
+        format!(
+            "{}: expected POST /encode or /decode, or the same below one segment",
+            escaped(asked)
+        )
+    })
 }
 
-async fn check_token(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    if let Some(token) = &shared.rules.token
-        && !bearer(request.headers()).is_some_and(|shown| token.equals(shown))
-    {
-        let mut answer = refuse(
-            StatusCode::UNAUTHORIZED,
-            "expected Authorization: Bearer and the token of this codec server",
-        );
-        let challenge = HeaderValue::from_static("Bearer");
-        answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-        return answer;
-    }
-    match timeout(PATIENCE, next.run(request)).await {
-        Ok(answer) => answer,
-        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the request was too slow"),
-    }
+/// What the caller wrote; `None`: nothing.
+fn shown(value: &HeaderValue) -> Option<String> {
+    let text = escaped(&String::from_utf8_lossy(value.as_bytes()));
+    Some(text).filter(|text| !text.is_empty())
 }
 
-/// What stands after `Bearer` in the one Authorization header.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut said = headers.get_all(AUTHORIZATION).iter();
-    let (said, None) = (said.next()?.as_bytes(), said.next()) else {
-        return None;
-    };
-    let (scheme, token) = said.split_at_checked("bearer ".len())?;
-    scheme
-        .eq_ignore_ascii_case(b"bearer ")
-        .then(|| token.trim_ascii())
+/// Without what a terminal would obey, and cut.
+fn escaped(text: &str) -> String {
+    text.escape_debug().take(MAX_SHOWN).collect()
 }
 
-async fn convert(
-    shared: Arc<Shared>,
-    operation: Operation,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let mut told = Told {
-        operation: operation.name(),
-        payloads: 0,
-        reason: None,
-    };
-    let result = match body {
-        Ok(body) => operation.run(shared, body, &mut told).await,
-        Err(rejection) => Err((rejection.status(), rejection.body_text())),
-    };
-    let mut answer = match result {
-        Ok(json) => ([(CONTENT_TYPE, "application/json")], Body::from(json)).into_response(),
-        Err((status, reason)) => {
-            let answer = refuse(status, &reason);
-            told.reason = Some(reason);
-            answer
-        }
-    };
-    answer.extensions_mut().insert(told);
+/// The text goes to the caller, the reason to the log.
+fn refuse(status: StatusCode, text: &str, reason: String) -> Response {
+    let mut answer = (status, format!("{text}\n")).into_response();
+    answer.extensions_mut().insert(Told {
+        reason: Some(reason),
+        ..Told::default()
+    });
     answer
-}
-
-impl Operation {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Encode => "encode",
-            Self::Decode => "decode",
-        }
-    }
-
-    /// Not on the threads of the runtime: megabytes take a while.
-    async fn run(self, shared: Arc<Shared>, body: Bytes, told: &mut Told) -> Converted {
-        let _place = shared.at_work.acquire().await;
-        let task = Arc::clone(&shared);
-        let converted = spawn_blocking(move || self.convert(&task.rules.codec, body)).await;
-        let (payloads, converted) = converted.map_err(|_| {
-            let text = "the codec server has a defect".to_owned();
-            (StatusCode::INTERNAL_SERVER_ERROR, text)
-        })?;
-        told.payloads = payloads;
-        converted.map_err(|reason| (StatusCode::BAD_REQUEST, reason))
-    }
-
-    /// How many payloads it is about, and the answer's body or what is wrong.
-    fn convert(self, codec: &Codec, body: Bytes) -> (usize, Result<Vec<u8>, String>) {
-        let payloads = match remote::read(&body) {
-            Ok(payloads) => payloads,
-            Err(problem) => return (0, Err(problem.to_owned())),
-        };
-        drop(body);
-        let count = payloads.len();
-        let encode = |payload| codec.encode(payload, Compression::None, nonce);
-        let payloads = match self {
-            Self::Encode => Ok(payloads.into_iter().map(encode).collect()),
-            Self::Decode => codec.decode_all(payloads),
-        };
-        let written = payloads.map(|payloads| remote::write(&payloads));
-        (count, written.map_err(|error| error.to_string()))
-    }
-}
-
-/// The answer's body, or status and text of a refusal.
-type Converted = Result<Vec<u8>, (StatusCode, String)>;
-
-fn refuse(status: StatusCode, text: &str) -> Response {
-    (status, format!("{text}\n")).into_response()
 }
 
 /// The namespace that the viewer looks at.
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
-/// Temporal's web interface sends its id token so.
-const EXTRAS: HeaderName = HeaderName::from_static("authorization-extras");
 /// Temporal's own messages are at most 4 MiB, and base64 adds a third.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// Requests that are encoded or decoded at a time; others wait.
 const MAX_AT_WORK: usize = 4;
-/// From the whole head to the answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a browser need not ask again.
-const PREFLIGHT: Duration = Duration::from_secs(3600);
-/// Of a namespace, in characters: the caller chose it.
+/// Of what the caller chose, in characters.
 const MAX_SHOWN: usize = 200;

@@ -3,6 +3,7 @@
 //! whole, and swapped in between two requests. The last good ones stay if the new ones are bad.
 
 mod changes;
+pub mod poll;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -12,7 +13,6 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
-use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 pub use self::changes::Inventory;
@@ -88,51 +88,12 @@ struct Good {
 
 impl<T: Temporal> Reload<T> {
     /// Watches for ever.
-    pub async fn watch(self, origin: Origin, mut hangup: Signal) {
+    pub async fn watch(self, origin: Origin, hangup: Signal) {
         metrics::gauge!(LAST_RELOAD).set(1.0);
-        let mut seen = origin.digest;
-        loop {
-            let asked = tokio::select! {
-                () = sleep(EVERY) => false,
-                _ = hangup.recv() => {
-                    tracing::info!("SIGHUP: reading the configuration again");
-                    true
-                }
-            };
-            let Some((digest, result)) = self.settled(seen, asked).await else {
-                continue;
-            };
-            if asked || digest != seen {
-                seen = digest;
-                self.take(result, &origin.fixed);
-            }
-        }
-    }
-
-    /// What the files say now. One that is being written is waited for, unless the operator says
-    /// that it is done: half a file may well be valid, and mean something else.
-    async fn settled(&self, seen: Digest, asked: bool) -> Option<Reading> {
-        let mut reading = self.read().await?;
-        for _ in 0..MAX_READINGS {
-            if asked || reading.0 == seen {
-                break;
-            }
-            sleep(SETTLED).await;
-            let next = self.read().await?;
-            let is_same = next.0 == reading.0;
-            reading = next;
-            if is_same {
-                break;
-            }
-        }
-        Some(reading)
-    }
-
-    /// Reading a slow file system must not hold up requests.
-    async fn read(&self) -> Option<Reading> {
         let (args, outside) = (self.args.clone(), Arc::clone(&self.outside));
-        let reading = tokio::task::spawn_blocking(move || read(&args, &*outside));
-        reading.await.ok()
+        let read = move || read(&args, &*outside);
+        let take = |result| self.take(result, &origin.fixed);
+        poll::watch(origin.digest, hangup, read, take).await;
     }
 
     fn take(&self, result: Result<Good, Vec<Mistake>>, fixed: &Fixed) {
@@ -140,12 +101,7 @@ impl<T: Temporal> Reload<T> {
             Ok(good) => good,
             Err(mistakes) => {
                 metrics::gauge!(LAST_RELOAD).set(0.0);
-                for mistake in mistakes {
-                    tracing::error!(
-                        mistake = mistake.to_string(),
-                        "the new configuration is not used"
-                    );
-                }
+                not_used(&mistakes);
                 return;
             }
         };
@@ -199,10 +155,18 @@ impl<T: Temporal> Reload<T> {
     }
 }
 
-type Reading = (Digest, Result<Good, Vec<Mistake>>);
+/// Says what is wrong with new settings: the old ones stay.
+pub fn not_used(mistakes: &[Mistake]) {
+    for mistake in mistakes {
+        tracing::error!(
+            mistake = mistake.to_string(),
+            "the new configuration is not used"
+        );
+    }
+}
 
 /// The settings, and a digest of everything that they were read from.
-fn read(args: &ServeArgs, outside: &dyn Outside) -> Reading {
+fn read(args: &ServeArgs, outside: &dyn Outside) -> poll::Reading<Good> {
     let recorder = Recorder::new(outside);
     let result = good(args, &recorder);
     (recorder.digest(), result)
@@ -289,8 +253,3 @@ impl Outside for Recorder<'_> {
         self.outside.doubts(identity)
     }
 }
-
-const EVERY: Duration = Duration::from_secs(2);
-/// A file that did not change for so long is whole.
-const SETTLED: Duration = Duration::from_millis(250);
-const MAX_READINGS: u32 = 20;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -14,20 +14,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::Peer;
+use crate::server::tls::Certificate;
 
 /// Serves until `shutdown`, then answers what is in flight.
 pub async fn run(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    certificate: Option<Arc<Certificate>>,
     router: Router,
     shutdown: impl Future<Output = ()>,
 ) {
-    let tls = tls.map(|acceptor| http1_only(&acceptor));
+    let failures = Arc::new(Failures::default());
     let (stop, stopped) = watch::channel(false);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -45,9 +46,13 @@ pub async fn run(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (router, tls, stopped) = (router.clone(), tls.clone(), stopped.clone());
+                let tls = certificate.as_ref().map(|tls| http1_only(&tls.current()));
+                let (router, stopped) = (router.clone(), stopped.clone());
+                let failures = Arc::clone(&failures);
                 connections.spawn(async move {
-                    connection(stream, peer, tls, router, stopped).await;
+                    if let Err(problem) = connection(stream, peer, tls, router, stopped).await {
+                        failures.tell(peer, &problem);
+                    }
                     drop(place);
                 });
             }
@@ -65,22 +70,41 @@ pub async fn run(
     }
 }
 
+/// One connection; an error if its TLS handshake failed.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
     stopped: watch::Receiver<bool>,
-) {
+) -> Result<(), String> {
     let _ = stream.set_nodelay(true);
     let router = router.layer(Extension(Peer(peer)));
     match tls {
         None => serve(stream, router, stopped).await,
         Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
             Ok(Ok(stream)) => serve(stream, router, stopped).await,
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake too slow"),
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err("too slow".to_owned()),
         },
+    }
+    Ok(())
+}
+
+/// TLS handshakes that failed: a caller that does not trust the certificate learns nothing else
+/// of it, and nor does its browser's page. At most one line a minute.
+#[derive(Default)]
+struct Failures(Mutex<Option<Instant>>);
+
+impl Failures {
+    fn tell(&self, peer: SocketAddr, problem: &str) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < QUIET) {
+            tracing::debug!(%peer, problem, "TLS handshake failed");
+            return;
+        }
+        *last = Some(Instant::now());
+        tracing::warn!(%peer, problem, "TLS handshake failed");
     }
 }
 
@@ -117,4 +141,6 @@ const MAX_CONNECTIONS: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEAD: Duration = Duration::from_secs(30);
+/// Between two lines about TLS handshakes.
+const QUIET: Duration = Duration::from_secs(60);
 const DRAIN: Duration = Duration::from_secs(5);

@@ -1,59 +1,118 @@
 //! `codec-server`: settings -> listener -> Temporal's remote codec protocol, until a signal comes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, lookup_host};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
 
 use super::load::{self, World};
 use super::serve::Signals;
 use super::{Failure, block_on};
 use crate::cli::codec_server::CodecServerArgs;
 use crate::codec_server::connections;
-use crate::codec_server::{Rules, router};
-use crate::core::config::Mistake;
+use crate::codec_server::{InUse, Rules, router};
+use crate::core::codec::Codec;
 use crate::core::config::codec_server::CodecServer;
 use crate::core::config::listen::Listen;
-use crate::server::tls;
+use crate::core::config::{Mistake, Outside};
+use crate::reload::poll::{self, Reading};
+use crate::reload::{Recorder, not_used};
+use crate::server::tls::{self, Certificate};
 use crate::telemetry;
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT. Keys, token and certificate are read again when their files
+/// change, and at SIGHUP.
 ///
 /// # Errors
 /// [`Failure::Configuration`] with every mistake.
 pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
-    let settings = settings(args)?;
+    let (digest, good) = read(args);
+    let Good { settings, acceptor } = good.map_err(Failure::Configuration)?;
     block_on(async {
         let listener = listen(&settings.listen, settings.token.is_some()).await;
         let listener = listener.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
-        let tls = settings.tls.as_ref().map(tls::acceptor).transpose();
-        let tls = tls.map_err(|problem| one("TLS", problem))?;
         telemetry::init_logs(args.log_format, args.debug);
-        let mut signals = Signals::new()?;
+        let (mut signals, hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
         announce(&settings, &listener)?;
-        let rules = Rules {
-            codec: settings.codec,
-            token: settings.token,
-            origins: settings.origins,
+        let origins = settings.origins.clone();
+        let in_use = Replaceable {
+            rules: Arc::new(InUse::new(rules(settings))),
+            certificate: acceptor.map(|acceptor| Arc::new(Certificate::new(acceptor))),
         };
+        let router = router(Arc::clone(&in_use.rules), &origins);
+        let certificate = in_use.certificate.clone();
+        let args = args.clone();
+        let watching = poll::watch(digest, hangup, move || read(&args), |new| in_use.take(new));
         let stop = async move { signals.next().await };
-        connections::run(listener, tls, router(rules), stop).await;
+        tokio::select! {
+            () = connections::run(listener, certificate, router, stop) => {}
+            () = watching => {}
+        }
         tracing::info!("stopped");
         Ok(())
     })
 }
 
-fn settings(args: &CodecServerArgs) -> Result<CodecServer, Failure> {
-    let (file, mut mistakes) = load::file(args.config.as_deref(), &World)
-        .map_err(|mistake| Failure::Configuration(vec![mistake]))?;
-    if file.is_broken {
-        return Err(Failure::Configuration(mistakes));
+/// Settings that were read and found to be good.
+struct Good {
+    settings: CodecServer,
+    acceptor: Option<TlsAcceptor>,
+}
+
+/// What new settings replace: whom is answered with what, and the certificate. The rest stands in
+/// flags.
+struct Replaceable {
+    rules: Arc<InUse>,
+    certificate: Option<Arc<Certificate>>,
+}
+
+impl Replaceable {
+    fn take(&self, result: Result<Good, Vec<Mistake>>) {
+        let Good { settings, acceptor } = match result {
+            Ok(good) => good,
+            Err(mistakes) => return not_used(&mistakes),
+        };
+        if let Some((certificate, acceptor)) = self.certificate.as_ref().zip(acceptor) {
+            certificate.replace(acceptor);
+        }
+        warn_without_keys(&settings.codec);
+        let keys = ids(&settings.codec);
+        self.rules.replace(rules(settings));
+        tracing::info!(keys, "configuration reloaded");
     }
-    match CodecServer::new(args, &file, &World) {
-        Ok(settings) if mistakes.is_empty() => Ok(settings),
+}
+
+/// The settings, and a digest of everything that they were read from.
+fn read(args: &CodecServerArgs) -> Reading<Good> {
+    let recorder = Recorder::new(&World);
+    let result = good(args, &recorder);
+    (recorder.digest(), result)
+}
+
+fn good(args: &CodecServerArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
+    let file = load::file(args.config.as_deref(), outside);
+    let (file, mut mistakes) = file.map_err(|mistake| vec![mistake])?;
+    if file.is_broken {
+        return Err(mistakes);
+    }
+    let settings = match CodecServer::new(args, &file, outside) {
+        Ok(settings) if mistakes.is_empty() => settings,
         result => {
             mistakes.extend(result.err().unwrap_or_default());
-            Err(Failure::Configuration(mistakes))
+            return Err(mistakes);
         }
+    };
+    let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose();
+    let acceptor = acceptor.map_err(|problem| vec![Mistake::new("TLS", problem)])?;
+    Ok(Good { settings, acceptor })
+}
+
+fn rules(settings: CodecServer) -> Rules {
+    Rules {
+        codec: settings.codec,
+        token: settings.token,
     }
 }
 
@@ -81,13 +140,7 @@ async fn listen(listen: &Listen, has_token: bool) -> Result<TcpListener, Mistake
 }
 
 fn announce(settings: &CodecServer, listener: &TcpListener) -> Result<(), Failure> {
-    let keys = settings.codec.keys();
-    if keys.is_empty() {
-        tracing::warn!(
-            "no payload key: set AES_KEY or name a --config with [encryption]; encode leaves payloads as they are, decode undoes zlib only"
-        );
-    }
-    let ids: Vec<_> = keys.iter().map(|key| key.id()).collect();
+    warn_without_keys(&settings.codec);
     let (address, tls) = (listener.local_addr()?, settings.tls.is_some());
     let is_public = !address.ip().to_canonical().is_loopback();
     if is_public && !tls {
@@ -96,7 +149,7 @@ fn announce(settings: &CodecServer, listener: &TcpListener) -> Result<(), Failur
         );
     }
     let address = address.to_string();
-    let (keys, origins) = (ids.join(" "), settings.origins.join(" "));
+    let (keys, origins) = (ids(&settings.codec), settings.origins.join(" "));
     let token = settings.token.is_some();
     tracing::info!(
         listener = "codec",
@@ -110,6 +163,16 @@ fn announce(settings: &CodecServer, listener: &TcpListener) -> Result<(), Failur
     Ok(())
 }
 
-fn one(place: &str, problem: String) -> Failure {
-    Failure::Configuration(vec![Mistake::new(place, problem)])
+fn warn_without_keys(codec: &Codec) {
+    if codec.keys().is_empty() {
+        tracing::warn!(
+            "no payload key: set AES_KEY or name a --config with [encryption]; encode leaves payloads as they are, decode undoes zlib only"
+        );
+    }
+}
+
+/// Those of all keys, the one that encodes first.
+fn ids(codec: &Codec) -> String {
+    let ids: Vec<_> = codec.keys().iter().map(|key| key.id()).collect();
+    ids.join(" ")
 }

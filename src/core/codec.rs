@@ -35,7 +35,7 @@ pub enum Compression {
 }
 
 /// Why a payload cannot be decoded. None of the texts has anything of what is in it.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum CodecError {
     /// It does not say which key.
     #[error("the payload is encrypted, but its metadata has no encryption-key-id")]
@@ -58,6 +58,13 @@ pub enum CodecError {
     /// More layers than anybody makes.
     #[error("the payload is encrypted or compressed more than 4 times over")]
     TooDeep,
+}
+
+impl CodecError {
+    /// Whether it is somebody else's: encrypted with a key that was never ours.
+    pub const fn is_foreign(&self) -> bool {
+        matches!(self, Self::NoKeyId | Self::UnknownKey(_))
+    }
 }
 
 impl Codec {
@@ -94,35 +101,42 @@ impl Codec {
     /// # Errors
     /// See [`CodecError`].
     pub fn decode(&self, payload: Payload) -> Result<Payload, CodecError> {
-        self.decode_within(payload, &mut { INFLATED_LIMIT })
+        let inner = self.inside(&payload, &mut { INFLATED_LIMIT })?;
+        Ok(inner.unwrap_or(payload))
     }
 
-    /// As [`Self::decode`], for payloads that share one limit of inflated bytes.
-    ///
-    /// # Errors
-    /// That of the first payload that cannot be decoded.
-    pub fn decode_all(&self, payloads: Vec<Payload>) -> Result<Vec<Payload>, CodecError> {
+    /// Each of them decoded, or as it came with what is wrong. They share one limit of inflated
+    /// bytes: after one that exceeds it none is inflated.
+    pub fn decode_each(&self, payloads: Vec<Payload>) -> Vec<(Payload, Option<CodecError>)> {
         let mut budget = INFLATED_LIMIT;
-        let payloads = payloads.into_iter();
-        payloads
-            .map(|payload| self.decode_within(payload, &mut budget))
-            .collect()
+        let each = payloads
+            .into_iter()
+            .map(|payload| match self.inside(&payload, &mut budget) {
+                Ok(inner) => (inner.unwrap_or(payload), None),
+                Err(error) => {
+                    if error == CodecError::TooLarge {
+                        budget = 0;
+                    }
+                    (payload, Some(error))
+                }
+            });
+        each.collect()
     }
 
-    fn decode_within(
-        &self,
-        mut payload: Payload,
-        budget: &mut usize,
-    ) -> Result<Payload, CodecError> {
-        for _ in 0..MAX_LAYERS {
-            match self.unwrap(&payload, budget)? {
-                Some(inner) => payload = inner,
-                None => return Ok(payload),
+    /// What is inside all layers; `None` if there is none.
+    fn inside(&self, payload: &Payload, budget: &mut usize) -> Result<Option<Payload>, CodecError> {
+        let Some(mut inner) = self.unwrap(payload, budget)? else {
+            return Ok(None);
+        };
+        for _ in 1..MAX_LAYERS {
+            match self.unwrap(&inner, budget)? {
+                Some(next) => inner = next,
+                None => return Ok(Some(inner)),
             }
         }
-        match encoding(&payload) {
+        match encoding(&inner) {
             SEALED | ZLIB => Err(CodecError::TooDeep),
-            _ => Ok(payload),
+            _ => Ok(Some(inner)),
         }
     }
 

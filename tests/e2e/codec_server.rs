@@ -1,5 +1,6 @@
 //! `codec-server`: Temporal's own CLI shows through it what is encrypted; nobody else can.
 
+use std::fs;
 use std::process::Command;
 
 use base64::Engine;
@@ -18,7 +19,7 @@ use crate::support::leaks::{self, CANARY};
 use crate::support::run::Run;
 use crate::support::sender::Sender;
 use crate::support::temporal::{self, Temporal};
-use crate::support::wait::run;
+use crate::support::wait::{PATIENCE, run, until};
 
 #[test]
 fn temporals_cli_shows_an_encrypted_event() {
@@ -72,32 +73,136 @@ fn temporals_cli_shows_a_compressed_and_encrypted_event_with_a_token_and_keys_of
 }
 
 #[test]
-fn another_key_is_an_error_that_says_which_and_no_garbage() {
+fn a_key_of_other_bytes_is_an_error_that_says_which_and_no_garbage() {
     run(async {
         let id = encrypted_event("").await;
-        for (env, reason) in [
+        let env = [("AES_KEY", OTHER_KEY), ("AES_KEY_ID", AES.1)];
+        let server = CodecServer::start(&[], &env);
+        let refused = show(&id, &["--codec-endpoint", &server.url()]).await;
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        // The CLI only says that it tried for as long as it may.
+        let line = warned(&server, r#"does not decrypt with key "e2e-2026""#);
+        assert_eq!(line["status"], 400);
+    });
+}
+
+#[test]
+fn temporals_cli_shows_what_can_be_read_beside_what_cannot() {
+    run(async {
+        let configured = Configured::new(
+            "[[source]]\npath = '/temporal/shopify'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n\
+             action = 'signal-with-start'\nworkflow_id = 'mixed:{body.key}'\ntask_queue = 'nobody-asks'\n",
+        );
+        let key = Delivery::order().id;
+        for (env, note) in [(&KEY, CANARY), (&FOREIGN, "of another team")] {
+            let forwarder = Forwarder::start(ForwarderConfig {
+                env,
+                ..configured.plain()
+            });
+            let body = json!({ "key": key, "note": note }).to_string();
+            let event = Delivery::shopify(body);
+            let answer = Sender::new(&forwarder.await).send(&event).await;
+            assert_eq!(answer.outcome(), "200 signalled", "{answer:?}");
+        }
+        let id = format!("mixed:{key}");
+        let server = CodecServer::start(&[], &KEY);
+        let shown = show(&id, &["--codec-endpoint", &server.url()]).await.fine();
+        assert!(shown.contains(CANARY), "{shown}");
+        assert!(shown.contains(&b64(FOREIGN[1].1)), "as it came: {shown}");
+        assert!(!shown.contains("of another team"), "{shown}");
+        let line = warned(
+            &server,
+            r#"encrypted with key "theirs", and there is no key"#,
+        );
+        assert_eq!(
+            (&line["status"], &line["operation"]),
+            (&json!(200), &json!("decode"))
+        );
+
+        // A key that nobody knows is nobody's mistake.
+        let none = CodecServer::start(&[], &[]);
+        let sealed = show(&id, &["--codec-endpoint", &none.url()]).await.fine();
+        assert!(!sealed.contains(CANARY), "{sealed}");
+        warned(
+            &none,
+            r#"1 of 1 payloads answered as they came: the payload is encrypted with key "e2e-2026""#,
+        );
+    });
+}
+
+#[test]
+fn what_does_not_decode_is_answered_as_it_came_unless_nothing_does() {
+    run(async {
+        let (ours, theirs) = (
+            CodecServer::start(&[], &KEY),
+            CodecServer::start(&[], &FOREIGN),
+        );
+        let plain = json!({ "metadata": { "encoding": b64("json/plain") }, "data": b64("1") });
+        let sealed = async |server| {
+            let asked = json!({ "payloads": [plain] });
+            answer(server, "/encode", &asked).await["payloads"][0].take()
+        };
+        let (known, unknown) = (sealed(&ours).await, sealed(&theirs).await);
+        let damaged = json!({ "metadata": known["metadata"], "data": b64(&"x".repeat(40)) });
+        let unnamed =
+            json!({ "metadata": { "encoding": b64("binary/encrypted") }, "data": b64("x") });
+        let bomb =
+            json!({ "metadata": { "encoding": b64("binary/zlib") }, "data": b64("no zlib") });
+        for (asked, expected, reason) in [
             (
-                [("AES_KEY", OTHER_KEY), ("AES_KEY_ID", AES.1)],
-                r#"does not decrypt with key "e2e-2026""#,
+                vec![&known, &unknown, &plain],
+                Some(vec![&plain, &unknown, &plain]),
+                "1 of 3 payloads",
+            ),
+            (vec![&unknown], Some(vec![&unknown]), "1 of 1 payloads"),
+            (
+                vec![&unknown, &unnamed],
+                Some(vec![&unknown, &unnamed]),
+                "2 of 2 payloads",
             ),
             (
-                [("AES_KEY", AES.0), ("AES_KEY_ID", "other")],
-                r#"encrypted with key "e2e-2026", and there is no key of that id"#,
+                vec![&damaged, &known],
+                Some(vec![&damaged, &plain]),
+                "does not decrypt",
             ),
+            (
+                vec![&bomb, &plain],
+                Some(vec![&bomb, &plain]),
+                "no zlib stream",
+            ),
+            (vec![&damaged], None, "does not decrypt"),
+            (vec![&unknown, &bomb], None, "no zlib stream"),
         ] {
-            let server = CodecServer::start(&[], &env);
-            let refused = show(&id, &["--codec-endpoint", &server.url()]).await;
-            assert_eq!(refused.code, Some(1), "{refused:?}");
-            // The CLI only says that it tried for as long as it may.
-            server.log.wait_for(
-                reason,
+            let body = json!({ "payloads": asked }).to_string();
+            let answer = post(&ours, "/decode")
+                .body(body)
+                .send()
+                .await
+                .expect("an answer");
+            let (status, text) = (answer.status().as_u16(), answer.text().await.expect("text"));
+            let wanted = expected
+                .as_ref()
+                .map(|payloads| json!({ "payloads": payloads }));
+            let read = serde_json::from_str::<Value>(&text).ok();
+            assert_eq!(
+                (status, read),
+                (if wanted.is_some() { 200 } else { 400 }, wanted),
+                "{asked:?}"
+            );
+            let line = ours.log.wait_for(
+                "one line",
                 || true,
                 |line| {
                     let said = line["reason"].as_str().unwrap_or_default();
-                    line["status"] == 400 && said.contains(reason)
+                    line["status"] == status && said.contains(reason)
                 },
             );
+            assert_eq!(line["level"], "WARN", "{line}");
         }
+        let line = json!({ "payloads": [{ "metadata": {
+            "encoding": b64("binary/encrypted"), "encryption-key-id": b64("a\u{1b}[31m\nb") } }] });
+        answer(&ours, "/decode", &line).await;
+        warned(&ours, r#"key "a\u{1b}[31m\nb""#);
     });
 }
 
@@ -169,18 +274,23 @@ fn nothing_is_answered_without_the_token() {
         let env = [KEY[0], KEY[1], ("CODEC_TOKEN", TOKEN)];
         let server = CodecServer::start(&["--token", "env:CODEC_TOKEN"], &env);
         let none = json!({ "payloads": [] });
-        for (shown, status) in [
-            (vec![format!("Bearer {TOKEN}")], 200),
-            (vec![format!("bearer  {TOKEN}")], 200),
-            (vec![], 401),
-            (vec![String::new()], 401),
-            (vec!["Bearer".to_owned()], 401),
-            (vec!["Bearer ".to_owned()], 401),
-            (vec![format!("Bearer {}", &TOKEN[1..])], 401),
-            (vec![format!("Bearer {TOKEN}x")], 401),
-            (vec![format!("Basic {TOKEN}")], 401),
-            (vec![format!("Bearer {TOKEN}"), "Bearer x".to_owned()], 401),
+        for (shown, reason) in [
+            (vec![format!("Bearer {TOKEN}")], ""),
+            (vec![format!("bearer  {TOKEN}")], ""),
+            (vec![], "token missing"),
+            (vec![String::new()], "token malformed"),
+            (vec!["Bearer".to_owned()], "token malformed"),
+            (vec!["Bearer ".to_owned()], "token malformed"),
+            (vec![TOKEN.to_owned()], "token malformed"),
+            (vec![format!("Basic {TOKEN}")], "token malformed"),
+            (
+                vec![format!("Bearer {TOKEN}"), "Bearer x".to_owned()],
+                "token malformed: there is more than one",
+            ),
+            (vec![format!("Bearer {}", &TOKEN[1..])], "token wrong"),
+            (vec![format!("Bearer {TOKEN}x")], "token wrong"),
         ] {
+            let status = if reason.is_empty() { 200 } else { 401 };
             let mut request = post(&server, "/decode").body(none.to_string());
             for value in &shown {
                 request = request.header("Authorization", value);
@@ -190,6 +300,9 @@ fn nothing_is_answered_without_the_token() {
             if status == 401 {
                 assert_eq!(header(&answer, "www-authenticate"), "Bearer");
                 assert_eq!(header(&answer, "cache-control"), "no-store");
+                let line = warned(&server, reason);
+                let peer = line["peer"].as_str().unwrap_or_default();
+                assert!(peer.starts_with("127.0.0.1:"), "{line}");
             }
         }
         // A page has to learn that the token is wrong, too.
@@ -258,7 +371,195 @@ fn pages_of_the_configured_origins_may_ask_and_no_others() {
                 assert_eq!(answer.status(), 403, "{origin}");
                 assert_eq!(header(&answer, ALLOWED), "", "{origin}");
             }
+            // One for the browser's question before, one for the request that no browser sends.
+            let lines = server.log.lines().into_iter();
+            let lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+            let lines: Vec<_> = lines.filter(|line| line["origin"] == origin).collect();
+            assert_eq!(lines.len(), 2, "{lines:?}");
+            for line in lines {
+                let told = [&line["level"], &line["status"]];
+                assert_eq!(told, [&json!("WARN"), &json!(403)], "{line}");
+                let reason = line["reason"].as_str().unwrap_or_default();
+                assert!(
+                    reason.contains("none of --origin") && reason.contains(cloud),
+                    "{line}"
+                );
+                let peer = line["peer"].as_str().unwrap_or_default();
+                assert!(peer.starts_with("127.0.0.1:"), "{line}");
+            }
         }
+        preflight(&"x".repeat(5000)).await;
+        let long = server.log.wait_for(
+            "it is cut",
+            || true,
+            |line| {
+                line["origin"]
+                    .as_str()
+                    .is_some_and(|origin| origin.starts_with("xxx"))
+            },
+        );
+        assert_eq!(long["origin"].as_str().map(str::len), Some(200));
+    });
+}
+
+#[test]
+fn what_a_browser_will_not_send_after_all_is_said() {
+    run(async {
+        let server = CodecServer::start(&[], &KEY);
+        for (method, headers, reason) in [
+            ("POST", "content-type,X-Custom", "the header X-Custom"),
+            ("PUT", "content-type", "wants to send PUT"),
+        ] {
+            let request = client().request(Method::OPTIONS, server.url() + "/decode");
+            let request = request
+                .header("Origin", UI)
+                .header("Access-Control-Request-Method", method)
+                .header("Access-Control-Request-Headers", headers);
+            assert_eq!(request.send().await.expect("an answer").status(), 200);
+            let line = warned(&server, reason);
+            assert_eq!(line["origin"], UI);
+        }
+        let answer = post(&server, "/decod\u{e9}")
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status(), 404);
+        warned(
+            &server,
+            "POST /decod%C3%A9: expected POST /encode or /decode",
+        );
+    });
+}
+
+#[test]
+fn keys_token_and_certificate_are_read_again_and_bad_ones_are_not_taken() {
+    run(async {
+        leaks::forbid(TOKEN);
+        leaks::forbid(OTHER_KEY);
+        let with = |keys: &str| format!("encryption.keys = [{keys}]\n");
+        let (new, old) = (
+            "{ id = 'e2e-2026', key = 'file:FOLDER/new' }",
+            "{ id = 'older', key = 'file:FOLDER/old' }",
+        );
+        let configured = Configured::new(&with(old));
+        configured.write("old", OTHER_KEY);
+        configured.write("new", AES.0);
+        configured.write("token", "the-first-token-5e0c\n");
+        let pems = |certificates: &Certificates| {
+            for (name, path) in [("cert", &certificates.cert), ("key", &certificates.key)] {
+                configured.write(name, &fs::read_to_string(path).expect("PEM"));
+            }
+        };
+        pems(Certificates::shared());
+        let path = |name| configured.path(name).display().to_string();
+        let token = format!("file:{}", path("token"));
+        let [cert, key] = ["cert", "key"].map(path);
+        let flags = ["--token", &token, "--cert", &cert, "--key", &key];
+        let mut server = CodecServer::start(&[configured.args(), &flags].concat(), &[]);
+
+        let sealing = CodecServer::start(&[], &KEY);
+        let plain = json!({ "payloads": [{ "metadata": { "encoding": b64("json/plain") }, "data": b64("1") }] });
+        let sealed = answer(&sealing, "/encode", &plain).await;
+        let url = format!("https://{}/decode", server.address);
+        // What it is decoded to, under a token and with a certificate of this authority.
+        let decoded = async |token: &str, trusted: &Certificates| {
+            let client = Client::builder().no_proxy();
+            let client = client.tls_backend_preconfigured(trusted.client(&TLS13, ""));
+            let client = client.build().expect("a client");
+            let asked = client
+                .post(&url)
+                .bearer_auth(token)
+                .body(sealed.to_string());
+            let answer = asked.send().await.ok()?;
+            let status = answer.status().as_u16();
+            let text = answer.text().await.expect("text");
+            Some((status, serde_json::from_str::<Value>(&text).ok()))
+        };
+        let shared = Certificates::shared();
+        let first = "the-first-token-5e0c";
+        let locked = Some((200, Some(sealed.clone())));
+        let opened = Some((200, Some(plain.clone())));
+        assert_eq!(decoded(first, shared).await, locked);
+
+        configured.rewrite(&with(&format!("{new}, {old}")));
+        until("the new key decodes", PATIENCE, || async {
+            decoded(first, shared).await == opened
+        })
+        .await;
+        let line = server.log.wait_for(
+            "it says so",
+            || true,
+            |line| line["message"] == "configuration reloaded",
+        );
+        assert_eq!(line["keys"], "e2e-2026 older");
+
+        for (text, mistake) in [
+            (
+                with("{ id = 'e2e-2026', key = 'file:FOLDER/none' }"),
+                "none: No such file",
+            ),
+            (with(old) + "[encryption", "forwarder.toml"),
+            (
+                with(old) + "encryption.no = 1\n",
+                "encryption.no: unknown key",
+            ),
+        ] {
+            configured.rewrite(&text);
+            server.log.wait_for(
+                mistake,
+                || true,
+                |line| {
+                    let said = line["mistake"].as_str().unwrap_or_default();
+                    let message = line["message"].as_str().unwrap_or_default();
+                    let is_said = line["level"] == "ERROR" && said.contains(mistake);
+                    is_said && message == "the new configuration is not used"
+                },
+            );
+            assert_eq!(decoded(first, shared).await, opened, "the old one stays");
+        }
+
+        configured.rewrite(&with(old));
+        server.signal("HUP");
+        until("the key is gone", PATIENCE, || async {
+            decoded(first, shared).await == locked
+        })
+        .await;
+
+        configured.write("token", &format!("{TOKEN}\n"));
+        until("the new token counts", PATIENCE, || async {
+            decoded(TOKEN, shared).await == locked
+        })
+        .await;
+        assert_eq!(
+            decoded(first, shared).await.map(|(status, _)| status),
+            Some(401)
+        );
+
+        let other = Certificates::generate();
+        assert_eq!(decoded(TOKEN, &other).await, None, "another authority's");
+        let line = server.log.wait_for(
+            "who does not trust it is named",
+            || true,
+            |line| line["message"] == "TLS handshake failed" && line["level"] == "WARN",
+        );
+        assert!(
+            line["problem"]
+                .as_str()
+                .is_some_and(|p| p.contains("received fatal alert")),
+            "{line}"
+        );
+        assert!(
+            line["peer"]
+                .as_str()
+                .is_some_and(|p| p.starts_with("127.0.0.1:")),
+            "{line}"
+        );
+        pems(&other);
+        until("the new certificate is shown", PATIENCE, || async {
+            decoded(TOKEN, &other).await == locked
+        })
+        .await;
+        assert!(server.stop().success());
     });
 }
 
@@ -372,6 +673,16 @@ fn the_page_about_it_has_every_flag_with_its_variable() {
         let there = there.iter().any(|form| page.contains(form));
         assert!(elsewhere || there, "{flag} is not in the page");
     }
+    for situation in [
+        "wrong origin",
+        "no token",
+        "missing key",
+        "untrusted certificate",
+        "denied permission",
+        "server down",
+    ] {
+        assert!(page.contains(&format!("\n| {situation}")), "{situation}");
+    }
 }
 
 /// An event in Temporal, encrypted by a forwarder with these further settings; its workflow id.
@@ -413,6 +724,18 @@ async fn show(workflow_id: &str, args: &[&str]) -> Run {
     )
 }
 
+/// The line of a refusal, or of what could not be done.
+fn warned(server: &CodecServer, reason: &str) -> Value {
+    server.log.wait_for(
+        reason,
+        || true,
+        |line| {
+            let said = line["reason"].as_str().unwrap_or_default();
+            line["level"] == "WARN" && said.contains(reason)
+        },
+    )
+}
+
 async fn answer(server: &CodecServer, path: &str, body: &Value) -> Value {
     let asked = post(server, path).body(body.to_string());
     let answer = asked.send().await.expect("an answer");
@@ -442,6 +765,8 @@ fn b64(text: &str) -> String {
 }
 
 const KEY: [(&str, &str); 2] = [("AES_KEY", AES.0), ("AES_KEY_ID", AES.1)];
+/// Those of somebody else.
+const FOREIGN: [(&str, &str); 2] = [("AES_KEY", OTHER_KEY), ("AES_KEY_ID", "theirs")];
 const OTHER_KEY: &str = "1c2d3e4f5a6b7c8d9eafb0c1d2e3f4051c2d3e4f5a6b7c8d9eafb0c1d2e3f405";
 const TOKEN: &str = "codec-token-4f8a0d7be1";
 /// Where `temporal server start-dev` has its web interface.

@@ -55,6 +55,10 @@ impl CodecServer {
         format!("http://127.0.0.1:{}", self.address.port())
     }
 
+    pub(crate) fn signal(&mut self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Asks it to stop, and waits.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.process.signal("TERM");

@@ -159,8 +159,43 @@ fn bombs_are_stopped_alone_and_together() {
     assert!(bomb.data.len() < 100_000);
     assert_eq!(codec.decode(bomb), Err(CodecError::TooLarge));
     let third = inflating_to(INFLATED_LIMIT / 3 + 1);
-    let fits = codec.decode_all(vec![third.clone(); 2]);
-    assert_eq!(fits.map(|payloads| payloads.len()), Ok(2));
-    let too_many = codec.decode_all(vec![third; 3]);
-    assert_eq!(too_many, Err(CodecError::TooLarge));
+    let fits = codec.decode_each(vec![third.clone(); 2]);
+    assert!(fits.iter().all(|(_, problem)| problem.is_none()));
+    let mut many = codec.decode_each(vec![third.clone(); 4]);
+    let last = many.split_off(2);
+    assert_eq!(many, fits);
+    let as_it_came = (third, Some(CodecError::TooLarge));
+    assert_eq!(last, [as_it_came.clone(), as_it_came], "none after it");
+}
+
+#[test]
+fn what_does_not_decode_is_given_back_as_it_came_and_the_others_are_decoded() {
+    let [ours, other] = ["k", "other"].map(|id| {
+        let key = Key::from_hex(id, &"0a".repeat(16)).expect("a key");
+        Codec::new(vec![key])
+    });
+    let plain = payload::text("a");
+    let sealed = |codec: &Codec| codec.encode(plain.clone(), Compression::None, NONCE);
+    let mut broken = sealed(&ours);
+    broken.data.pop();
+    // What is known is only the outer of two layers.
+    let within = ours.encode(sealed(&other), Compression::None, NONCE);
+    let unknown = || Some(CodecError::UnknownKey("other".into()));
+    let asked = vec![
+        sealed(&other),
+        sealed(&ours),
+        within.clone(),
+        plain.clone(),
+        broken.clone(),
+    ];
+    let expected = vec![
+        (sealed(&other), unknown()),
+        (plain.clone(), None),
+        (within, unknown()),
+        (plain.clone(), None),
+        (broken, Some(CodecError::Broken("k".into()))),
+    ];
+    assert_eq!(ours.decode_each(asked), expected);
+    let foreign = |id| CodecError::UnknownKey(id).is_foreign() && CodecError::NoKeyId.is_foreign();
+    assert!(foreign("a".into()) && !CodecError::Broken("k".into()).is_foreign());
 }
