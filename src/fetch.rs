@@ -1,47 +1,49 @@
 //! Public keys and certificates that a request names by URL (AWS SNS, PayPal) or that a sender
 //! publishes (JSON Web Key Sets): the only outbound network of verification. Off unless the
 //! source says `fetch_keys = true`; https, from the provider's own hosts only, no redirects,
-//! bounded in size, time and number, cached.
+//! bounded in size, time and number, cached. A fetch has its own time: whoever asked for it may go.
+
+mod table;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, Url, redirect};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use self::table::{Id, State, Table};
 use crate::core::config::secret::Secret;
 use crate::core::config::source::{Source, Verification};
 use crate::core::outcome::Reject;
 use crate::core::provider::locator::{Found, Locator};
-use crate::core::provider::scheme::{Scheme, SecretForm};
+use crate::core::provider::scheme::Scheme;
 use crate::core::request::Received;
 use crate::core::verify::key::Key;
 
-/// The cache.
-#[derive(Debug, Default)]
+/// The keys that were fetched.
 pub struct Keys {
-    entries: Mutex<HashMap<Url, Entry>>,
-    /// One fetch at a time: whoever comes meanwhile finds what it brought.
-    fetching: Mutex<()>,
+    table: Arc<Mutex<Table>>,
+    /// Of each source, for URLs that no key has come from yet: whoever makes up URLs waits for himself.
+    places: Mutex<HashMap<String, Arc<Semaphore>>>,
+    download: Download,
 }
 
-#[derive(Debug, Clone)]
-struct Entry {
-    at: Instant,
-    key: Result<Arc<Key>, String>,
+type Download = Arc<dyn Fn(Url) -> Downloading + Send + Sync>;
+type Downloading = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::by(Arc::new(|url| Box::pin(download(url))))
+    }
 }
 
-impl Entry {
-    /// Whether it will do for a request that names this key of a set.
-    fn serves(&self, key_id: Option<&str>) -> bool {
-        let lasts = match &self.key {
-            Ok(key) if key.has(key_id) => FRESH,
-            // The sender may have published another one meanwhile.
-            Ok(_) | Err(_) => FAILED,
-        };
-        self.at.elapsed() < lasts
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
     }
 }
 
@@ -55,20 +57,25 @@ pub fn wanted(source: &Source, received: &Received) -> Result<Vec<Option<Wanted>
         _ => &[],
     };
     let schemes = verifiers.iter().map(|verifier| &verifier.scheme);
-    schemes.map(|scheme| Wanted::of(scheme, received)).collect()
+    schemes
+        .map(|scheme| Wanted::of(source, scheme, received))
+        .collect()
 }
 
 /// A key that a request names.
 #[derive(Debug)]
 pub struct Wanted {
-    url: Url,
-    form: SecretForm,
+    /// The source's path.
+    source: String,
+    id: Id,
     /// Which one, if there is a set of them.
     key_id: Option<String>,
+    /// The request had no say in the URL.
+    is_fixed: bool,
 }
 
 impl Wanted {
-    fn of(scheme: &Scheme, received: &Received) -> Result<Option<Self>, Reject> {
+    fn of(source: &Source, scheme: &Scheme, received: &Received) -> Result<Option<Self>, Reject> {
         let Some(place) = &scheme.key_url else {
             return Ok(None);
         };
@@ -84,14 +91,23 @@ impl Wanted {
         let foreign = Reject::InvalidSignature(foreign.into());
         let key_id = scheme.key_id.as_ref();
         Ok(Some(Self {
-            url: url.ok_or(foreign)?,
-            form: scheme.secret,
+            source: source.path.clone(),
+            id: (url.ok_or(foreign)?, scheme.secret),
             key_id: key_id.and_then(|place| place.find(received).one()),
+            is_fixed: place.is_fixed(),
         }))
     }
 }
 
 impl Keys {
+    fn by(download: Download) -> Self {
+        Self {
+            table: Arc::default(),
+            places: Mutex::default(),
+            download,
+        }
+    }
+
     /// What is wanted.
     ///
     /// # Errors
@@ -104,9 +120,10 @@ impl Keys {
         let mut keys = Vec::new();
         for wanted in wanted {
             keys.push(match wanted {
-                Some(Wanted { url, form, key_id }) => {
-                    let key = self.one(url, form, key_id.as_deref(), deadline).await;
-                    Some(key.map_err(Reject::Unavailable)?)
+                Some(wanted) => {
+                    let key = self.one(&wanted, deadline).await;
+                    let at = |problem| format!("the key at {}: {problem}", wanted.id.0);
+                    Some(key.map_err(|problem| Reject::Unavailable(at(problem)))?)
                 }
                 None => None,
             });
@@ -114,59 +131,72 @@ impl Keys {
         Ok(keys)
     }
 
-    async fn one(
-        &self,
-        url: Url,
-        form: SecretForm,
-        key_id: Option<&str>,
-        deadline: Instant,
-    ) -> Result<Arc<Key>, String> {
-        if let Some(entry) = self.cached(&url, key_id).await {
-            return entry.key;
-        }
-        let _alone = self.fetching.lock().await;
-        if let Some(entry) = self.cached(&url, key_id).await {
-            return entry.key;
-        }
-        let fetched = timeout_at(deadline, download(&url)).await;
-        let key = fetched
-            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
-            .and_then(|bytes| Secret::new(bytes).ok_or_else(|| "nothing there".to_owned()))
-            .and_then(|text| Key::new(form, &text).map_err(str::to_owned))
-            .map(Arc::new)
-            .map_err(|problem| format!("the key at {url}: {problem}"));
-        self.remember(
-            url,
-            Entry {
-                at: Instant::now(),
-                key: key.clone(),
-            },
-        )
-        .await;
-        key
-    }
-
-    async fn cached(&self, url: &Url, key_id: Option<&str>) -> Option<Entry> {
-        let entries = self.entries.lock().await;
-        entries
-            .get(url)
-            .filter(|entry| entry.serves(key_id))
-            .cloned()
-    }
-
-    async fn remember(&self, url: Url, entry: Entry) {
-        let mut entries = self.entries.lock().await;
-        if entries.len() >= MAX_ENTRIES && !entries.contains_key(&url) {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.at);
-            if let Some(oldest) = oldest.map(|(url, _)| url.clone()) {
-                entries.remove(&oldest);
+    async fn one(&self, wanted: &Wanted, deadline: Instant) -> Result<Arc<Key>, String> {
+        let mut place = None;
+        loop {
+            let state = lock(&self.table).state(&wanted.id, wanted.key_id.as_deref());
+            let (mut flight, old) = match state {
+                State::Answer(answer) => return answer,
+                State::Flight(flight, old) => (flight, old),
+                State::Missing { again } => {
+                    if !again && !wanted.is_fixed && place.is_none() {
+                        place = Some(self.place(&wanted.source, deadline).await?);
+                    } else {
+                        self.fetch(wanted, place.take());
+                    }
+                    continue;
+                }
+            };
+            place = None;
+            let patience = old.as_ref().map(|_| Instant::now() + PATIENCE);
+            let until = patience.map_or(deadline, |patience| patience.min(deadline));
+            // It is over when nothing can change any more.
+            let over = timeout_at(until, flight.changed()).await;
+            match (over, old) {
+                (Ok(_), _) => {}
+                (Err(_), Some(old)) => return Ok(old),
+                (Err(_), None) => return Err("no answer in time".to_owned()),
             }
         }
-        entries.insert(url, entry);
+    }
+
+    /// A place among the fetches of a source.
+    async fn place(&self, source: &str, deadline: Instant) -> Result<OwnedSemaphorePermit, String> {
+        let places = {
+            let mut places = lock(&self.places);
+            let places = places.entry(source.to_owned());
+            Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(FETCHES))))
+        };
+        let place = timeout_at(deadline, places.acquire_owned()).await;
+        let place = place.ok().and_then(Result::ok);
+        place.ok_or_else(|| "too many others are being fetched".to_owned())
+    }
+
+    /// Begins a fetch, unless somebody has meanwhile.
+    fn fetch(&self, wanted: &Wanted, place: Option<OwnedSemaphorePermit>) {
+        let (over, flight) = watch::channel(());
+        if !lock(&self.table).begin(&wanted.id, flight) {
+            return;
+        }
+        let (table, id) = (Arc::clone(&self.table), wanted.id.clone());
+        let downloading = (self.download)(id.0.clone());
+        tokio::spawn(async move {
+            let fetched = timeout(TIMEOUT, downloading).await;
+            let key = fetched
+                .unwrap_or_else(|_| Err("no answer in time".to_owned()))
+                .and_then(|bytes| Secret::new(bytes).ok_or_else(|| "nothing there".to_owned()))
+                .and_then(|text| Key::new(id.1, &text).map_err(str::to_owned));
+            lock(&table).end(id, key.map(Arc::new));
+            drop((over, place));
+        });
     }
 }
 
-async fn download(url: &Url) -> Result<Vec<u8>, String> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn download(url: Url) -> Result<Vec<u8>, String> {
     let client = Client::builder()
         .https_only(true)
         .http1_only()
@@ -175,7 +205,7 @@ async fn download(url: &Url) -> Result<Vec<u8>, String> {
         .build()
         .map_err(|error| error.to_string())?;
     let failed = |error: reqwest::Error| anyhow::Error::from(error).root_cause().to_string();
-    let mut response = client.get(url.clone()).send().await.map_err(failed)?;
+    let mut response = client.get(url).send().await.map_err(failed)?;
     if !response.status().is_success() {
         return Err(format!("status {}", response.status()));
     }
@@ -189,10 +219,13 @@ async fn download(url: &Url) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// How long a key is used before it is fetched again.
-const FRESH: Duration = Duration::from_secs(3600);
-/// How long a failure is remembered: a flood of bad URLs is no flood of fetches.
-const FAILED: Duration = Duration::from_secs(10);
+/// For a fetch, whoever waits for it.
 const TIMEOUT: Duration = Duration::from_millis(1500);
+/// For a fetch, where an old key would do.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// At a time, of URLs that requests of one source named, and that no key has come from yet.
+const FETCHES: usize = 4;
 const MAX_BYTES: usize = 64 * 1024;
-const MAX_ENTRIES: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,10 @@
 //! never by default.
 
 use std::fs;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -11,6 +13,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 use reqwest::Method;
 use tempfile::TempDir;
 use temporal_webhook_forwarder::core::config::Identity;
@@ -18,12 +21,13 @@ use temporal_webhook_forwarder::core::config::secret::Secret;
 use temporal_webhook_forwarder::server::tls::acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use crate::support::certs::Certificates;
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::sender::Sender;
-use crate::support::wait::run;
+use crate::support::wait::{PATIENCE, run, until};
 
 #[test]
 fn a_key_is_fetched_once_and_from_the_providers_hosts_only() {
@@ -80,6 +84,69 @@ fn a_key_is_fetched_once_and_from_the_providers_hosts_only() {
 }
 
 #[test]
+fn who_gives_up_too_early_does_not_fail_the_fetch() {
+    run(async {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
+        let server = KeyServer::start(&pair).await;
+        let (forwarder, _folder) = forwarder(server.port, true).await;
+        let sender = Sender::new(&forwarder);
+        // The key comes after the sender's deadline, and within a fetch's.
+        let slow = format!("https://localhost:{}/slow/key.pem", server.port);
+        let first = sender.send(&signed(&pair, &slow, "1")).await;
+        assert_eq!(first.outcome(), "503");
+        let again = async || sender.send(&signed(&pair, &slow, "1")).await.outcome();
+        until("the key is there", PATIENCE, async || {
+            again().await == "200 started"
+        })
+        .await;
+        assert_eq!(server.asked(), 1, "the fetch went on");
+    });
+}
+
+#[test]
+fn made_up_urls_take_no_key_away_and_hold_up_nobody() {
+    run(async {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
+        let server = KeyServer::start(&pair).await;
+        let (forwarder, _folder) = forwarder(server.port, true).await;
+        let sender = Sender::new(&forwarder);
+        let at = |path: &str| format!("https://localhost:{}{path}", server.port);
+        let real = at("/key.pem");
+        let send = async |url: &str, id: &str| {
+            let delivery = signed(&pair, url, id);
+            sender.send(&delivery).await.outcome()
+        };
+        assert_eq!(send(&real, "1").await, "200 started");
+        for number in 0..70 {
+            let outcome = send(&at(&format!("/made-up/{number}.pem")), "2").await;
+            assert_eq!(outcome, "503");
+        }
+        assert_eq!(server.asked(), 71);
+        assert_eq!(send(&real, "3").await, "200 started");
+        assert_eq!(server.asked(), 71, "it was still there");
+
+        let silent: Vec<_> = (0..3)
+            .map(|number| signed(&pair, &at(&format!("/silent/{number}.pem")), "4"))
+            .collect();
+        let silent = join_all(silent.iter().map(|delivery| sender.send(delivery)));
+        let others = async {
+            until("they are asked for", PATIENCE, async || {
+                server.asked() >= 72
+            })
+            .await;
+            let begun = Instant::now();
+            assert_eq!(send(&real, "5").await, "200 started");
+            assert_eq!(send(&at("/other/key.pem"), "6").await, "200 started");
+            begun.elapsed()
+        };
+        let begun = Instant::now();
+        let (silent, others) = tokio::join!(silent, others);
+        assert!(silent.iter().all(|answer| answer.outcome() == "503"));
+        assert!(others < begun.elapsed(), "{others:?}");
+    });
+}
+
+#[test]
 fn without_leave_nothing_is_fetched() {
     run(async {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
@@ -116,6 +183,7 @@ async fn forwarder(port: u16, fetch: bool) -> (Forwarder, TempDir) {
         path = "/hook"
         {secrets}
         [source.provider]
+        deadline = "1s"
         id = ["json id"]
         workflow_id = "fetch-{port}:{{event_id}}"
         [[source.provider.signature]]
@@ -139,7 +207,17 @@ async fn forwarder(port: u16, fetch: bool) -> (Forwarder, TempDir) {
     (forwarder, folder)
 }
 
-/// Serves `/key.pem` over TLS and counts.
+/// An event whose key is at `url`.
+fn signed(pair: &RsaKeyPair, url: &str, id: &str) -> Delivery {
+    let body = format!(r#"{{"id":"{id}"}}"#);
+    Delivery::bare(Method::POST, "/hook")
+        .with("Content-Type", "application/json")
+        .with("X-Signature", sign(pair, &body))
+        .with("X-Key-Url", url)
+        .with_body(body)
+}
+
+/// Serves `…/key.pem` over TLS and counts: under `/slow/` after a while, under `/silent/` never.
 struct KeyServer {
     port: u16,
     asked: Arc<AtomicUsize>,
@@ -166,16 +244,26 @@ impl KeyServer {
                 // Keys are fetched over HTTP/1.1, which this server speaks.
                 assert_ne!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
                 counter.fetch_add(1, Ordering::SeqCst);
-                let mut head = [0; 2048];
-                let count = stream.read(&mut head).await.unwrap_or_default();
-                let found = head[..count].starts_with(b"GET /key.pem ");
-                let status = if found { "200 OK" } else { "404 Not Found" };
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{key}",
-                    key.len()
-                );
-                let _ = stream.write_all(answer.as_bytes()).await;
-                let _ = stream.shutdown().await;
+                let key = key.clone();
+                tokio::spawn(async move {
+                    let mut head = [0; 2048];
+                    let count = stream.read(&mut head).await.unwrap_or_default();
+                    let head = String::from_utf8_lossy(&head[..count]);
+                    let path = head.split(' ').nth(1).unwrap_or_default();
+                    match path.split('/').nth(1) {
+                        Some("slow") => sleep(Duration::from_millis(1200)).await,
+                        Some("silent") => pending().await,
+                        _ => {}
+                    }
+                    let found = path.ends_with("/key.pem");
+                    let status = if found { "200 OK" } else { "404 Not Found" };
+                    let answer = format!(
+                        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{key}",
+                        key.len()
+                    );
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                });
             }
         });
         Self { port, asked }

@@ -11,8 +11,10 @@ use crate::core::request::Received;
 pub struct KeyUrl {
     /// The request names the URL here; or it is fixed.
     location: KeyUrlLocation,
-    /// The hosts that may have it; `*` stands for one label.
+    /// The hosts that may have it; `{region}` stands for one of AWS, `*` for any label.
     hosts: Vec<String>,
+    /// The URL's path; `*` stands for anything in one segment.
+    path: Option<String>,
     /// What the URL's path ends in.
     suffix: String,
 }
@@ -43,11 +45,13 @@ impl KeyUrl {
             "hosts",
             "the hosts that may have it, such as [\"keys.example.com\"]",
         );
+        let path = s.take(r, "path");
         let suffix = s.take(r, "suffix").unwrap_or_default();
         s.finish(r);
         Some(Self {
             location: location?,
             hosts: hosts?,
+            path,
             suffix,
         })
     }
@@ -58,6 +62,11 @@ impl KeyUrl {
             KeyUrlLocation::Fixed(url) => Some(url.clone()),
             KeyUrlLocation::Named(place) => place.find(received).one(),
         }
+    }
+
+    /// Whether it is at the same URL for every request.
+    pub const fn is_fixed(&self) -> bool {
+        matches!(self.location, KeyUrlLocation::Fixed(_))
     }
 
     /// Whether a URL is one of the provider's: https, no user, no port, one of the hosts.
@@ -71,11 +80,12 @@ impl KeyUrl {
             .all(|b| b.is_ascii_graphic() && !b"?#\\@%".contains(&b));
         plain
             && path.ends_with(&self.suffix)
+            && self.path.as_ref().is_none_or(|like| is_path(path, like))
             && self.hosts.iter().any(|pattern| is_host(host, pattern))
     }
 }
 
-/// `sns.*.amazonaws.com`: `*` stands for exactly one label. A port in the pattern counts, too.
+/// `sns.{region}.amazonaws.com`: label by label. A port in the pattern counts, too.
 fn is_host(host: &str, pattern: &str) -> bool {
     let (labels, wanted): (Vec<_>, Vec<_>) =
         (host.split('.').collect(), pattern.split('.').collect());
@@ -86,11 +96,197 @@ fn is_host(host: &str, pattern: &str) -> bool {
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     labels.len() == wanted.len()
-        && labels.iter().zip(wanted).all(|(label, wanted)| {
-            if wanted == "*" {
-                is_label(label)
-            } else {
-                label.eq_ignore_ascii_case(wanted)
+        && labels
+            .iter()
+            .zip(wanted)
+            .all(|(label, wanted)| match wanted {
+                "*" => is_label(label),
+                "{region}" => is_region(label),
+                _ => label.eq_ignore_ascii_case(wanted),
+            })
+}
+
+/// `us-gov-west-1`: letters, words, a number. Whatever else stands there is another service of AWS, such as
+/// S3, where the label before it may be anybody's bucket.
+fn is_region(label: &str) -> bool {
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    let parts: Vec<&str> = label.split('-').collect();
+    match parts.as_slice() {
+        [area, words @ .., number] if !words.is_empty() => {
+            (2..=3).contains(&area.len())
+                && is_word(area)
+                && words.iter().all(is_word)
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit())
+        }
+        _ => false,
+    }
+}
+
+/// `/Service-*.pem`: segment by segment, with at most one `*` in each.
+fn is_path(path: &str, pattern: &str) -> bool {
+    let (segments, wanted): (Vec<_>, Vec<_>) =
+        (path.split('/').collect(), pattern.split('/').collect());
+    let is_like = |segment: &str, wanted: &str| match wanted.split_once('*') {
+        None => segment == wanted,
+        Some((start, end)) => segment
+            .strip_prefix(start)
+            .and_then(|rest| rest.strip_suffix(end))
+            .is_some_and(|name| !name.is_empty() && !name.starts_with('.')),
+    };
+    let mut pairs = segments.iter().zip(&wanted);
+    segments.len() == wanted.len() && pairs.all(|(segment, wanted)| is_like(segment, wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::provider::catalogue;
+
+    const SNS: &str = "SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem";
+
+    fn entry(name: &str) -> Vec<KeyUrl> {
+        let schemes = &catalogue::find(name).expect("in the catalogue").schemes;
+        let urls = schemes.iter().filter_map(|scheme| scheme.key_url.clone());
+        urls.collect()
+    }
+
+    fn accepts(name: &str, url: &str) -> bool {
+        let urls = entry(name);
+        assert!(!urls.is_empty(), "{name}");
+        let accepted = urls.iter().filter(|place| place.accepts(url)).count();
+        assert!(accepted == 0 || accepted == urls.len(), "{name} {url}");
+        accepted > 0
+    }
+
+    #[test]
+    fn keys_of_aws_sns_are_where_a_region_s_sns_is_and_nowhere_else() {
+        for region in [
+            "us-west-2",
+            "eu-central-1",
+            "ap-southeast-10",
+            "us-gov-west-1",
+            "us-iso-east-1",
+            "il-central-1",
+            "cn-north-1",
+            "usx-west-1",
+        ] {
+            for domain in ["amazonaws.com", "amazonaws.com.cn"] {
+                let url = format!("https://sns.{region}.{domain}/{SNS}");
+                assert!(accepts("sns", &url), "{url}");
             }
-        })
+        }
+        for label in [
+            "s3",
+            "s3-us-west-2",
+            "s3-website-us-west-2",
+            "s3-accelerate",
+            "s3-fips",
+            "execute-api",
+            "us-west",
+            "us-2",
+            "us--west-2",
+            "u-west-2",
+            "east-west-2",
+            "us-west-2a",
+            "us-w3st-2",
+            "us-west-",
+            "-west-2",
+            "US-WEST-2",
+            "us-west-2.s3",
+            "s3.us-west-2",
+            "",
+            "*",
+            "{region}",
+        ] {
+            for domain in ["amazonaws.com", "amazonaws.com.cn"] {
+                let url = format!("https://sns.{label}.{domain}/{SNS}");
+                assert!(!accepts("sns", &url), "{url}");
+            }
+        }
+        for host in [
+            "us-west-2.amazonaws.com",
+            "s3.us-west-2.amazonaws.com",
+            "sns.us-west-2.amazonaws.com:8443",
+            "sns.us-west-2.amazonaws.com.evil.example",
+            "sns.us-west-2.amazonaws.com.",
+            "sns.us-west-2.amazonaws.co",
+            "a.sns.us-west-2.amazonaws.com",
+            "sns-us-west-2.amazonaws.com",
+            "user@sns.us-west-2.amazonaws.com",
+        ] {
+            assert!(!accepts("sns", &format!("https://{host}/{SNS}")), "{host}");
+        }
+        for path in [
+            "",
+            "/",
+            "/key.pem",
+            "/SimpleNotificationService.pem",
+            "/SimpleNotificationService-.pem",
+            "/SimpleNotificationService-..pem",
+            "/SimpleNotificationService-1.pem/",
+            "/SimpleNotificationService-1.pem.txt",
+            "/SimpleNotificationService-1/2.pem",
+            "//SimpleNotificationService-1.pem",
+            "/x/SimpleNotificationService-1.pem",
+            "/x/../SimpleNotificationService-1.pem",
+            "/SimpleNotificationService-1.pem?x=.pem",
+            "/SimpleNotificationService-%2e.pem",
+            "/simplenotificationservice-1.pem",
+        ] {
+            let url = format!("https://sns.us-west-2.amazonaws.com{path}");
+            assert!(!accepts("sns", &url), "{url}");
+        }
+        assert!(!accepts(
+            "sns",
+            &format!("http://sns.us-west-2.amazonaws.com/{SNS}")
+        ));
+    }
+
+    #[test]
+    fn keys_of_paypal_are_where_its_certificates_are() {
+        let certificate = "/v1/notifications/certs/CERT-360caa42-fca2a594-5a29e601";
+        for host in ["api.paypal.com", "api.sandbox.paypal.com"] {
+            assert!(accepts("paypal", &format!("https://{host}{certificate}")));
+            for path in [
+                "/v1/oauth2/token",
+                "/v1/notifications/certs/",
+                "/v1/notifications/certs/a/b",
+            ] {
+                assert!(
+                    !accepts("paypal", &format!("https://{host}{path}")),
+                    "{path}"
+                );
+            }
+        }
+        for host in [
+            "paypal.com",
+            "evil.paypal.com",
+            "api.paypal.com.evil.example",
+        ] {
+            assert!(
+                !accepts("paypal", &format!("https://{host}{certificate}")),
+                "{host}"
+            );
+        }
+    }
+
+    /// Any label is anybody's, sooner or later: no entry of ours has one.
+    #[test]
+    fn no_entry_of_the_catalogue_has_a_host_with_any_label() {
+        let mut looked_at = 0;
+        for provider in catalogue::all() {
+            for place in provider.schemes.iter().filter_map(|s| s.key_url.as_ref()) {
+                let any = place.hosts.iter().find(|host| host.contains('*'));
+                assert_eq!(any, None, "{}", provider.name);
+                let is_narrow = place.is_fixed() || place.path.is_some();
+                assert!(is_narrow, "{}: any path", provider.name);
+                if let KeyUrlLocation::Fixed(url) = &place.location {
+                    assert!(place.accepts(url), "{url}");
+                }
+                looked_at += 1;
+            }
+        }
+        assert!(looked_at >= 4, "{looked_at}");
+    }
 }
