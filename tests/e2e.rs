@@ -34,6 +34,7 @@ mod e2e {
     mod refusals;
     mod reload;
     mod replay;
+    mod resets;
     mod routes;
     mod sdk;
     mod send;

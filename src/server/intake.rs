@@ -109,6 +109,10 @@ pub async fn receive<'a>(
         }
         bytes.extend_from_slice(&data);
     }
+    // hyper takes a stream that was reset without an error for one that has ended.
+    if parts.version == Version::HTTP_2 && !body.is_end_stream() {
+        return Err(Reject::TooSlow(BROKE_OFF));
+    }
     let received = Received {
         method: parts.method.clone(),
         path: parts.uri.path().to_owned(),
@@ -131,7 +135,7 @@ fn unread(error: &hyper::Error) -> Reject {
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
             Reject::Malformed("the body's chunks are broken")
         }
-        _ => Reject::TooSlow("the body broke off"),
+        _ => Reject::TooSlow(BROKE_OFF),
     }
 }
 
@@ -177,5 +181,6 @@ const CHARSETS: [&str; 17] = [
     "utf",
     "windows-",
 ];
+const BROKE_OFF: &str = "the body broke off";
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_millis(500);
