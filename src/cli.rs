@@ -16,6 +16,7 @@ use self::replay::ReplayArgs;
 use self::send::SendArgs;
 use crate::core::config::Mistake;
 use crate::core::payload::Format;
+use crate::core::provider::words::IdleTimeout;
 
 /// Verifies webhooks and starts exactly one Temporal workflow per event.
 ///
@@ -238,6 +239,9 @@ pub struct ServeArgs {
     /// How long a stop waits for requests in flight [default: 20s]
     #[arg(long, value_name = "DURATION", env = "TWF_DRAIN_TIMEOUT", value_parser = humantime::parse_duration)]
     pub drain_timeout: Option<Duration>,
+    /// How long a connection may do nothing between two requests, 1s to 1h: more than a balancer before it waits [default: 75s]
+    #[arg(long, value_name = "DURATION", env = "TWF_IDLE_TIMEOUT", value_parser = IdleTimeout::parse)]
+    pub idle_timeout: Option<Duration>,
     /// How log lines are written, on standard error
     #[arg(
         long,

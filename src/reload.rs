@@ -27,6 +27,7 @@ use crate::core::config::{Config, Identity, Mistake, Outside};
 use crate::expiry::{self, Dated};
 use crate::forward::{Forwarder, Settings};
 use crate::large::Store;
+use crate::server::Timeouts;
 use crate::server::tls::{self, Certificate};
 use crate::telemetry::{CERTIFICATE_EXPIRY, LAST_RELOAD};
 use crate::temporal::Temporal;
@@ -70,8 +71,8 @@ pub struct Fixed {
     pub admin: Option<Listen>,
     /// Where events go: address and namespace.
     pub temporal: (String, String),
-    /// How long a stop waits.
-    pub drain_timeout: Duration,
+    /// Of connections.
+    pub timeouts: Timeouts,
 }
 
 /// SHA-256 of all files that were read, and of all that could not be.
@@ -109,7 +110,7 @@ impl<T: Temporal> Reload<T> {
         let dated = expiry::certificates(&good.config, &good.temporal);
         if *fixed != good.fixed {
             tracing::warn!(
-                "other addresses of listeners, another address or namespace of Temporal, or another drain timeout take effect at the next start"
+                "other addresses of listeners, another address or namespace of Temporal, or other timeouts of [server] take effect at the next start"
             );
         }
         if fixed.temporal == good.fixed.temporal {
@@ -187,7 +188,7 @@ fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
         public: Some(public),
         admin,
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
-        drain_timeout: config.drain_timeout,
+        timeouts: Timeouts::of(&config),
     };
     Ok(Good {
         config,

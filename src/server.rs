@@ -1,7 +1,9 @@
 //! The public listener: accepts connections under limits, serves them, and drains.
 
+mod activity;
 pub mod connection;
 pub mod intake;
+pub mod refused;
 pub mod tls;
 
 use std::future::Future;
@@ -15,22 +17,49 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::connection::Terms;
+use self::refused::Refusals;
 use self::tls::Certificate;
+use crate::core::config::Config;
 use crate::forward::Forwarder;
 use crate::temporal::Temporal;
 
+/// How long connections may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To be answered once the process stops.
+    pub drain: Duration,
+    /// To do nothing between two requests.
+    pub idle: Duration,
+}
+
+impl Timeouts {
+    /// Those of the configuration.
+    pub const fn of(config: &Config) -> Self {
+        Self {
+            drain: config.drain_timeout,
+            idle: config.idle_timeout,
+        }
+    }
+}
+
 /// Serves until `shutdown`, then: not ready, listener closed, requests in flight answered for up
-/// to `drain_timeout`.
+/// to `timeouts.drain`.
 pub async fn run<T: Temporal>(
     listener: TcpListener,
     certificate: Option<Arc<Certificate>>,
     forwarder: Arc<Forwarder<T>>,
-    drain_timeout: Duration,
+    timeouts: Timeouts,
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let permits = Arc::new(Semaphore::new(max_connections()));
+    let terms = Arc::new(Terms {
+        forwarder: Arc::clone(&forwarder),
+        idle_timeout: timeouts.idle,
+        refusals: Refusals::new(),
+    });
     let serve = |connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr| {
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
             tracing::debug!("too many connections");
@@ -39,9 +68,9 @@ pub async fn run<T: Temporal>(
         let tls = certificate
             .as_ref()
             .map(|certificate| certificate.current());
-        let (forwarder, stopped) = (Arc::clone(&forwarder), stopped.clone());
+        let (terms, stopped) = (Arc::clone(&terms), stopped.clone());
         connections.spawn(async move {
-            connection::serve(stream, peer.ip(), tls, forwarder, stopped).await;
+            connection::serve(stream, peer.ip(), tls, terms, stopped).await;
             drop(permit);
         });
     };
@@ -78,7 +107,7 @@ pub async fn run<T: Temporal>(
         "stopping: no new connections, answering what is in flight"
     );
     let all = async { while connections.join_next().await.is_some() {} };
-    if timeout(drain_timeout, all).await.is_err() {
+    if timeout(timeouts.drain, all).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "stopped before every connection was done"

@@ -34,6 +34,12 @@ pub const KEY_USED: &str = "webhook_forwarder_signature_key_used_total";
 pub const CERTIFICATE_EXPIRY: &str = "webhook_forwarder_certificate_expiry_timestamp_seconds";
 /// `config_last_reload_success`
 pub const LAST_RELOAD: &str = "webhook_forwarder_config_last_reload_success";
+/// `tls_handshakes_total{result}`
+pub const TLS_HANDSHAKES: &str = "webhook_forwarder_tls_handshakes_total";
+/// `http_errors_total{kind}`
+pub const HTTP_ERRORS: &str = "webhook_forwarder_http_errors_total";
+/// `payload_seals_total{key}`
+pub const SEALS: &str = "webhook_forwarder_payload_seals_total";
 /// `build_info{version}`
 pub const BUILD_INFO: &str = "webhook_forwarder_build_info";
 
@@ -94,6 +100,15 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
     );
     metrics::describe_gauge!(IN_FLIGHT, "Requests being handled");
     metrics::describe_gauge!(CONNECTIONS, "Open connections on the public listener");
+    metrics::describe_counter!(TLS_HANDSHAKES, "TLS handshakes, by how they ended");
+    metrics::describe_counter!(
+        HTTP_ERRORS,
+        "What came in a request's place and could not be read, by kind"
+    );
+    metrics::describe_counter!(
+        SEALS,
+        "Encryptions under a payload key, each with a random nonce"
+    );
     metrics::describe_counter!(KEY_USED, "Signatures that matched, by the secret's setting");
     metrics::describe_gauge!(
         CERTIFICATE_EXPIRY,

@@ -8,6 +8,7 @@ mod e2e {
     mod broken_http;
     mod catalogue;
     mod check;
+    mod clients;
     mod codec_server;
     mod compression;
     mod connection;

@@ -19,8 +19,8 @@ use crate::core::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
 use crate::large::Store;
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedOutside};
-use crate::server;
 use crate::server::tls::{self, Certificate};
+use crate::server::{self, Timeouts};
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
 use crate::{admin, expiry, telemetry};
@@ -122,7 +122,7 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
         public: said.0,
         admin: said.1.flatten(),
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
-        drain_timeout: config.drain_timeout,
+        timeouts: Timeouts::of(&config),
     };
     Ok(Ready {
         origin: Origin { digest, fixed },
@@ -195,6 +195,7 @@ pub async fn serve(
         certificates,
         in_use: Mutex::new(inventory),
     };
+    let timeouts = origin.fixed.timeouts;
     let reloading = tokio::spawn(reload.watch(origin, hangup));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
     let admin = admin.map(|listener| {
@@ -206,14 +207,7 @@ pub async fn serve(
             stopped,
         ))
     });
-    server::run(
-        public,
-        certificate,
-        forwarder,
-        config.drain_timeout,
-        shutdown,
-    )
-    .await;
+    server::run(public, certificate, forwarder, timeouts, shutdown).await;
     connecting.abort();
     reloading.abort();
     expiring.abort();
@@ -240,6 +234,9 @@ pub fn announce_sources(config: &Config) {
     telemetry::begin(&config.sources);
     for warning in &config.warnings {
         tracing::warn!(setting = warning.place, "{}", warning.problem);
+    }
+    for key in config.codec.keys() {
+        metrics::counter!(telemetry::SEALS, "key" => key.id().to_owned()).increment(0);
     }
     for source in &config.sources {
         let unverified = matches!(source.verification, Verification::DangerUnverified);

@@ -25,6 +25,7 @@ use self::source::Source;
 use super::codec::Codec;
 use super::codec::key::Key;
 use super::handshake::Handshake;
+use super::provider::words::IdleTimeout;
 use crate::cli::ServeArgs;
 
 /// All settings, checked.
@@ -34,6 +35,8 @@ pub struct Config {
     pub tls: Option<Identity>,
     /// How long a stop waits for requests in flight.
     pub drain_timeout: Duration,
+    /// How long a connection may do nothing between two requests.
+    pub idle_timeout: Duration,
     /// Encrypts payloads; without keys they are stored as they are.
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
@@ -115,6 +118,10 @@ impl Config {
                 .drain_timeout
                 .or(file.server.drain_timeout)
                 .unwrap_or(DRAIN_TIMEOUT),
+            idle_timeout: args
+                .idle_timeout
+                .or(file.server.idle_timeout)
+                .unwrap_or(IdleTimeout::DEFAULT),
             codec: codec(file, outside, &mut mistakes),
             large: (file.large.as_ref())
                 .and_then(|written| Large::new(written, outside, &mut mistakes)),

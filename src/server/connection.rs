@@ -6,22 +6,24 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use uuid::Uuid;
 
+use super::activity::{Activity, Busy, watched};
+use super::refused::{self, OPENING, Refusals};
 use super::tls::H2;
 use crate::answer::{Answer, identify, problem};
 use crate::core::outcome::Reject;
@@ -30,47 +32,77 @@ use crate::report;
 use crate::telemetry::{CONNECTIONS, Gauge};
 use crate::temporal::Temporal;
 
+/// What all connections have in common.
+pub struct Terms<T> {
+    /// Answers the requests.
+    pub forwarder: Arc<Forwarder<T>>,
+    /// For how long a connection may do nothing between two requests.
+    pub idle_timeout: Duration,
+    /// What never becomes a request.
+    pub refusals: Refusals,
+}
+
 /// Serves one connection to its end.
 pub(super) async fn serve<T: Temporal>(
     stream: TcpStream,
     peer: IpAddr,
     tls: Option<TlsAcceptor>,
-    forwarder: Arc<Forwarder<T>>,
+    terms: Arc<Terms<T>>,
     stopped: watch::Receiver<bool>,
 ) {
     let _open = Gauge::enter(CONNECTIONS);
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        return http1(stream, peer, forwarder, stopped).await;
+        return http1(stream, peer, terms, stopped).await;
     };
     let mut stopping = stopped.clone();
     let handshake = tokio::select! {
-        handshake = timeout(HANDSHAKE, tls.accept(stream)) => handshake,
+        handshake = timeout(HANDSHAKE, handshake(stream, tls)) => handshake,
         // Nothing was asked yet.
         () = async { drop(stopping.wait_for(|stopped| *stopped).await); sleep(GOODBYE).await } => return,
     };
     match handshake {
-        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
-            http2(stream, peer, forwarder, stopped).await;
+        Ok(Ok(stream)) => {
+            terms.refusals.note(&refused::OK, peer);
+            if stream.get_ref().1.alpn_protocol() == Some(H2) {
+                http2(stream, peer, terms, stopped).await;
+            } else {
+                http1(stream, peer, terms, stopped).await;
+            }
         }
-        Ok(Ok(stream)) => http1(stream, peer, forwarder, stopped).await,
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake too slow"),
+        Ok(Err(None)) => tracing::debug!("a connection ended before its first byte"),
+        Ok(Err(Some((opening, error)))) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            let kind = refused::handshake(&opening, &error);
+            terms.refusals.note(kind, peer);
+        }
+        Err(_) => terms.refusals.note(&refused::TIMEOUT, peer),
     }
 }
 
-async fn http1<S, T>(
-    stream: S,
-    peer: IpAddr,
-    forwarder: Arc<Forwarder<T>>,
-    stopped: watch::Receiver<bool>,
-) where
+/// An error comes with the client's first bytes; `None`: there were none.
+async fn handshake(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+) -> Result<TlsStream<TcpStream>, Option<(Vec<u8>, io::Error)>> {
+    let mut opening = [0; OPENING];
+    let count = stream.peek(&mut opening).await.unwrap_or_default();
+    if count == 0 {
+        return Err(None);
+    }
+    let opened = tls.accept(stream).await;
+    opened.map_err(|error| Some((opening[..count].to_vec(), error)))
+}
+
+async fn http1<S, T>(stream: S, peer: IpAddr, terms: Arc<Terms<T>>, stopped: watch::Receiver<bool>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: Temporal,
 {
-    let (io, activity) = watched(stream, true);
+    let (io, activity) = watched(stream, true, terms.idle_timeout);
     let busy = || Busy::enter(&activity);
-    let service = service_fn(|request| respond(request, Arc::clone(&forwarder), busy(), peer));
+    let service =
+        service_fn(|request| respond(request, Arc::clone(&terms.forwarder), busy(), peer));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // the watchdog's business: hyper's timer would also end idle connections
@@ -87,30 +119,35 @@ async fn http1<S, T>(
         stopped,
     )
     .await;
-    if end == End::HeadTooSlow {
-        tracing::debug!("a request's head did not arrive");
-        report::count(&Reject::HeadTooSlow);
-        let mut stream = connection.into_parts().io.into_inner().stream;
-        let farewell = async {
-            let _ = stream.write_all(HEAD_TOO_SLOW).await;
-            let _ = stream.shutdown().await;
-        };
-        let _ = timeout(GOODBYE, farewell).await;
+    match end {
+        End::Over => {}
+        End::Failed(error) => {
+            if let Some(kind) = refused::http1(&activity.opening(), &error) {
+                terms.refusals.note(kind, peer);
+            }
+        }
+        End::HeadTooSlow => {
+            tracing::debug!("a request's head did not arrive");
+            report::count(&Reject::HeadTooSlow);
+            let mut stream = connection.into_parts().io.into_inner().stream;
+            let farewell = async {
+                let _ = stream.write_all(HEAD_TOO_SLOW).await;
+                let _ = stream.shutdown().await;
+            };
+            let _ = timeout(GOODBYE, farewell).await;
+        }
     }
 }
 
-async fn http2<S, T>(
-    stream: S,
-    peer: IpAddr,
-    forwarder: Arc<Forwarder<T>>,
-    stopped: watch::Receiver<bool>,
-) where
+async fn http2<S, T>(stream: S, peer: IpAddr, terms: Arc<Terms<T>>, stopped: watch::Receiver<bool>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: Temporal,
 {
-    let (io, activity) = watched(stream, false);
+    let (io, activity) = watched(stream, false, terms.idle_timeout);
     let busy = || Busy::enter(&activity);
-    let service = service_fn(|request| respond(request, Arc::clone(&forwarder), busy(), peer));
+    let service =
+        service_fn(|request| respond(request, Arc::clone(&terms.forwarder), busy(), peer));
     let mut connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
@@ -121,23 +158,18 @@ async fn http2<S, T>(
         .keep_alive_interval(Some(Duration::from_secs(20)))
         .keep_alive_timeout(Duration::from_secs(10))
         .serve_connection(io, service);
-    drive(
+    let end = drive(
         &mut connection,
         |c| c.graceful_shutdown(),
         &activity,
         stopped,
     )
     .await;
-}
-
-/// The stream for hyper, and what the watchdog gets to see of it.
-fn watched<S>(stream: S, heads_begin_with_bytes: bool) -> (TokioIo<Watched<S>>, Arc<Activity>) {
-    let activity = Arc::new(Activity::new(heads_begin_with_bytes));
-    let watched = Watched {
-        stream,
-        activity: Arc::clone(&activity),
-    };
-    (TokioIo::new(watched), activity)
+    if let End::Failed(error) = end
+        && let Some(kind) = refused::http2(&error)
+    {
+        terms.refusals.note(kind, peer);
+    }
 }
 
 /// Each request runs as a task of its own: a client that leaves does not leave a start without
@@ -165,9 +197,9 @@ async fn respond<T: Temporal>(
 }
 
 /// How a connection ended.
-#[derive(PartialEq, Eq)]
 enum End {
     Over,
+    Failed(hyper::Error),
     /// HTTP/1: a request began and its head did not come to an end.
     HeadTooSlow,
 }
@@ -212,169 +244,16 @@ where
 }
 
 fn ended(result: hyper::Result<()>) -> End {
-    if let Err(error) = result {
-        tracing::debug!(%error, "connection ended");
-    }
-    End::Over
-}
-
-/// What the watchdog knows of a connection.
-struct Activity {
-    /// HTTP/1: bytes without a request are an unfinished head. In HTTP/2 they may be pings.
-    heads_begin_with_bytes: bool,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// When the first byte since the last request began to be handled was read.
-    first_byte: Option<Instant>,
-    in_flight: usize,
-    /// When the last request was done, or the connection was made.
-    idle_since: Instant,
-    any_request: bool,
-}
-
-impl Activity {
-    fn new(heads_begin_with_bytes: bool) -> Self {
-        Self {
-            heads_begin_with_bytes,
-            state: Mutex::new(State {
-                first_byte: None,
-                in_flight: 0,
-                idle_since: Instant::now(),
-                any_request: false,
-            }),
+    match result {
+        Ok(()) => End::Over,
+        Err(error) => {
+            tracing::debug!(%error, "connection ended");
+            End::Failed(error)
         }
-    }
-
-    fn with<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn is_idle(&self) -> bool {
-        self.with(|state| state.in_flight == 0)
-    }
-
-    /// When the head that is being read began.
-    fn head_begun(&self) -> Option<Instant> {
-        let begun = self.with(|state| state.first_byte);
-        begun.filter(|_| self.heads_begin_with_bytes)
-    }
-
-    /// Waits until the connection may have been silent too long; `false` if it was.
-    async fn patience(&self) -> bool {
-        let until = self.with(|state| {
-            if state.in_flight > 0 {
-                return None;
-            }
-            let allowed = if state.any_request { IDLE } else { HEAD };
-            let idle = state.idle_since + allowed;
-            let head = state.first_byte.filter(|_| self.heads_begin_with_bytes);
-            Some(head.map_or(idle, |first| first + HEAD))
-        });
-        match until {
-            Some(until) if until <= Instant::now() => return false,
-            Some(until) => sleep((until - Instant::now()).min(HEAD)).await,
-            None => sleep(HEAD).await,
-        }
-        true
-    }
-}
-
-/// A request being handled.
-struct Busy {
-    activity: Arc<Activity>,
-    first_byte: Instant,
-}
-
-impl Busy {
-    fn enter(activity: &Arc<Activity>) -> Self {
-        let first_byte = activity.with(|state| {
-            state.in_flight += 1;
-            state.any_request = true;
-            state.first_byte.take()
-        });
-        let first_byte = first_byte.filter(|_| activity.heads_begin_with_bytes);
-        Self {
-            activity: Arc::clone(activity),
-            first_byte: first_byte.unwrap_or_else(Instant::now),
-        }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.activity.with(|state| {
-            state.in_flight -= 1;
-            state.idle_since = Instant::now();
-            // the body's bytes
-            state.first_byte = None;
-        });
-    }
-}
-
-/// A stream that notes when bytes come.
-struct Watched<S> {
-    stream: S,
-    activity: Arc<Activity>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        // Line ends between requests are no beginning of a head (RFC 9112, section 2.2).
-        if buf.filled()[before..]
-            .iter()
-            .any(|byte| !b"\r\n".contains(byte))
-        {
-            self.activity.with(|state| {
-                state.first_byte.get_or_insert_with(Instant::now);
-            });
-        }
-        result
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// For a request's head, from its first byte; for the first request, from the connection.
-const HEAD: Duration = Duration::from_secs(10);
-/// Between requests.
-const IDLE: Duration = Duration::from_secs(60);
 /// For a silent client to take our goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 const HEAD_TOO_SLOW: &[u8] =

@@ -12,7 +12,7 @@ use super::large::Written as Large;
 use super::listen::parse_listen;
 use super::reader::{Reader, Section};
 use super::secret::Secret;
-use crate::core::provider::words::Span;
+use crate::core::provider::words::{IdleTimeout, Span};
 
 pub mod route;
 pub mod source;
@@ -51,6 +51,8 @@ pub struct Server {
     pub key: Option<PathBuf>,
     /// How long a stop waits for requests in flight.
     pub drain_timeout: Option<Duration>,
+    /// How long a connection may do nothing between two requests.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// One of `[encryption] keys`.
@@ -136,6 +138,9 @@ impl Server {
         let mut server = Self {
             listen: section.take(r, "listen").map(|Address(text)| text),
             drain_timeout: section.take(r, "drain_timeout").map(|Span(span)| span),
+            idle_timeout: section
+                .take(r, "idle_timeout")
+                .map(|IdleTimeout(span)| span),
             ..Self::default()
         };
         if let Some(mut tls) = section.table(r, "tls") {

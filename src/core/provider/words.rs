@@ -73,6 +73,35 @@ impl TryFrom<Span> for Tolerance {
     }
 }
 
+/// How long a connection may be idle: `"1s"` to `"1h"`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "Span")]
+pub struct IdleTimeout(pub Duration);
+
+impl IdleTimeout {
+    /// Longer than the 60 s for which balancers keep a connection: else they send into one that is being closed.
+    pub const DEFAULT: Duration = Duration::from_secs(75);
+
+    /// From a flag's text.
+    ///
+    /// # Errors
+    /// What would be accepted.
+    pub fn parse(text: &str) -> Result<Duration, String> {
+        let Self(span) = Span::try_from(text.to_owned())?.try_into()?;
+        Ok(span)
+    }
+}
+
+impl TryFrom<Span> for IdleTimeout {
+    type Error = &'static str;
+
+    fn try_from(Span(span): Span) -> Result<Self, &'static str> {
+        let range = Duration::from_secs(1)..=Duration::from_secs(3600);
+        let is_in = range.contains(&span).then_some(Self(span));
+        is_in.ok_or("expected \"1s\" to \"1h\"")
+    }
+}
+
 /// `"512KiB"`, `"2MiB"`, `"1000"`: bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Size(pub usize);
