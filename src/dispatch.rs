@@ -23,6 +23,7 @@ use crate::core::payload;
 use crate::core::respond;
 use crate::core::route::{self, Call, Plan, Route};
 use crate::large::{Store, Stored};
+use crate::telemetry::SEALS;
 use crate::temporal::{self, Done, Temporal};
 use crate::turn::{Turn, Turns, work_on};
 
@@ -250,7 +251,12 @@ impl<T: Temporal> Dispatch<'_, T> {
     }
 
     fn encode(&self, payload: Payload, compression: Compression) -> Payload {
-        let encode = |payload| self.codec.encode(payload, compression, nonce);
+        let drawn = || {
+            let key = self.codec.keys().first().map(|key| key.id().to_owned());
+            metrics::counter!(SEALS, "key" => key.unwrap_or_default()).increment(1);
+            nonce()
+        };
+        let encode = |payload| self.codec.encode(payload, compression, drawn);
         match compression {
             // It takes a while: other requests of this thread go on elsewhere.
             Compression::Zlib => work_on(payload.data.len(), || encode(payload)),

@@ -8,8 +8,9 @@ use temporal_webhook_forwarder::core::outcome::LABELS;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, SHOPIFY};
-use crate::support::forwarder::{Forwarder, ForwarderConfig};
+use crate::support::forwarder::{AES, Forwarder, ForwarderConfig};
 use crate::support::sender::Sender;
+use crate::support::temporal::Temporal;
 use crate::support::wait::run;
 
 #[test]
@@ -155,6 +156,41 @@ async fn at_0(forwarder: &Forwarder, path: &str) -> BTreeSet<String> {
         format!("{} {}", sample.metric, labels.join(" "))
     });
     series.collect()
+}
+
+/// Each has a nonce of its own, of which a key may have so many: input and memo values, not events.
+#[test]
+fn what_a_payload_key_seals_is_counted_under_its_id_from_zero() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig {
+            aes: Some(AES),
+            ..ForwarderConfig::default()
+        })
+        .await;
+        let seals = async || {
+            let samples = scrape(&forwarder).await;
+            let mut seals = samples
+                .into_iter()
+                .filter(|sample| sample.metric == "payload_seals_total");
+            let one = seals.next().expect("there is one");
+            assert!(seals.next().is_none(), "there is one key");
+            assert_eq!(one.labels["key"], AES.1);
+            one.value as usize
+        };
+        assert_eq!(seals().await, 0);
+        let sender = Sender::new(&forwarder);
+        let order = Delivery::order();
+        assert_eq!(sender.send(&order).await.outcome(), "200 started");
+        let started = Temporal::shared().await.started(&order.id).await;
+        let each = 1 + started.memo.len();
+        assert!(each > 2, "the memo is sealed value by value");
+        assert_eq!(seals().await, each);
+        assert_eq!(sender.send(&order).await.outcome(), "200 duplicate");
+        assert_eq!(seals().await, 2 * each, "a redelivery is sealed, too");
+        let refused = sender.send(&order.signed("another secret")).await;
+        assert_eq!(refused.status, 401);
+        assert_eq!(seals().await, 2 * each);
+    });
 }
 
 /// One line of the page.
