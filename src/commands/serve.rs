@@ -242,6 +242,7 @@ pub fn announce_sources(config: &Config) {
         let unverified = matches!(source.verification, Verification::DangerUnverified);
         let encrypted = !config.codec.keys().is_empty();
         tracing::info!(
+            name = source.name,
             path = source.path,
             provider = source.provider.name,
             encrypted,

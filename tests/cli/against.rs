@@ -5,6 +5,8 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use temporal_webhook_forwarder::core::provider::catalogue;
+
 use super::run::Run;
 
 #[test]
@@ -34,6 +36,32 @@ fn check_shows_the_ids_of_each_source() {
         "ok       stripe-eu:{event_id}",
     ];
     assert_eq!(ids, expected, "{table}");
+}
+
+#[test]
+fn no_entry_gives_two_sources_the_same_ids() {
+    let mut text = String::new();
+    for provider in catalogue::all() {
+        for path in ["one", "two"] {
+            text += &format!(
+                "[[source]]\npath = '/{path}/{}'\nprovider = '{0}'\ndanger_accept_unverified = true\n",
+                provider.name
+            );
+        }
+    }
+    let folder = folder(&[("new.toml", &text)]);
+    let table = check(&folder, &["--config", "new.toml"]).fine();
+    assert!(!table.contains("may give an event"), "{table}");
+    let mut ids: Vec<_> = rows(&table, "ids").collect();
+    assert_eq!(ids.len(), 2 * catalogue::all().len());
+    ids.sort_unstable();
+    let same = ids.windows(2).filter(|two| two[0] == two[1]);
+    // Shopify's are one subscription's alone.
+    assert_eq!(
+        same.collect::<Vec<_>>(),
+        [["ok       {event_id}"; 2]],
+        "{table}"
+    );
 }
 
 #[test]

@@ -172,6 +172,67 @@ fn what_senders_write_fits_into_names_and_stays_as_it_is_for_people() {
 }
 
 #[test]
+fn labels_make_names_of_queues_and_signals_too() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let configured = Configured::new(
+            "[[source]]\npath = '/signals'\nsecrets = ['env:IDS_ONE']\ntask_queue = 'ids'\n\
+             [source.provider]\nid = ['json id']\ntopic = ['header X-Topic']\ntenant = ['json shop']\n[[source.provider.signature]]\nin = ['header X-Signature']\n\
+             [[source.route]]\nwhen = 'has(body.entity)'\naction = 'signal-with-start'\nsignal = '{topic}'\nworkflow_id = '{body.entity}'\n\
+             [[source.route]]\nwhen = 'has(body.there)'\naction = 'signal'\nsignal = '{topic}'\nworkflow_id = '{body.there}'\n\
+             [[source.route]]\nwhen = 'has(body.key)'\naction = 'signal-with-start'\nworkflow_id = 'theirs:{body.key}'\n\
+             [[source.route]]\nwhen = 'tenant == \"störung.example\"'\nworkflow_type = '{tenant}'\n",
+        );
+        let forwarder = ForwarderConfig {
+            args: Vec::leak([configured.args(), &["--no-global-queue"]].concat()),
+            ..config(&configured)
+        };
+        let forwarder = Forwarder::start(forwarder).await;
+        let http = Sender::new(&forwarder);
+        let send = async |topic: &str, body: serde_json::Value| {
+            let delivery = signed("/signals", ONE, &body.to_string()).with("X-Topic", topic);
+            let answer = http.send(&delivery).await;
+            (answer.outcome(), answer.json()["workflow_id"].clone())
+        };
+        let unique = Uuid::new_v4().to_string();
+
+        let body = json!({"id": format!("{unique}-1"), "shop": "störung.example"});
+        let (outcome, id) = send("Störung", body).await;
+        assert_eq!(outcome, "200 started");
+        let started = temporal.started(id.as_str().expect("it is named")).await;
+        assert_eq!(started.task_queue, "ids:St%C3%B6rung");
+        assert_eq!(started.workflow_type, "st%C3%B6rung.example");
+        assert_eq!(started.memo["topic"].data, "\"Störung\"".as_bytes());
+
+        // What may start a workflow takes no other source's id; what names one that is there does.
+        let entity = format!("ids:ü:{unique}");
+        let ours = format!("ids%3A%C3%BC%3A{unique}");
+        let body = json!({"id": format!("{unique}-2"), "entity": entity});
+        assert_eq!(
+            send("Störung", body).await,
+            ("200 signalled".to_owned(), json!(ours))
+        );
+        let theirs = format!("theirs:{unique}");
+        let body = json!({"id": format!("{unique}-5"), "key": unique});
+        let (outcome, id) = send("first", body).await;
+        assert_eq!((outcome.as_str(), id), ("200 signalled", json!(theirs)));
+        for (n, there) in [(3, &theirs), (4, &ours)] {
+            let body = json!({"id": format!("{unique}-{n}"), "there": there});
+            assert_eq!(
+                send("über", body).await,
+                ("200 signalled".to_owned(), json!(there))
+            );
+        }
+        let names = async |id: &str| {
+            let signals = temporal.signals(id).await.into_iter();
+            signals.map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&ours).await, ["St%C3%B6rung", "%C3%BCber"]);
+        assert_eq!(names(&theirs).await, ["webhook", "%C3%BCber"]);
+    });
+}
+
+#[test]
 fn a_sender_of_ones_own_names_queue_and_type() {
     run(async {
         let temporal = Temporal::shared().await;
