@@ -8,7 +8,6 @@ pub mod poll;
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_lc_rs::digest;
 use tokio::signal::unix::Signal;
