@@ -14,6 +14,7 @@ mod e2e {
     mod connection;
     mod dead_letters;
     mod delivery;
+    mod delivery_ids;
     mod dev;
     mod drill;
     mod duplicates;
