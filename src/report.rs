@@ -25,6 +25,8 @@ pub struct Trail<'a> {
     tenant: Option<String>,
     topic: Option<String>,
     event_id: Option<String>,
+    /// What the sender of an event may not have meant.
+    hint: Option<&'static str>,
     /// The route it took, if the source has any.
     pub route: Option<&'a str>,
     /// Why it became a dead letter, or should have.
@@ -43,6 +45,7 @@ impl Trail<'_> {
         self.tenant = label(&event.tenant);
         self.topic = label(&event.topic);
         self.event_id = Some(event.id.clone());
+        self.hint = event.hint;
     }
 }
 
@@ -158,7 +161,10 @@ pub fn report(trail: &Trail<'_>, request_id: &str, first_byte: Instant, ended: &
             let execution = outcome.execution();
             let workflow_id = execution.map(|execution| execution.workflow_id.as_str());
             let Some(reason) = &trail.parked else {
-                return line!(info, workflow_id);
+                return match trail.hint {
+                    Some(hint) => line!(warn, workflow_id, hint),
+                    None => line!(info, workflow_id),
+                };
             };
             metrics::counter!(DEAD_LETTERS, "source" => source.to_owned()).increment(1);
             return line!(error, workflow_id, reason);

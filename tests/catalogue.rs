@@ -3,6 +3,7 @@
 
 mod catalogue {
     mod deliveries;
+    mod forms;
     mod labels;
     mod page;
     mod recorded;

@@ -22,6 +22,7 @@ mod e2e {
     mod examples;
     mod fetch;
     mod formats;
+    mod forms;
     mod generic;
     mod handshakes;
     mod harness;

@@ -1,23 +1,22 @@
 //! [`Verified`] -> [`Event`]: what a webhook says, in the provider's words: id, topic, tenant, the
 //! headers it keeps, its data.
 
+mod content;
+
 use std::borrow::Cow;
 use std::time::SystemTime;
 
 use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 
-use super::multipart;
+pub use self::content::Data;
+pub(in crate::core) use self::content::{Content, Kind, Object, kind_of};
+use super::form::Field;
 use super::outcome::Reject;
 use super::provider::Provider;
 use super::provider::locator::{Found, Locator};
-use super::request::{FORM, MULTIPART, Proof, Received, Verified, text};
+use super::request::{Proof, Received, Verified, text};
 
 /// A verified webhook: the only thing a workflow can be started from.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +33,8 @@ pub struct Event {
     pub data: Data,
     /// What is wrong with the body, if it cannot be read as what it should be; `data` is its bytes.
     pub broken: Option<&'static str>,
+    /// What its sender may not have meant, for the log.
+    pub hint: Option<&'static str>,
     /// When the delivery arrived.
     pub received_at: SystemTime,
     /// The sender's name in the catalogue (`shopify`).
@@ -52,19 +53,6 @@ pub struct Event {
     pub body: Bytes,
 }
 
-/// A body, in the form that the worker gets it.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Data {
-    /// Well-formed JSON, exactly as sent.
-    Json(Bytes),
-    /// Text.
-    Text(String),
-    /// A form's or a query's fields: a string each, or an array of strings if repeated.
-    Fields(Map<String, Value>),
-    /// Anything else.
-    Binary(Bytes),
-}
-
 impl Event {
     /// Reads the event out of a verified request to the source at path `source`; `verified_by`
     /// says what its proof is.
@@ -78,12 +66,12 @@ impl Event {
         verified_by: &str,
     ) -> Result<Self, Reject> {
         let received = verified.received();
-        let id = match Locator::first_label(&id_places(verified, provider), received) {
+        not_empty(verified, provider)?;
+        let id = match Locator::first_label(id_places(verified, provider), received) {
             Found::One(text) => event_id(text),
             Found::Missing => return Err(Reject::Malformed("the request has no event id")),
             Found::Ambiguous => return Err(Reject::Malformed("the event id is not one text")),
         };
-        not_empty(received)?;
         let content = Content::read(received, provider);
         Ok(Self {
             id,
@@ -91,6 +79,7 @@ impl Event {
             tenant: Locator::first_label(&provider.tenant, received).one(),
             headers: kept_headers(verified, provider, source),
             broken: content.broken,
+            hint: content.hint,
             data: content.data,
             received_at: received.at,
             provider: provider.name.clone(),
@@ -103,12 +92,18 @@ impl Event {
         })
     }
 
-    /// What the sender sent, byte for byte: the body, or the query of a GET.
+    /// What the sender sent, byte for byte: the body, or the query of what has none.
     pub fn raw(&self) -> &[u8] {
-        match self.method {
-            Method::GET => self.query.as_bytes(),
-            _ => &self.body,
+        if self.is_query() {
+            self.query.as_bytes()
+        } else {
+            &self.body
         }
+    }
+
+    /// Whether the event is its query.
+    pub fn is_query(&self) -> bool {
+        self.method == Method::GET || self.body.is_empty()
     }
 
     /// The same for every delivery of the event, and of no other.
@@ -125,28 +120,6 @@ impl Event {
     /// Whether anything proved the sender.
     pub const fn is_verified(&self) -> bool {
         !self.verified_by.is_empty()
-    }
-}
-
-/// What the body of a request to this provider's source says.
-pub(in crate::core) struct Content {
-    /// See [`Event::data`].
-    pub(in crate::core) data: Data,
-    /// See [`Event::broken`].
-    pub(in crate::core) broken: Option<&'static str>,
-    /// See [`Event::content_type`].
-    pub(in crate::core) content_type: Option<String>,
-}
-
-impl Content {
-    pub(in crate::core) fn read(received: &Received, provider: &Provider) -> Self {
-        let known_type = provider.content_type.as_deref();
-        let data = data(received, known_type);
-        Self {
-            broken: data.as_ref().err().copied(),
-            data: data.unwrap_or_else(|_| Data::Binary(received.body.clone())),
-            content_type: content_type(received, known_type),
-        }
     }
 }
 
@@ -188,13 +161,34 @@ pub(in crate::core) fn body_sha256(received: &Received) -> String {
     hex::encode(digest::digest(&digest::SHA256, &received.body))
 }
 
-/// A place that the signature covers goes first: in any other, whoever has seen a delivery could
-/// give it a new id and send it again.
-fn id_places(verified: &Verified, provider: &Provider) -> Vec<Locator> {
-    let places = provider.id.iter().cloned();
-    let (mut signed, others): (Vec<_>, Vec<_>) = places.partition(|place| verified.signs(place));
-    signed.extend(others);
-    signed
+/// The places of the id in the order in which they count: as the entry has them, with one exception.
+/// A place that the signature names by itself (`{header:webhook-id}`, `{form:token}`) goes before the
+/// first one that is not covered: there, whoever has seen a delivery could give it a new id and send
+/// it again.
+///
+/// What is merely covered with all around it, a member of a signed body or a hash of it, moves nothing:
+/// that it is genuine does not make it the delivery's id. Zendesk's `json id` may be a ticket's number,
+/// the same for every event of the ticket, and would swallow them behind the unsigned invocation id.
+/// Nor does it have to give way: it cannot be replaced. Where such a place is the better id, its entry
+/// says so by its order (Twilio).
+pub(in crate::core) fn id_places<'p>(
+    verified: &Verified,
+    provider: &'p Provider,
+) -> Vec<&'p Locator> {
+    let received = verified.received();
+    // Without a body, its hash is the same for all.
+    let without_body = received.body.is_empty() && received.method != Method::GET;
+    let places = provider.id.iter();
+    let mut places: Vec<_> = places
+        .filter(|place| !(without_body && place.needs_body()))
+        .collect();
+    let unsigned = places.iter().position(|place| !verified.signs(place));
+    let rest = places.split_off(unsigned.unwrap_or(places.len()));
+    let (named, others): (Vec<_>, Vec<_>) =
+        rest.into_iter().partition(|place| verified.names(place));
+    places.extend(named);
+    places.extend(others);
+    places
 }
 
 /// The id in a form that every name can hold: what is too long or not printable ASCII is replaced by
@@ -252,123 +246,27 @@ fn joined(headers: &HeaderMap, name: &http::HeaderName) -> String {
     values.join(", ")
 }
 
-fn not_empty(received: &Received) -> Result<(), Reject> {
-    match received.method {
-        Method::GET if received.fields().is_empty() => Err(Reject::Malformed("the query is empty")),
-        Method::GET => Ok(()),
-        _ if received.body.is_empty() => Err(Reject::Malformed("the body is empty")),
-        _ => Ok(()),
-    }
-}
-
-/// `known_type` goes before what the request says.
-///
-/// # Errors
-/// What is wrong with a body that is not what it is said to be.
-fn data(received: &Received, known_type: Option<&str>) -> Result<Data, &'static str> {
-    if received.method == Method::GET {
-        return Ok(Data::Fields(fields(received)));
-    }
-    let body = &received.body;
-    Ok(match kind_of(received, known_type) {
-        Some(Kind::Json) => Data::Json(json_value(body).ok_or(BROKEN_JSON)?),
-        Some(Kind::Form) => Data::Fields(fields(received)),
-        Some(Kind::Multipart) => Data::Fields(parts(received).ok_or("broken multipart form")?),
-        Some(Kind::Text) => match std::str::from_utf8(body) {
-            Ok(text) => Data::Text(text.to_owned()),
-            Err(_) => Data::Binary(body.clone()),
-        },
-        Some(Kind::Other) => Data::Binary(body.clone()),
-        // A sender that names no type: JSON if it is JSON.
-        None => json_value(body).map_or_else(|| Data::Binary(body.clone()), Data::Json),
-    })
-}
-
-/// With its parameters; `None` if there is none that could be one.
-fn content_type(received: &Received, known_type: Option<&str>) -> Option<String> {
-    let said = || received.single_header(&CONTENT_TYPE);
-    let text = known_type.or_else(said)?.trim();
-    text.contains('/').then(|| text.to_owned())
-}
-
-/// The bytes of the JSON value if `body` is well-formed: without a byte-order mark, which breaks
-/// the readers of several SDKs, and without the white space around it. Does not recurse, so depth
-/// costs nothing.
-fn json_value(body: &Bytes) -> Option<Bytes> {
-    let text = std::str::from_utf8(body).ok()?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let raw: &RawValue = serde_json::from_str(text).ok()?;
-    Some(body.slice_ref(raw.get().as_bytes()))
-}
-
-fn fields(received: &Received) -> Map<String, Value> {
-    let mut fields = Map::new();
-    for (name, value) in received.fields() {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        add(&mut fields, text(&name), Value::String(text(&value)));
-    }
-    fields
-}
-
-/// Text fields as strings, files as `{"filename", "content_type", "data_base64"}`.
-fn parts(received: &Received) -> Option<Map<String, Value>> {
-    let mut fields = Map::new();
-    for part in multipart::parts(received)? {
-        let text = std::str::from_utf8(&part.bytes)
-            .ok()
-            .filter(|_| part.filename.is_none());
-        let value = match text {
-            Some(text) => Value::String(text.to_owned()),
-            None => json!({
-                "filename": part.filename,
-                "content_type": part.content_type,
-                "data_base64": STANDARD.encode(&part.bytes),
-            }),
-        };
-        add(&mut fields, part.name, value);
-    }
-    Some(fields)
-}
-
-/// A name that comes again makes an array.
-fn add(fields: &mut Map<String, Value>, name: String, value: Value) {
-    match fields.get_mut(&name) {
-        None => drop(fields.insert(name, value)),
-        Some(Value::Array(values)) => values.push(value),
-        Some(first) => *first = Value::Array(vec![first.take(), value]),
-    }
-}
-
-/// What a media type says of a body.
-pub(in crate::core) enum Kind {
-    Json,
-    Form,
-    Multipart,
-    Text,
-    Other,
-}
-
-/// `None` if neither the provider's entry nor the request says what the body is.
-pub(in crate::core) fn kind_of(received: &Received, known_type: Option<&str>) -> Option<Kind> {
-    let said = received.media_type();
-    known_type.or(said.as_deref()).map(kind)
-}
-
-fn kind(essence: &str) -> Kind {
-    match essence {
-        "application/json" | "text/json" => Kind::Json,
-        FORM => Kind::Form,
-        MULTIPART => Kind::Multipart,
-        "application/xml" => Kind::Text,
-        text if text.ends_with("+json") => Kind::Json,
-        text if text.ends_with("+xml") || text.starts_with("text/") => Kind::Text,
-        _ => Kind::Other,
-    }
+/// The query of what has no body is the event, if it is signed or nothing is: then it is as good as a
+/// body. A token in it is no event.
+fn not_empty(verified: &Verified, provider: &Provider) -> Result<(), Reject> {
+    let received = verified.received();
+    let has_query = || !received.query_fields().is_empty();
+    let says_something = |(name, _): &Field<'_>| {
+        let mut schemes = provider.schemes.iter();
+        !schemes.any(|scheme| scheme.is_token_in_query(name))
+    };
+    Err(Reject::Malformed(match received.method {
+        Method::GET if has_query() => return Ok(()),
+        Method::GET => "the query is empty",
+        _ if !received.body.is_empty() => return Ok(()),
+        _ if !received.query_fields().iter().any(says_something) => "the body is empty",
+        _ if !verified.admits_query() => "the body is empty, and the query is not signed",
+        _ => return Ok(()),
+    }))
 }
 
 /// Characters of an event's id.
 const MAX_ID: usize = 200;
-const BROKEN_JSON: &str = "the body is no well-formed JSON in UTF-8";
 
 /// Set by us, whatever the caller sent: source path, method, whether the signature was checked.
 /// Always there, and always ours.

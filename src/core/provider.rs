@@ -69,6 +69,8 @@ pub struct Provider {
     pub success_body: Option<String>,
     /// What its bodies are, if it calls them something else.
     pub content_type: Option<String>,
+    /// The fields of its forms that are JSON.
+    pub json_fields: Vec<String>,
     /// What `send` sends.
     pub sample: Sample,
 }
@@ -221,6 +223,7 @@ impl Provider {
                 .map_or(StatusCode::OK, |words::Success(status)| status),
             success_body: section.take(reader, "success_body"),
             content_type: section.take(reader, "content_type"),
+            json_fields: section.take(reader, "json_fields").unwrap_or_default(),
             sample: section.take(reader, "sample").unwrap_or_default(),
             schemes,
             name,

@@ -21,7 +21,7 @@ use super::large::REFERENCE;
 use super::payload::Format;
 use super::payload::protobuf::{self, WebhookEvent};
 use super::provider::Provider;
-use super::route::{Call, Verb};
+use super::route::{Call, REQUEST_QUERY, Verb};
 use super::verify::key::decode_base64;
 
 /// One argument of a workflow, a signal or an update.
@@ -220,6 +220,7 @@ fn json(argument: &Argument<'_>) -> Result<Found, NoEvent> {
             provider: event.provider,
         }),
         at: None,
+        query: Known::read(argument.memo).query,
     };
     Ok(headers.part("cloudevents", known, at, body))
 }
@@ -313,6 +314,7 @@ impl Headers {
             headers: self.sent,
             no_headers: self.is_made_up,
             facts: known.facts,
+            query: known.query,
             received_at: known.at.unwrap_or(at),
             body,
         }))
@@ -327,6 +329,7 @@ impl Headers {
 struct Known {
     facts: Option<Facts>,
     at: Option<SystemTime>,
+    query: Option<String>,
 }
 
 impl Known {
@@ -341,6 +344,7 @@ impl Known {
                 tenant: text("tenant"),
             }),
             at: text("received_at").as_deref().and_then(time),
+            query: text(REQUEST_QUERY),
         }
     }
 }

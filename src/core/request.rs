@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method};
 
 use super::provider::locator::Locator;
+use super::verify::signed::Coverage;
 use super::{form, multipart};
 
 /// One request to a source, its body complete and untouched.
@@ -59,6 +60,20 @@ impl Received {
         }
     }
 
+    /// The fields that the event is made of: as [`Self::fields`], and the query of what has no body.
+    pub fn event_fields(&self) -> Vec<form::Field<'_>> {
+        if self.is_query() {
+            self.query_fields()
+        } else {
+            self.fields()
+        }
+    }
+
+    /// Whether the event is the query: of a GET, and of what has a query and no body.
+    pub fn is_query(&self) -> bool {
+        self.method == Method::GET || self.body.is_empty() && !self.query_fields().is_empty()
+    }
+
     /// The parameters of the URL.
     pub fn query_fields(&self) -> Vec<form::Field<'_>> {
         form::fields(self.query.as_deref().unwrap_or_default().as_bytes()).collect()
@@ -67,16 +82,24 @@ impl Received {
     /// The JSON that the request carries: its body, or the field `payload` of a form (GitHub,
     /// Slack).
     pub fn json_text(&self) -> Option<Cow<'_, str>> {
-        if matches!(self.media_type().as_deref(), Some(FORM | MULTIPART)) {
-            let fields = self.fields().into_iter();
-            let mut payloads = fields.filter(|(name, _)| **name == *b"payload");
-            let first = payloads.next().filter(|_| payloads.next().is_none());
-            return String::from_utf8(first?.1.into_owned())
-                .ok()
-                .map(Cow::Owned);
+        if self.is_form() {
+            return self.json_field("payload");
         }
         let text = std::str::from_utf8(&self.body).ok()?;
         Some(Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)))
+    }
+
+    /// The text of this field of a form, if it is there once.
+    pub fn json_field(&self, name: &str) -> Option<Cow<'_, str>> {
+        let fields = self.fields().into_iter();
+        let mut named = fields.filter(|(key, _)| **key == *name.as_bytes());
+        let (_, value) = named.next().filter(|_| named.next().is_none())?;
+        String::from_utf8(value.into_owned()).ok().map(Cow::Owned)
+    }
+
+    /// Whether the body is a form by its type.
+    pub fn is_form(&self) -> bool {
+        matches!(self.media_type().as_deref(), Some(FORM | MULTIPART))
     }
 }
 
@@ -96,7 +119,7 @@ impl fmt::Debug for Received {
 pub struct Verified {
     received: Received,
     proof: Proof,
-    signed: Vec<Locator>,
+    coverage: Coverage,
 }
 
 /// Why a request was let through.
@@ -113,17 +136,17 @@ pub enum Proof {
 }
 
 impl Verified {
-    /// For [`verify`](super::verify::verify) alone: the signature matched what `proof` says;
-    /// `signed` are places whose values it covers, besides the body.
+    /// For [`verify`](super::verify::verify) alone: the signature matched what `proof` says, and
+    /// covers so much.
     pub(in crate::core) const fn by_signature(
         received: Received,
         proof: Proof,
-        signed: Vec<Locator>,
+        coverage: Coverage,
     ) -> Self {
         Self {
             received,
             proof,
-            signed,
+            coverage,
         }
     }
 
@@ -133,7 +156,7 @@ impl Verified {
         Self {
             received,
             proof: Proof::Address,
-            signed: Vec::new(),
+            coverage: Coverage::Nothing,
         }
     }
 
@@ -142,7 +165,7 @@ impl Verified {
         Self {
             received,
             proof: Proof::Unverified,
-            signed: Vec::new(),
+            coverage: Coverage::Nothing,
         }
     }
 
@@ -151,9 +174,19 @@ impl Verified {
         &self.received
     }
 
-    /// Whether the signature covers the value in this place by itself, as headers are covered.
+    /// Whether the signature covers what stands in this place, by itself or with all around it.
     pub fn signs(&self, place: &Locator) -> bool {
-        self.signed.contains(place)
+        self.coverage.covers(place, self.received.is_query())
+    }
+
+    /// Whether the signature covers this place by itself, as the sender's words name it.
+    pub fn names(&self, place: &Locator) -> bool {
+        self.coverage.names(place)
+    }
+
+    /// Whether an event may be the query: it is signed, or nothing is.
+    pub fn admits_query(&self) -> bool {
+        self.coverage.admits_query()
     }
 
     /// What proved it.

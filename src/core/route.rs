@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -235,6 +236,9 @@ pub fn default_memo(event: &Event, format: Format) -> Map<String, Value> {
         let value = value.iter().map(|value| short(value, MEMO_LABEL));
         memo.extend(value.map(|value| (name.to_owned(), json!(value))));
     }
+    if event.is_query() && event.method != Method::GET && !event.query.is_empty() {
+        memo.insert(REQUEST_QUERY.to_owned(), json!(event.query));
+    }
     if format.leaves_headers_out() {
         memo.insert("headers".to_owned(), payload::headers(event).into());
     }
@@ -263,8 +267,10 @@ fn values(
 
 /// Characters of a topic or a tenant in the memo, which Temporal bounds and lists show.
 pub const MEMO_LABEL: usize = 1000;
+/// The memo's entry with the raw query of an event that has no body, where a method says nothing of it.
+pub const REQUEST_QUERY: &str = "request_query";
 /// The names of [`default_memo`].
-pub const OWN_MEMO: [&str; 7] = [
+pub const OWN_MEMO: [&str; 8] = [
     "source",
     "provider",
     "event_id",
@@ -272,4 +278,5 @@ pub const OWN_MEMO: [&str; 7] = [
     "topic",
     "tenant",
     "headers",
+    REQUEST_QUERY,
 ];

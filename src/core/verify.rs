@@ -90,8 +90,8 @@ pub fn verify(
         match check(verifier, circumstances, &may, fetched, &received, now) {
             Ok(secret) => {
                 let proof = secret.map_or(Proof::FetchedKey, Proof::Secret);
-                let signed = verifier.scheme.signed.places().cloned().collect();
-                return Ok(Verified::by_signature(received, proof, signed));
+                let coverage = verifier.scheme.coverage();
+                return Ok(Verified::by_signature(received, proof, coverage));
             }
             Err(NO_SIGNATURE) => {}
             Err(reason) => failed = failed.or(Some((verifier, reason))),

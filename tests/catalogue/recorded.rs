@@ -142,10 +142,16 @@ impl Recorded {
 
     /// The source that an operator would configure for it, with this secret.
     pub(super) fn source(&self, secret: &str) -> Source {
+        self.source_that_says("", secret)
+    }
+
+    /// The same with more keys.
+    pub(super) fn source_that_says(&self, keys: &str, secret: &str) -> Source {
         let mut text = format!(
             "[[source]]\npath = \"/temporal/{0}\"\nprovider = \"{0}\"\nsecrets = [\"env:SECRET\"]\n",
             self.provider
         );
+        text.push_str(keys);
         if let Some(url) = &self.public_url {
             text.push_str(&format!("public_url = '{url}'\n"));
         }

@@ -228,6 +228,7 @@ fn source(
     overwrite(&mut provider.id, entry.event_id);
     overwrite(&mut provider.topic, entry.topic);
     overwrite(&mut provider.tenant, entry.tenant);
+    overwrite(&mut provider.json_fields, entry.json_fields);
     Some(Source {
         name: name?,
         path,

@@ -6,12 +6,15 @@ use http::HeaderValue;
 
 use super::*;
 use crate::core::provider::catalogue;
+use crate::core::request::FORM;
+use crate::core::verify::signed::Coverage;
 
 /// An event of Shopify's, which `docs/payloads.md` shows, too; a test says what matters to it.
 pub(in crate::core) fn sample() -> Event {
     let body = Bytes::from_static(br#"{"id":820982911946154508,"total":409.90}"#);
     Event {
         broken: None,
+        hint: None,
         id: "b54557e4".into(),
         topic: Some("orders/create".into()),
         tenant: Some("a.myshopify.com".into()),
@@ -110,11 +113,8 @@ fn broken_json_is_kept_as_bytes() {
 #[test]
 fn other_types_have_their_own_form() {
     let data = data_of(b"application/x-www-form-urlencoded", b"a=1&b=x+y&a=2");
-    let fields = serde_json::json!({"a": ["1", "2"], "b": "x y"});
-    assert_eq!(
-        data.map(Some),
-        Ok(fields.as_object().cloned().map(Data::Fields))
-    );
+    let fields = br#"{"a":["1","2"],"b":"x y"}"#;
+    assert_eq!(data, Ok(Data::Fields(Bytes::from_static(fields))));
     assert_eq!(data_of(b"text/plain", b"hi"), Ok(Data::Text("hi".into())));
     assert_eq!(
         data_of(b"text/plain", b"\xff"),
@@ -247,6 +247,286 @@ fn a_label_is_cut_for_people_between_characters() {
 }
 
 #[test]
+fn each_entry_s_places_of_an_id_count_as_written_but_for_what_a_signature_names() {
+    let entries = catalogue::all().iter().map(|entry| entry.name.as_str());
+    let pinned = IDS.iter().map(|(name, _)| *name);
+    assert_eq!(entries.collect::<Vec<_>>(), pinned.collect::<Vec<_>>());
+    for (name, ids) in IDS {
+        let provider = catalogue::find(name).expect("in the catalogue");
+        let order = |coverage, body: &[u8]| {
+            let received = received(&[], body);
+            let verified = Verified::by_signature(received, Proof::Secret(0), coverage);
+            let places = id_places(&verified, provider).into_iter();
+            // A header's name is kept in lower case.
+            places
+                .map(|place| place.to_string().to_lowercase())
+                .collect::<Vec<_>>()
+        };
+        let written: Vec<_> = ids.iter().map(|id| id.to_lowercase()).collect();
+        assert_eq!(order(Coverage::Nothing, b"{}"), written, "{name}");
+        for scheme in &provider.schemes {
+            let first = scheme.locations[0].to_string();
+            let mut expected = written.clone();
+            if (*name, &*first) == ("svix", "header webhook-signature")
+                || (*name, &*first) == ("mailgun", "form signature")
+            {
+                expected.reverse();
+            }
+            assert_eq!(order(scheme.coverage(), b"{}"), expected, "{name}: {first}");
+        }
+    }
+}
+
+#[test]
+fn a_place_that_is_named_overtakes_only_what_is_not_covered() {
+    let generic = catalogue::find("generic").expect("in the catalogue");
+    let order = |id: &[&str], signed: &str| {
+        let place = |text: &&str| Locator::try_from((*text).to_owned()).expect("a place");
+        let provider = Provider {
+            id: id.iter().map(place).collect(),
+            ..generic.clone()
+        };
+        let coverage = Coverage::Signed {
+            template: signed.to_owned().try_into().expect("a template"),
+            body_hash: false,
+        };
+        let verified = Verified::by_signature(received(&[], b"{}"), Proof::Secret(0), coverage);
+        let places = id_places(&verified, &provider).into_iter();
+        places.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (id, signed, expected) in [
+        // What the body holds does not overtake, whether it is a member or the hash.
+        (
+            &["header x-d", "json id"][..],
+            "{body}",
+            &["header x-d", "json id"][..],
+        ),
+        (
+            &["header x-d", "body-sha256"],
+            "{ts}{body}",
+            &["header x-d", "body-sha256"],
+        ),
+        (
+            &["header x-d", "form id"],
+            "{url}{form-sorted}",
+            &["header x-d", "form id"],
+        ),
+        (
+            &["header x-d", "query id"],
+            "{url}",
+            &["header x-d", "query id"],
+        ),
+        // Nor is it overtaken: it is genuine.
+        (
+            &["json id", "header x-d"],
+            "{header:x-d}{body}",
+            &["json id", "header x-d"],
+        ),
+        (
+            &["json id + body-sha256", "header x-d"],
+            "{header:x-d}{body}",
+            &["json id + body-sha256", "header x-d"],
+        ),
+        // What is not covered is.
+        (
+            &["header x-a", "header x-d"],
+            "{header:x-d}{body}",
+            &["header x-d", "header x-a"],
+        ),
+        (
+            &["json id + header x-a", "header x-d"],
+            "{header:x-d}{body}",
+            &["header x-d", "json id + header x-a"],
+        ),
+        (
+            &["json id", "form token"],
+            "{form:ts}{form:token}",
+            &["form token", "json id"],
+        ),
+        (
+            &["request-sha256", "header x-d"],
+            "{header:x-d}{body}",
+            &["header x-d", "request-sha256"],
+        ),
+        (
+            &["body-sha256", "header x-d"],
+            "{header:x-d}{url}{form-sorted}",
+            &["header x-d", "body-sha256"],
+        ),
+    ] {
+        assert_eq!(order(id, signed), expected, "{signed}");
+    }
+}
+
+#[test]
+fn a_field_that_is_json_stands_in_the_form_as_it_was_sent() {
+    let provider = Provider {
+        id: vec![Locator::try_from("body-sha256".to_owned()).expect("a place")],
+        json_fields: vec!["payload".into()],
+        ..catalogue::find("generic")
+            .expect("in the catalogue")
+            .clone()
+    };
+    let data = |provider: &Provider, content_type: &'static [u8], body: &[u8]| {
+        let received = received(&[("content-type", content_type)], body);
+        let event = Event::new(&Verified::danger_unverified(received), provider, "/s", "");
+        event.expect("an event").data
+    };
+    let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+    let form = b"application/x-www-form-urlencoded; charset=UTF-8";
+    for (sent, embedded) in [
+        (r#"{"b":12345678901234567890.10,"a":1,"a":2}"#, None),
+        ("\u{feff} [1] \n", Some("[1]")),
+        ("true", None),
+        (r#""\ud800""#, None),
+        (&deep, None),
+        ("no JSON", Some(r#""no JSON""#)),
+        ("{", Some(r#""{""#)),
+        ("", Some(r#""""#)),
+    ] {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("a", "1")
+            .append_pair("payload", sent)
+            .append_pair("other", sent)
+            .finish();
+        let other = serde_json::to_string(sent).expect("a text");
+        let payload = embedded.unwrap_or(sent);
+        let expected = format!(r#"{{"a":"1","payload":{payload},"other":{other}}}"#);
+        let data_of = data(&provider, form, body.as_bytes());
+        assert_eq!(data_of, Data::Fields(expected.into()));
+    }
+    let twice = data(&provider, form, b"payload=%7B%7D&payload=x");
+    assert_eq!(
+        twice,
+        Data::Fields(Bytes::from_static(br#"{"payload":[{},"x"]}"#))
+    );
+
+    let parts = b"--b\r\nContent-Disposition: form-data; name=\"payload\"\r\n\
+          Content-Type: application/json\r\n\r\n{\"n\":1.0}\r\n--b--\r\n";
+    let multipart = b"multipart/form-data; boundary=b";
+    let fields = Data::Fields(Bytes::from_static(br#"{"payload":{"n":1.0}}"#));
+    assert_eq!(data(&provider, multipart, parts), fields);
+    let text = Provider {
+        json_fields: Vec::new(),
+        ..provider
+    };
+    let fields = Data::Fields(Bytes::from_static(br#"{"payload":"{\"n\":1.0}"}"#));
+    assert_eq!(data(&text, multipart, parts), fields);
+}
+
+#[test]
+fn a_form_that_is_no_text_arrives_whole() {
+    let form = b"application/x-www-form-urlencoded";
+    for body in [
+        &b"first_name=J%F6rg&charset=windows-1252"[..],
+        b"a=\xff",
+        b"%ff=1",
+        b"a=%C3%28",
+    ] {
+        let data = data_of(form, body);
+        assert_eq!(data, Ok(Data::Binary(Bytes::copy_from_slice(body))));
+    }
+    let generic = catalogue::find("generic").expect("in the catalogue");
+    let query = |query: &str| {
+        let received = Received {
+            method: Method::GET,
+            query: Some(query.into()),
+            ..received(&[("webhook-id", b"1")], b"")
+        };
+        let verified = Verified::danger_unverified(received);
+        Event::new(&verified, generic, "/s", "").expect("an event")
+    };
+    let event = query("first_name=J%F6rg");
+    assert_eq!(
+        event.data,
+        Data::Binary(Bytes::from_static(b"first_name=J%F6rg"))
+    );
+    assert_eq!(event.content_type.as_deref(), Some(FORM));
+    let event = query("first_name=J%C3%B6rg");
+    let fields = "{\"first_name\":\"Jörg\"}";
+    assert_eq!(
+        (event.data, event.content_type),
+        (Data::Fields(fields.into()), None)
+    );
+}
+
+#[test]
+fn json_under_the_type_of_a_form_has_a_hint() {
+    let hint = |content_type: &'static [u8], body: &[u8]| {
+        let headers: &[(_, &[u8])] = &[
+            ("x-shopify-webhook-id", b"1"),
+            ("content-type", content_type),
+        ];
+        event(headers, body).expect("an event").hint.is_some()
+    };
+    let form = b"application/x-www-form-urlencoded";
+    for (body, expected) in [
+        (&br#"{"a":"b&c=d"}"#[..], true),
+        (b" [1, 2]\n", true),
+        (b"a=1", false),
+        (b"{a=1}", false),
+        (br#"payload={"a":1}"#, false),
+    ] {
+        assert_eq!(hint(form, body), expected, "{body:?}");
+        assert!(!hint(b"application/octet-stream", body));
+    }
+}
+
+#[test]
+fn the_query_of_what_has_no_body_is_the_event_if_the_id_and_the_proof_allow_it() {
+    let event = |provider: &str, query: &str, coverage: Option<Coverage>| {
+        let provider = catalogue::find(provider).expect("in the catalogue");
+        let received = Received {
+            query: Some(query.into()),
+            ..received(
+                &[("idempotency-key", b"1"), ("x-shopify-webhook-id", b"1")],
+                b"",
+            )
+        };
+        let verified = match coverage {
+            Some(coverage) => Verified::by_signature(received, Proof::Secret(0), coverage),
+            None => Verified::danger_unverified(received),
+        };
+        Event::new(&verified, provider, "/s", "")
+    };
+    let got = event("generic", "a=1&b=x%20y&a=2", None).expect("an event");
+    let fields = br#"{"a":["1","2"],"b":"x y"}"#;
+    assert_eq!(got.data, Data::Fields(Bytes::from_static(fields)));
+    assert_eq!(got.raw(), b"a=1&b=x%20y&a=2");
+    let refused = |event: Result<Event, Reject>| match event {
+        Err(Reject::Malformed(reason)) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(event("generic", "", None)), "the body is empty");
+    assert_eq!(refused(event("generic", "&", None)), "the body is empty");
+    // The hash of no body is the same for all.
+    assert_eq!(
+        refused(event("zoom", "a=1", None)),
+        "the request has no event id"
+    );
+    assert_eq!(
+        refused(event("woocommerce", "a=1", None)),
+        "the request has no event id"
+    );
+    assert_eq!(
+        refused(event("shippo", "token=x", None)),
+        "the body is empty"
+    );
+    let signed = |template: &str| {
+        Some(Coverage::Signed {
+            template: template.to_owned().try_into().expect("a template"),
+            body_hash: false,
+        })
+    };
+    let unsigned = event("shopify", "a=1", signed("{body}"));
+    assert_eq!(
+        refused(unsigned),
+        "the body is empty, and the query is not signed"
+    );
+    assert!(event("shopify", "a=1", signed("{url}{body}")).is_ok());
+}
+
+#[test]
 fn only_kept_headers_reach_the_worker_and_ours_cannot_be_forged() {
     let headers: &[(_, &[u8])] = &[
         ("x-shopify-webhook-id", b"1"),
@@ -336,3 +616,85 @@ fn an_event_keeps_what_a_worker_needs_to_verify_again() {
     let content_type = event.content_type.as_deref();
     assert_eq!(content_type, Some("text/plain; charset=utf-8"));
 }
+
+/// Where each entry's id is. Who changes an entry's order changes what is the same event.
+const IDS: &[(&str, &[&str])] = &[
+    (
+        "bigcommerce",
+        &["json hash + json created_at + json scope + json producer"],
+    ),
+    ("calendly", &["body-sha256"]),
+    ("discord-events", &["body-sha256"]),
+    ("discord-interactions", &["json id"]),
+    ("dropbox", &["body-sha256 + received-at"]),
+    (
+        "generic",
+        &[
+            "header Webhook-Id",
+            "header X-Webhook-Id",
+            "header Idempotency-Key",
+            "request-sha256",
+        ],
+    ),
+    ("github", &["header X-GitHub-Delivery"]),
+    (
+        "gitlab",
+        &["header webhook-id", "header Idempotency-Key", "body-sha256"],
+    ),
+    ("hubspot", &["body-sha256"]),
+    ("intercom", &["json id"]),
+    ("klarna", &["json metadata.event_id"]),
+    ("linear", &["header Linear-Delivery"]),
+    (
+        "mailgun",
+        &[
+            "json event-data.id + json event-data.timestamp",
+            "form token",
+        ],
+    ),
+    ("meta", &["body-sha256"]),
+    ("paddle", &["json event_id"]),
+    ("paypal", &["json id"]),
+    ("sendgrid", &["body-sha256"]),
+    ("shipbob", &["header webhook-id"]),
+    ("shippo", &["body-sha256"]),
+    ("shipstation", &["body-sha256"]),
+    (
+        "shopify",
+        &["header X-Shopify-Webhook-Id", "header Shopify-Webhook-Id"],
+    ),
+    (
+        "slack",
+        &[
+            "json event_id",
+            "json trigger_id",
+            "form trigger_id",
+            "body-sha256",
+        ],
+    ),
+    ("sns", &["json MessageId"]),
+    ("square", &["json event_id"]),
+    ("standard-webhooks", &["header webhook-id"]),
+    ("stripe", &["json id"]),
+    ("svix", &["header svix-id", "header webhook-id"]),
+    (
+        "twilio",
+        &[
+            "form MessageStatus + form MessageSid",
+            "header I-Twilio-Idempotency-Token",
+            "request-sha256",
+        ],
+    ),
+    ("typeform", &["json event_id"]),
+    ("whatsapp", &["body-sha256"]),
+    (
+        "woocommerce",
+        &["header X-WC-Webhook-Delivery-ID + body-sha256"],
+    ),
+    ("x", &["body-sha256"]),
+    (
+        "zendesk",
+        &["header X-Zendesk-Webhook-Invocation-Id", "json id"],
+    ),
+    ("zoom", &["body-sha256"]),
+];

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use cel::Context;
 use cel::common::types::{CelBool, CelBytes, CelMap, CelMapKey, CelString, CelTimestamp};
 use cel::common::value::Val;
-use cel::{Context, Value};
 use chrono::{DateTime, Utc};
 
 use super::{ENV, body, cost};
@@ -63,13 +63,9 @@ impl<'v> Scope<'v> {
             return Ok(());
         }
         let value: Box<dyn Val + 'v> = match &self.event.data {
-            Data::Json(json) => body::read(json)?,
+            Data::Json(json) | Data::Fields(json) => body::read(json)?,
             Data::Text(text) => Box::new(CelString::from(text.as_str())),
             Data::Binary(bytes) => Box::new(CelBytes::from(bytes.to_vec())),
-            Data::Fields(fields) => cel::to_value(fields)
-                .ok()
-                .and_then(|value: Value| value.try_into().ok())
-                .ok_or_else(|| "the form cannot be read".to_owned())?,
         };
         self.context.add_variable_as_val("body", value);
         self.has_body = true;

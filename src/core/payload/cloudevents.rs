@@ -113,7 +113,7 @@ mod tests {
             content_type: Some(said.into()),
             ..sample()
         };
-        let fields = json!({"a": "1"}).as_object().cloned().unwrap_or_default();
+        let fields = Bytes::from_static(br#"{"a":"1"}"#);
         for (data, said, expected) in [
             (Data::Json(Bytes::from_static(b"1")), "text/x", None),
             (Data::Fields(fields), "multipart/form-data", None),

@@ -21,10 +21,10 @@ pub enum Locator {
     Header(HeaderName),
     /// `query NAME`: a parameter of the URL.
     Query(String),
-    /// `json PATH`: a string, number or truth value in a JSON body; keys and array indices,
-    /// separated by dots.
+    /// `json PATH`: a string, number or truth value in a JSON body, or in the JSON of a form's field;
+    /// keys and array indices, separated by dots.
     Json(Vec<String>),
-    /// `form NAME`: a field of a form, in the body or (of a GET) in the query.
+    /// `form NAME`: a field of a form, in the body or (of what has none) in the query.
     Form(String),
     /// `body-sha256`: the hex SHA-256 of the body.
     BodySha256,
@@ -70,19 +70,32 @@ impl Locator {
     }
 
     /// The first of `places` where a label is.
-    pub fn first_label(places: &[Self], received: &Received) -> Found {
-        let found = places.iter().map(|place| place.label(received));
+    pub fn first_label<'p>(
+        places: impl IntoIterator<Item = &'p Self>,
+        received: &Received,
+    ) -> Found {
+        let found = places.into_iter().map(|place| place.label(received));
         first(found)
+    }
+
+    /// Whether a request without a body has nothing there, or what all such requests have.
+    pub fn needs_body(&self) -> bool {
+        match self {
+            Self::Json(_) | Self::BodySha256 => true,
+            Self::Joined(parts) => parts.iter().any(Self::needs_body),
+            _ => false,
+        }
     }
 
     fn look(&self, received: &Received, reading: Reading) -> Found {
         match self {
             Self::Header(name) => reading.header(received, name),
             Self::Query(name) => reading.field(&received.query_fields(), name),
-            Self::Form(name) => reading.field(&received.fields(), name),
-            Self::Json(path) => received
-                .json_text()
-                .map_or(Found::Missing, |text| json(&text, path)),
+            Self::Form(name) => match reading {
+                Reading::Strict => reading.field(&received.fields(), name),
+                Reading::Label => reading.field(&received.event_fields(), name),
+            },
+            Self::Json(path) => json_in(received, path),
             Self::BodySha256 => Found::One(body_sha256(received)),
             Self::RequestSha256 => Found::One(request_sha256(received)),
             Self::ReceivedAt => Found::One(milliseconds(received.at)),
@@ -167,6 +180,23 @@ fn joined(parts: impl Iterator<Item = Found>) -> Found {
         }
     }
     Found::One(whole)
+}
+
+/// In a form, the path begins in the JSON of the field that its first key names, or else in that of
+/// the field `payload`.
+fn json_in(received: &Received, path: &[String]) -> Found {
+    if let [field, rest @ ..] = path
+        && !rest.is_empty()
+        && received.is_form()
+        && let Some(text) = received.json_field(field)
+    {
+        match json(&text, rest) {
+            Found::Missing => {}
+            found => return found,
+        }
+    }
+    let text = received.json_text();
+    text.map_or(Found::Missing, |text| json(&text, path))
 }
 
 /// Steps down the path without recursion and without reading numbers: ids keep every digit.

@@ -10,7 +10,7 @@ use super::key_url::KeyUrl;
 use super::locator::Locator;
 use super::words::Tolerance;
 use crate::core::config::reader::{Reader, Section};
-use crate::core::verify::signed::Signed;
+use crate::core::verify::signed::{Coverage, Signed};
 
 /// One way in which a sender signs; a sender may have several.
 #[derive(Debug, Clone)]
@@ -78,8 +78,27 @@ impl Scheme {
 
     /// Whether the secret itself is sent in this header.
     pub fn is_token_in(&self, name: &HeaderName) -> bool {
-        let here = |place: &Locator| matches!(place, Locator::Header(header) if header == name);
+        self.is_token_at(|place| matches!(place, Locator::Header(header) if header == name))
+    }
+
+    /// Whether the secret itself is sent in this parameter of the URL.
+    pub fn is_token_in_query(&self, name: &[u8]) -> bool {
+        self.is_token_at(|place| matches!(place, Locator::Query(key) if key.as_bytes() == name))
+    }
+
+    fn is_token_at(&self, here: impl Fn(&Locator) -> bool) -> bool {
         self.algorithm == Algorithm::Token && self.locations.iter().any(here)
+    }
+
+    /// What is covered if it holds.
+    pub(in crate::core) fn coverage(&self) -> Coverage {
+        match self.algorithm {
+            Algorithm::Token => Coverage::Nothing,
+            _ => Coverage::Signed {
+                template: self.signed.clone(),
+                body_hash: self.body_sha256.is_some(),
+            },
+        }
     }
 
     /// What would make a scheme fail open, or never hold.

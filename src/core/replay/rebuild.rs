@@ -6,15 +6,14 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::{Loss, Replayed};
 use crate::core::event::{
-    Content, Data, Event, Kind, event_id, is_id, kind_of, own_headers, short,
+    Content, Data, Event, Kind, Object, event_id, is_id, kind_of, own_headers, short,
 };
 use crate::core::payload::protobuf::WebhookEvent;
 use crate::core::provider::Provider;
-use crate::core::provider::locator::{Found, Locator};
+use crate::core::provider::locator::{Found, Locator, Members};
 use crate::core::request::Received;
 use crate::core::route::MEMO_LABEL;
 
@@ -31,6 +30,8 @@ pub struct Part {
     pub(super) no_headers: bool,
     /// `None`: to be looked for in the headers and the body.
     pub(super) facts: Option<Facts>,
+    /// The raw query, where that is the event and the body is none.
+    pub(super) query: Option<String>,
     pub(super) received_at: SystemTime,
     pub(super) body: Body,
 }
@@ -86,12 +87,15 @@ impl Part {
         let mut request = Received {
             method: self.method,
             path: self.source,
-            query: None,
+            query: self.query,
             headers: header_map(self.headers.iter().map(|(name, value)| (name, value)))?,
             body: Bytes::new(),
             at: self.received_at,
         };
-        let written = write(self.body, &mut request, provider);
+        let written = match &request.query {
+            Some(_) => Written::default(),
+            None => write(self.body, &mut request, provider),
+        };
         let facts = match self.facts {
             Some(facts) => Facts {
                 topic: whole_label(facts.topic, &provider.topic, &request),
@@ -121,7 +125,7 @@ struct Rebuilt {
     request: Received,
     sent: Vec<(String, String)>,
     /// The data of a body that cannot be rebuilt.
-    fields: Option<Map<String, Value>>,
+    fields: Option<Bytes>,
 }
 
 impl Rebuilt {
@@ -138,6 +142,7 @@ impl Rebuilt {
             Some(fields) => Content {
                 data: Data::Fields(fields),
                 broken: None,
+                hint: None,
                 ..Content::read(&self.request, provider)
             },
             None => Content::read(&self.request, provider),
@@ -156,6 +161,7 @@ impl Rebuilt {
             headers,
             data: content.data,
             broken: content.broken,
+            hint: content.hint,
             received_at: request.at,
             provider: facts.provider,
             source: request.path,
@@ -169,40 +175,34 @@ impl Rebuilt {
 }
 
 /// What became of a body that was written into a request.
+#[derive(Default)]
 struct Written {
     is_form: bool,
     /// It is a multipart form, of which no request was made.
-    fields: Option<Map<String, Value>>,
+    fields: Option<Bytes>,
 }
 
 /// Writes the body such that it is read as what it was.
 fn write(body: Body, request: &mut Received, provider: &Provider) -> Written {
     let is_get = request.method == Method::GET;
-    let mut written = Written {
-        is_form: false,
-        fields: None,
-    };
+    let mut written = Written::default();
     let bytes = match body {
         Body::Bytes(bytes) => bytes,
         Body::Json(json) => match kind_of(request, provider.content_type.as_deref()) {
-            _ if is_get => {
+            Some(Kind::Multipart) if !is_get => {
                 written.is_form = true;
-                urlencoded(&fields(&json))
-            }
-            Some(Kind::Form) => {
-                written.is_form = true;
-                urlencoded(&fields(&json))
-            }
-            Some(Kind::Multipart) => {
-                written.is_form = true;
-                written.fields = Some(fields(&json));
+                written.fields = Some(reread(&json, &provider.json_fields));
                 Bytes::new()
+            }
+            kind if is_get || matches!(kind, Some(Kind::Form)) => {
+                written.is_form = true;
+                urlencoded(&json, &provider.json_fields)
             }
             Some(Kind::Text) => match serde_json::from_str::<String>(json.get()) {
                 Ok(text) => text.into(),
                 Err(_) => json.get().to_owned().into(),
             },
-            Some(Kind::Json | Kind::Other) | None => json.get().to_owned().into(),
+            _ => json.get().to_owned().into(),
         },
     };
     if is_get {
@@ -213,23 +213,43 @@ fn write(body: Body, request: &mut Received, provider: &Provider) -> Written {
     written
 }
 
-/// A string each, or an array of strings if repeated.
-fn fields(json: &RawValue) -> Map<String, Value> {
-    serde_json::from_str(json.get()).unwrap_or_default()
-}
-
-fn urlencoded(fields: &Map<String, Value>) -> Bytes {
+/// Written such that it is read as the same object: a field of the `json_fields` once, whatever it is.
+fn urlencoded(json: &RawValue, json_fields: &[String]) -> Bytes {
     let mut form = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in fields {
-        let values = match value {
-            Value::Array(values) => values.as_slice(),
-            value => std::slice::from_ref(value),
-        };
-        for value in values.iter().filter_map(Value::as_str) {
-            form.append_pair(name, value);
+    for (name, value) in members(json) {
+        let is_json = json_fields.contains(&name);
+        let texts = serde_json::from_str::<Vec<String>>(value.get());
+        match (texts, text_of(value)) {
+            (Ok(texts), _) if !is_json => {
+                for text in texts {
+                    form.append_pair(&name, &text);
+                }
+            }
+            (_, Some(text)) => drop(form.append_pair(&name, &text)),
+            _ => drop(form.append_pair(&name, value.get())),
         }
     }
     form.finish().into()
+}
+
+/// A multipart form's fields, of which those of the `json_fields` that stand there as text are JSON now.
+fn reread(json: &RawValue, json_fields: &[String]) -> Bytes {
+    let mut object = Object::default();
+    for (name, value) in members(json) {
+        match text_of(value) {
+            Some(text) => object.add_text(&name, &text, json_fields),
+            None => object.add(&name, value.get().as_bytes().to_vec()),
+        }
+    }
+    object.text()
+}
+
+fn members(json: &RawValue) -> Vec<(String, &RawValue)> {
+    Members::of(json.get()).map_or_else(Vec::new, |members| members.0)
+}
+
+fn text_of(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
 }
 
 /// The memo's label; one that was cut there is looked for where it came from.

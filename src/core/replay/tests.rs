@@ -38,6 +38,8 @@ fn read(payload: Payload, memo: &Map<String, Value>) -> Result<Replayed, String>
         "/temporal/shopify" => "shopify",
         "/temporal/mailgun" => "mailgun",
         "/temporal/dropbox" => "dropbox",
+        "/temporal/slack" => "slack",
+        "/temporal/generic" => "generic",
         other => panic!("{other}"),
     };
     found.event(catalogue::find(name).expect("in the catalogue"))
@@ -230,6 +232,96 @@ fn a_multipart_form_comes_back_as_it_was_read_without_its_bytes() {
     }
     let id = signalled(Format::Json, &before).expect_err("its id was in the form");
     assert!(id.contains("its id cannot be known"), "{id}");
+}
+
+/// An event of this entry whose request had this query, type and body.
+fn event_of(name: &str, query: &str, content_type: &str, body: &[u8]) -> Event {
+    let mut message = protobuf::webhook_event(&sample());
+    message.source = format!("/temporal/{name}");
+    message.provider = name.to_owned();
+    message.query = query.into();
+    message.headers = [("content-type".into(), content_type.into())].into();
+    if content_type.is_empty() {
+        message.headers.clear();
+    }
+    message.content = Some(Content::Body(Bytes::copy_from_slice(body)));
+    rebuild::whole(message, catalogue::find(name).expect("in the catalogue")).expect("an event")
+}
+
+#[test]
+fn a_field_that_is_json_comes_back_as_it_was_sent() {
+    let form = "application/x-www-form-urlencoded";
+    for payload in [
+        r#"{"n":12345678901234567890.10,"b":1,"a":{"a":1,"a":2}}"#,
+        "[1.0,2]",
+        r#"["a","b"]"#,
+        r#""text""#,
+        "null",
+        "no JSON",
+        "",
+    ] {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("payload", payload)
+            .append_pair("a", "1")
+            .append_pair("a", "[2]")
+            .finish();
+        let before = event_of("slack", "", form, body.as_bytes());
+        assert!(matches!(before.data, Data::Fields(_)));
+        for format in Format::value_variants() {
+            let after = back(*format, &before).expect("an event").event;
+            assert_eq!(after.data, before.data, "{format:?} {payload}");
+        }
+        // What a worker was given before the field was JSON.
+        let mut old = before;
+        let text = serde_json::to_string(payload).expect("a text");
+        let data = format!(r#"{{"payload":{text},"a":["1","[2]"]}}"#);
+        let now = std::mem::replace(&mut old.data, Data::Fields(data.into()));
+        let after = back(Format::Json, &old).expect("an event").event;
+        assert_eq!(after.data, now, "{payload}");
+    }
+    let twice = event_of("slack", "", form, b"payload=%7B%22a%22%3A1%7D&payload=x");
+    let multipart = event_of(
+        "slack",
+        "",
+        "multipart/form-data; boundary=b",
+        b"--b\r\nContent-Disposition: form-data; name=\"payload\"\r\n\r\n{\"n\":1.0}\r\n--b--\r\n",
+    );
+    for before in [twice, multipart] {
+        for format in [Format::Json, Format::JsonString, Format::CloudEvents] {
+            let after = back(format, &before).expect("an event").event;
+            assert_eq!(after.data, before.data, "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn a_form_that_is_no_text_comes_back_whole() {
+    let form = "application/x-www-form-urlencoded";
+    let body = b"first_name=J%F6rg&charset=windows-1252";
+    let before = event_of("slack", "", form, body);
+    assert_eq!(before.data, Data::Binary(Bytes::from_static(body)));
+    for format in Format::value_variants() {
+        let Replayed { event, loss } = back(*format, &before).expect("an event");
+        assert_eq!((&event.data, &event.body), (&before.data, &before.body));
+        assert!(!loss.body, "{format:?}");
+    }
+}
+
+#[test]
+fn the_query_of_what_has_no_body_comes_back() {
+    for content_type in ["", "application/json", "text/plain"] {
+        let before = event_of("generic", "a=1&b=x%20y&a=2", content_type, b"");
+        assert!(matches!(before.data, Data::Fields(_)), "{before:?}");
+        for format in Format::value_variants() {
+            let Replayed { event, loss } = back(*format, &before).expect("an event");
+            assert_eq!(event.data, before.data, "{format:?}");
+            assert_eq!(
+                (event.query, event.body),
+                (before.query.clone(), Bytes::new())
+            );
+            assert!(!loss.body, "{format:?}");
+        }
+    }
 }
 
 #[test]

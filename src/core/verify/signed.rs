@@ -34,6 +34,63 @@ enum Piece {
     Sns,
 }
 
+/// What a signature that held covers.
+#[derive(Debug, Clone)]
+pub enum Coverage {
+    /// Nothing: the proof is a token or an address, or there is none.
+    Nothing,
+    /// What the template says.
+    Signed {
+        /// See there.
+        template: Signed,
+        /// Whether a hash of the body is in what the template covers.
+        body_hash: bool,
+    },
+}
+
+impl Coverage {
+    /// See [`Verified::names`](crate::core::request::Verified::names).
+    pub fn names(&self, place: &Locator) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Signed { template, .. } => template.places().any(|signed| signed == place),
+        }
+    }
+
+    /// Whether it covers what stands in the place, in a request whose event `is_query` or not.
+    pub fn covers(&self, place: &Locator, is_query: bool) -> bool {
+        let Self::Signed {
+            template,
+            body_hash,
+        } = self
+        else {
+            return false;
+        };
+        let has_body = || *body_hash || template.covers(&Locator::BodySha256);
+        match place {
+            Locator::Joined(parts) => parts.iter().all(|part| self.covers(part, is_query)),
+            Locator::Form(_) if is_query => self.names(place) || template.needs_url(),
+            Locator::RequestSha256 => template.needs_url() && has_body(),
+            place if is_in_body(place) || *place == Locator::BodySha256 => {
+                *body_hash || template.covers(place)
+            }
+            place => template.covers(place),
+        }
+    }
+
+    /// See [`Verified::admits_query`](crate::core::request::Verified::admits_query).
+    pub fn admits_query(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Signed { template, .. } => template.covers_query(),
+        }
+    }
+}
+
+const fn is_in_body(place: &Locator) -> bool {
+    matches!(place, Locator::Json(_) | Locator::Form(_))
+}
+
 /// What a template is filled from.
 pub struct Scope<'a> {
     /// The request.
@@ -67,8 +124,9 @@ impl Signed {
     pub fn covers(&self, place: &Locator) -> bool {
         self.0.iter().any(|piece| match piece {
             Piece::At(signed) => signed == place,
-            Piece::Body => matches!(place, Locator::Json(_) | Locator::Form(_)),
-            Piece::FormSorted => matches!(place, Locator::Form(_)),
+            Piece::Body => is_in_body(place) || *place == Locator::BodySha256,
+            // Not the body's hash: the same fields can be written in other bytes.
+            Piece::FormSorted => is_in_body(place),
             Piece::Url | Piece::UrlHubspot => matches!(place, Locator::Query(_)),
             Piece::Sns => matches!(place, Locator::Json(path) if sns::signs(path)),
             _ => false,

@@ -67,6 +67,8 @@ pub struct Source {
     pub topic: Option<Vec<Locator>>,
     /// Overrides the provider's.
     pub tenant: Option<Vec<Locator>>,
+    /// Overrides the provider's.
+    pub json_fields: Option<Vec<String>>,
 }
 
 /// A secret, and whose it is if the file says.
@@ -249,6 +251,7 @@ impl Source {
             event_id: s.take_list(r, "event_id"),
             topic: s.take(r, "topic"),
             tenant: s.take(r, "tenant"),
+            json_fields: s.take(r, "json_fields"),
         };
         s.finish(r);
         source
