@@ -1,15 +1,23 @@
 //! The flags of `send`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 /// Flags of `send`.
 #[derive(Debug, Clone, Args)]
 pub struct SendArgs {
-    /// Whose webhook to send: a name from `providers`
-    pub provider: String,
-    /// Where to [default: https://localhost:5000/temporal/PROVIDER]
+    /// Whose webhook to send: a name from `providers`; with --config that of a source's provider
+    #[arg(required_unless_present_any = ["config", "source"])]
+    pub provider: Option<String>,
+    /// Configuration file (TOML) of the forwarder: secret, tenant, URL, public URL, parameters and senders of your own come from there [default: none; with --source $TWF_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Which source of the file, by name, path or its last part [default: the only one, or the only one of PROVIDER]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub source: Option<String>,
+    /// Where to [default: where the file says, with TWF_HOST, TWF_PORT and TWF_NO_TLS as `serve` reads them; without a file https://localhost:5000/temporal/PROVIDER]
     #[arg(long)]
     pub url: Option<String>,
     /// The secret to sign with, `env:NAME`, `file:PATH` or itself; a private key (PKCS#8 PEM) if the provider has one [default: $PROVIDER_WEBHOOKS_KEY, for shopify else that of `dev`]
@@ -21,6 +29,9 @@ pub struct SendArgs {
     /// A parameter that the provider signs, as in the source's `params`
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
     pub params: Vec<(String, String)>,
+    /// Another of the provider's samples, such as `command` for slack: `providers show PROVIDER` has them
+    #[arg(long, value_name = "NAME", conflicts_with = "data")]
+    pub sample: Option<String>,
     /// File with the body to send instead of the sample; `-`: standard input
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
@@ -42,6 +53,9 @@ pub struct SendArgs {
     /// How many at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: u32,
+    /// Repeat on 503, 429 and refused connections, as a sender would: so many times (`5`) or for so long (`2m`). Waits as long as Retry-After says [default: not at all]
+    #[arg(long, value_name = "N|DURATION", value_parser = repeat)]
+    pub repeat: Option<Repeat>,
     /// Accept any certificate, such as the self-signed one of `dev`
     #[arg(long)]
     pub insecure: bool,
@@ -62,6 +76,22 @@ fn header(text: &str) -> Result<(String, String), String> {
 fn parameter(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+/// How often a request is made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// So many times, the first not counted.
+    Times(u32),
+    /// Until so much time is over.
+    For(Duration),
+}
+
+fn repeat(text: &str) -> Result<Repeat, String> {
+    let times = text.parse().map(Repeat::Times);
+    times
+        .or_else(|_| humantime::parse_duration(text).map(Repeat::For))
+        .map_err(|_| "expected how often, such as 5, or for how long, such as 2m".to_owned())
 }
 
 /// How `send --print` writes a request.

@@ -55,6 +55,7 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
             &ready,
             &outside,
             temporal.ui.as_deref(),
+            &serve,
         )?)?;
         let result = tokio::select! {
             result = serve::until_signal(ready, &serve, outside) => result,

@@ -1,5 +1,8 @@
 //! `send`: signs a sample as a provider would and posts it.
 
+mod repeat;
+pub(super) mod target;
+
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -7,43 +10,37 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::load::{World, read};
-use super::{Failure, block_on, dev, say, sign};
+use self::repeat::patiently;
+use self::target::Target;
+use super::load::read;
+use super::{Failure, block_on, say, sign};
 use crate::cli::send::{PrintForm, SendArgs};
-use crate::core::config::file::SecretRef;
-use crate::core::config::secret::Secret;
-use crate::core::config::{Outside, resolve};
 use crate::core::delivery::{About, Delivery};
 use crate::core::provider::scheme::Scheme;
-use crate::core::provider::{Provider, catalogue};
 
 /// Sends, or prints what it would send.
 ///
 /// # Errors
 /// An unknown provider, no secret, an answer that is not 2xx.
 pub fn run(args: &SendArgs) -> Result<(), Failure> {
-    let provider = catalogue::find(&args.provider)
-        .ok_or_else(|| Failure::Usage(catalogue::unknown(&args.provider)))?;
     let deliveries = Deliveries {
-        provider,
-        secret: secret(args, provider)?,
+        target: Target::new(args)?,
         body: body(args)?,
-        url: url(args),
         args: args.clone(),
     };
-    let url = reqwest::Url::parse(&deliveries.url).ok();
+    let url = reqwest::Url::parse(&deliveries.target.url).ok();
     if !url.is_some_and(|url| ["http", "https"].contains(&url.scheme())) {
-        let url = &deliveries.url;
+        let url = &deliveries.target.url;
         let problem = format!("--url {url:?}: expected a URL such as https://HOST:PORT/PATH");
         return Err(Failure::Usage(problem));
     }
     if args.print == Some(PrintForm::Http) {
-        let request = http(&deliveries.url, &deliveries.next()?);
+        let request = http(&deliveries.target.url, &deliveries.next(&deliveries.id())?);
         return match std::io::stdout().write_all(&request) {
             // Whoever reads it has had enough.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -51,13 +48,13 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
         };
     }
     if args.print == Some(PrintForm::Curl) {
-        let delivery = deliveries.next()?;
+        let delivery = deliveries.next(&deliveries.id())?;
         let text = str::from_utf8(&delivery.body).is_ok_and(|text| !text.contains('\0'));
         if !text {
             let why = "--print curl: a command line cannot hold this body, send it without";
             return Err(Failure::Usage(why.to_owned()));
         }
-        return Ok(say(curl(&deliveries.url, args.insecure, &delivery))?);
+        return Ok(say(curl(&deliveries.target.url, args.insecure, &delivery))?);
     }
     block_on(async {
         let client = client(args.insecure)?;
@@ -79,8 +76,14 @@ pub fn curl(url: &str, insecure: bool, delivery: &Delivery) -> String {
     for (name, value) in &delivery.headers {
         line.push_str(&format!(" \\\n  -H {}", quote(&format!("{name}: {value}"))));
     }
-    let body = String::from_utf8_lossy(&delivery.body);
-    line.push_str(&format!(" \\\n  --data-raw {}", quote(&body)));
+    // With a body curl posts.
+    if !delivery.body.is_empty() {
+        let body = String::from_utf8_lossy(&delivery.body);
+        line.push_str(&format!(" \\\n  --data-raw {}", quote(&body)));
+    }
+    if ![Method::GET, Method::POST].contains(&delivery.method) {
+        line.push_str(&format!(" -X {}", delivery.method));
+    }
     line
 }
 
@@ -89,7 +92,7 @@ fn http(url: &str, delivery: &Delivery) -> Vec<u8> {
     let url = full_url(url, delivery);
     let after_scheme = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
     let (host, path) = after_scheme.split_once('/').unwrap_or((after_scheme, ""));
-    let mut request = format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\n");
+    let mut request = format!("{} /{path} HTTP/1.1\r\nhost: {host}\r\n", delivery.method);
     for (name, value) in &delivery.headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -98,38 +101,42 @@ fn http(url: &str, delivery: &Delivery) -> Vec<u8> {
 }
 
 struct Deliveries {
-    provider: &'static Provider,
-    secret: Option<Secret>,
+    target: Target,
     body: Option<Vec<u8>>,
-    url: String,
     args: SendArgs,
 }
 
 impl Deliveries {
-    /// The same event each time if the id was given, else another one.
-    fn next(&self) -> Result<Delivery, Failure> {
-        let random;
-        let id = match &self.args.id {
-            Some(id) => id,
-            None => {
-                random = Uuid::new_v4().to_string();
-                &random
-            }
-        };
+    /// The event's: the same each time if it was given, else another one.
+    fn id(&self) -> String {
+        let given = self.args.id.clone();
+        given.unwrap_or_else(|| Uuid::new_v4().to_string())
+    }
+
+    /// The event of this id, signed now.
+    fn next(&self, id: &str) -> Result<Delivery, Failure> {
+        let Target {
+            provider,
+            secret,
+            tenant,
+            url,
+            public_url,
+            params,
+        } = &self.target;
         let about = About {
             id,
             topic: self.args.topic.as_deref(),
-            tenant: self.args.tenant.as_deref(),
+            tenant: tenant.as_deref(),
             body: self.body.clone(),
             now: SystemTime::now(),
-            url: self.args.public_url.as_deref().unwrap_or(&self.url),
-            params: &self.args.params,
+            url: public_url.as_deref().unwrap_or(url),
+            params,
         };
-        let mut delivery = match &self.secret {
-            None => Delivery::unsigned(self.provider, &about),
+        let mut delivery = match secret {
+            None => Delivery::unsigned(provider, &about),
             Some(secret) => {
                 let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, secret, signed);
-                Delivery::signed(self.provider, &about, &sign)
+                Delivery::signed(provider, &about, &sign)
                     .map_err(|problem| anyhow!("--secret: {problem}"))?
             }
         };
@@ -139,10 +146,27 @@ impl Deliveries {
         }
         Ok(delivery)
     }
+
+    /// The answer to the event of this id.
+    async fn send(
+        &self,
+        client: &Client,
+        id: &str,
+        bar: &ProgressBar,
+    ) -> Result<Response, anyhow::Error> {
+        let next = || self.next(id);
+        patiently(client, &self.target.url, next, self.args.repeat, bar).await
+    }
 }
 
 async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
-    let response = post(client, &deliveries.url, deliveries.next()?).await?;
+    let id = deliveries.id();
+    // A secret that cannot sign is said before anything is waited for.
+    deliveries.next(&id)?;
+    let bar = ProgressBar::new_spinner();
+    let response = deliveries.send(client, &id, &bar).await;
+    bar.finish_and_clear();
+    let response = response?;
     let status = response.status();
     say(format_args!("{:?} {status}", response.version()))?;
     say(response.text().await?)?;
@@ -155,26 +179,24 @@ async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
 
 async fn many(client: Client, deliveries: Deliveries) -> Result<(), Failure> {
     let count = deliveries.args.count;
-    let url: Arc<str> = deliveries.url.as_str().into();
     // Draws on a terminal only.
     let bar = ProgressBar::new(count.into());
     bar.set_style(ProgressStyle::with_template(
-        "{bar:30} {pos}/{len}  {per_sec}  {eta} left",
+        "{bar:30} {pos}/{len}  {per_sec}  {eta} left  {msg}",
     )?);
     let places = Arc::new(Semaphore::new(deliveries.args.concurrency as usize));
+    let deliveries = Arc::new(deliveries);
+    deliveries.next(&deliveries.id())?;
     let mut tasks = JoinSet::new();
     let begun = Instant::now();
     for _ in 0..count {
         let place = Arc::clone(&places).acquire_owned().await?;
-        let (client, url, bar, delivery) = (
-            client.clone(),
-            Arc::clone(&url),
-            bar.clone(),
-            deliveries.next()?,
-        );
+        let (client, bar) = (client.clone(), bar.clone());
+        let deliveries = Arc::clone(&deliveries);
         tasks.spawn(async move {
             let begun = Instant::now();
-            let outcome = match post(&client, &url, delivery).await {
+            let answered = deliveries.send(&client, &deliveries.id(), &bar).await;
+            let outcome = match answered {
                 Ok(response) => outcome(response).await,
                 Err(error) => format!("failed: {error:#}"),
             };
@@ -223,7 +245,9 @@ fn summary(answers: Vec<(String, Duration)>, took: Duration) -> Result<(), Failu
 }
 
 async fn post(client: &Client, url: &str, delivery: Delivery) -> Result<Response, anyhow::Error> {
-    let mut request = client.post(full_url(url, &delivery)).body(delivery.body);
+    let Delivery { method, .. } = &delivery;
+    let mut request = client.request(method.clone(), full_url(url, &delivery));
+    request = request.body(delivery.body);
     for (name, value) in delivery.headers {
         request = request.header(name, value);
     }
@@ -277,39 +301,6 @@ pub(super) fn client(insecure: bool) -> Result<Client, anyhow::Error> {
         .redirect(reqwest::redirect::Policy::none())
         .timeout(TIMEOUT)
         .build()?)
-}
-
-fn url(args: &SendArgs) -> String {
-    args.url
-        .clone()
-        .unwrap_or_else(|| format!("https://localhost:5000/temporal/{}", args.provider))
-}
-
-fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failure> {
-    if provider.schemes.is_empty() {
-        return Ok(None);
-    }
-    let variable = format!(
-        "{}_WEBHOOKS_KEY",
-        provider.name.to_ascii_uppercase().replace('-', "_")
-    );
-    // The secret that `dev` made is Shopify's.
-    let is_shopify = provider.name == "shopify";
-    let reference = match &args.secret {
-        Some(text) => Some(SecretRef::from(text.clone())),
-        None => World
-            .env(&variable)
-            .map(|_| SecretRef::Env(variable.clone()))
-            .or_else(|| dev::secret().filter(|_| is_shopify).map(SecretRef::from)),
-    };
-    let reference = reference.ok_or_else(|| {
-        Failure::Usage(format!(
-            "no secret to sign with: give --secret or set {variable}"
-        ))
-    })?;
-    let secret = resolve(&reference, &World)
-        .map_err(|problem| Failure::Usage(format!("--secret: {problem}")))?;
-    Ok(Some(secret))
 }
 
 fn body(args: &SendArgs) -> Result<Option<Vec<u8>>, Failure> {

@@ -1,12 +1,15 @@
 //! A webhook as a provider would send it: the other side of [`verify`](super::verify), for `send`
 //! and for tests.
 
+mod place;
+
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use self::place::FORM;
 use super::provider::Provider;
 use super::provider::locator::Locator;
 use super::provider::scheme::{Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit};
@@ -17,6 +20,8 @@ use super::verify::signed::Scope;
 /// A signed request, ready to be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
+    /// POST, if the provider sends so.
+    pub method: Method,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     /// What the URL is followed by, without `?`.
@@ -77,30 +82,63 @@ impl Delivery {
     fn written(provider: &Provider, about: &About<'_>, ts: &str) -> Self {
         let sample = &provider.sample;
         let fill = |text: &str| text.replace("{id}", about.id).replace("{ts}", ts);
-        let body = about
-            .body
-            .clone()
-            .unwrap_or_else(|| fill(&sample.body).into_bytes());
+        let post = provider.methods.contains(&Method::POST);
+        let other = provider.methods.first().filter(|_| !post);
         let mut delivery = Self {
+            method: other.cloned().unwrap_or(Method::POST),
             headers: Vec::new(),
             query: sample.query.as_deref().map(fill),
-            body,
+            body: about.body.clone().unwrap_or_default(),
         };
-        delivery.set("content-type", "application/json");
+        if delivery.method != Method::GET {
+            delivery.set("content-type", "application/json");
+        }
+        if about.body.is_none() && delivery.method != Method::GET {
+            delivery.body = fill(&sample.body).into_bytes();
+            delivery.invent(provider);
+        }
         for (name, value) in &sample.headers {
             delivery.set(&name.to_ascii_lowercase(), &fill(value));
         }
         let labels = [
-            (&provider.id, Some(about.id)),
-            (&provider.topic, about.topic.or(sample.topic.as_deref())),
-            (&provider.tenant, about.tenant.or(sample.tenant.as_deref())),
+            (&provider.id, Some(about.id), None),
+            (&provider.topic, about.topic, sample.topic.as_deref()),
+            (&provider.tenant, about.tenant, sample.tenant.as_deref()),
         ];
-        for (places, value) in labels {
-            if let (Some(name), Some(value)) = (header(places), value) {
+        for (index, (places, said, of_sample)) in labels.into_iter().enumerate() {
+            if let (Some(name), Some(value)) = (header(places), said.or(of_sample)) {
                 delivery.set(&name, value);
+            }
+            // Another place may go before the header. A body of the caller's own is sent as it is.
+            if let Some(value) = said.filter(|_| about.body.is_none()) {
+                let is_id = index == 0;
+                if !is_id || header(places).is_none() {
+                    delivery.put_first(places, value, is_id);
+                }
             }
         }
         delivery
+    }
+
+    /// A body for a provider of an operator's own that has no sample: in the form in which its
+    /// labels are.
+    fn invent(&mut self, provider: &Provider) {
+        if !self.body.is_empty() {
+            return;
+        }
+        let all = || {
+            [&provider.id, &provider.topic, &provider.tenant]
+                .into_iter()
+                .flatten()
+        };
+        let in_form = all().any(|place| matches!(place, Locator::Form(_)));
+        let in_json = all().any(|place| matches!(place, Locator::Json(_)));
+        if in_form && !in_json {
+            self.set("content-type", FORM);
+            self.body = b"hello=world".to_vec();
+        } else {
+            self.body = br#"{"hello":"world"}"#.to_vec();
+        }
     }
 
     fn sign(
@@ -156,7 +194,7 @@ impl Delivery {
         };
         match scheme.locations.first() {
             Some(Locator::Header(name)) => self.set(name.as_str(), &text),
-            Some(Locator::Query(name)) => self.query = Some(format!("{name}={text}")),
+            Some(place @ Locator::Query(_)) => self.put(place, &text),
             Some(Locator::Json(_) | Locator::Form(_)) => {
                 let body = String::from_utf8_lossy(&self.body).replace("{signature}", &text);
                 self.body = body.into_bytes();
@@ -183,7 +221,7 @@ impl Delivery {
             }
         }
         Received {
-            method: Method::POST,
+            method: self.method.clone(),
             path: String::new(),
             query: self.query.clone(),
             headers,

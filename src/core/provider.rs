@@ -73,6 +73,8 @@ pub struct Provider {
     pub json_fields: Vec<String>,
     /// What `send` sends.
     pub sample: Sample,
+    /// Others, by name, for `send --sample`.
+    pub samples: BTreeMap<String, Sample>,
 }
 
 /// A realistic request of the sender's, for `send`.
@@ -225,6 +227,7 @@ impl Provider {
             content_type: section.take(reader, "content_type"),
             json_fields: section.take(reader, "json_fields").unwrap_or_default(),
             sample: section.take(reader, "sample").unwrap_or_default(),
+            samples: section.take(reader, "samples").unwrap_or_default(),
             schemes,
             name,
         };

@@ -14,6 +14,7 @@ use temporal_webhook_forwarder::commands::sign::sign;
 use temporal_webhook_forwarder::core::config::secret::Secret;
 use temporal_webhook_forwarder::core::delivery::{About, Delivery};
 use temporal_webhook_forwarder::core::event::Event;
+use temporal_webhook_forwarder::core::provider::locator::{Found, Locator};
 use temporal_webhook_forwarder::core::provider::scheme::{Algorithm, Scheme, SecretForm};
 use temporal_webhook_forwarder::core::provider::{Provider, catalogue};
 use temporal_webhook_forwarder::core::request::Received;
@@ -30,9 +31,65 @@ fn every_sample_verifies_with_every_kind_of_secret_and_is_an_event() {
             // `send` signs no SHA-1 where there is SHA-256.
             if scheme.algorithm != Algorithm::RsaSha1 {
                 check(provider, scheme);
+                for (name, sample) in &provider.samples {
+                    let mut provider = provider.clone();
+                    provider.sample = sample.clone();
+                    provider.name = format!("{}, {name}", provider.name);
+                    check(&provider, scheme);
+                }
             }
         }
     }
+}
+
+#[test]
+fn a_second_sample_is_another_kind_of_event() {
+    let mut count = 0;
+    for provider in catalogue::all() {
+        for (name, sample) in &provider.samples {
+            count += 1;
+            let text = catalogue::text(&provider.name).expect("it has a file");
+            assert!(text.contains(&format!("[samples.{name}]")), "{name}");
+            assert_ne!(sample.body, provider.sample.body, "{}", provider.name);
+            assert!(!sample.body.is_empty(), "{} {name}", provider.name);
+        }
+    }
+    assert!(count >= 5, "{count}");
+}
+
+/// What `send` is told to send arrives as that, wherever the entry has its place.
+#[test]
+fn topic_and_tenant_of_the_flags_are_those_of_the_event() {
+    let mut told = 0;
+    for provider in catalogue::all() {
+        let is_value = |place: &Locator| {
+            matches!(
+                place,
+                Locator::Header(_) | Locator::Json(_) | Locator::Form(_) | Locator::Query(_)
+            )
+        };
+        let about = About {
+            id: "0b989ba4-242f-11e5-81e1-c7b6966d2516",
+            topic: Some("told/topic"),
+            tenant: Some("told-tenant"),
+            body: None,
+            now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_435_200),
+            url: URL,
+            params: &[],
+        };
+        let received = received(Delivery::unsigned(provider, &about), about.now);
+        for (places, value) in [
+            (&provider.topic, "told/topic"),
+            (&provider.tenant, "told-tenant"),
+        ] {
+            if places.first().is_some_and(is_value) && places.iter().all(is_value) {
+                told += 1;
+                let found = Locator::find_first(places, &received);
+                assert_eq!(found, Found::One(value.to_owned()), "{}", provider.name);
+            }
+        }
+    }
+    assert!(told > 20, "{told}");
 }
 
 /// Signs with a secret for this scheme, under the first of the provider's that takes it.

@@ -183,6 +183,76 @@ fn each_sender_of_the_file_gets_a_line_to_paste() {
 }
 
 #[test]
+fn every_line_that_is_printed_for_a_file_is_accepted_as_it_stands() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let home = Home::new();
+        let file = home.path("the forwarder's.toml");
+        let text = r#"
+            [[source]]
+            path = "/tenants"
+            provider = "shopify"
+            secrets = { "a.myshopify.com" = "env:ACME", "b.myshopify.com" = "env:STRIPE_SECRET" }
+
+            [[source]]
+            path = "/sms"
+            provider = "twilio"
+            secrets = ["env:ACME"]
+            public_url = "https://hooks.example.com/sms"
+
+            [[source]]
+            path = "/stripe"
+            provider = "stripe"
+            secrets = ["env:STRIPE_SECRET"]
+
+            [[source]]
+            path = "/acme"
+            secrets = ["env:ACME"]
+            [source.provider]
+            name = "acme corp"
+            id = ["json event.id"]
+            [[source.provider.signature]]
+            in = ["header X-Acme-Signature"]
+
+            [[source]]
+            path = "/temporal/generic"
+            provider = "generic"
+            event_id = ["header X-Own-Id"]
+            danger_accept_unverified = true
+
+            [[source]]
+            path = "/public-key"
+            provider = "discord-events"
+            secrets = ["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"]
+        "#;
+        fs::write(&file, text).expect("the folder is writable");
+        let env = [
+            ("TWF_CONFIG", file.to_str().expect("text")),
+            ("STRIPE_SECRET", "whsec_dev"),
+            ("ACME", "acme's own"),
+        ];
+        let mut dev = home.start_with(&temporal.address(), &env);
+        let printed = dev.wait_for("the instructions", |printed| {
+            let whole = printed.contains("Ctrl-C") && printed.contains(r#"listener="public""#);
+            whole.then(|| printed.to_owned())
+        });
+        assert!(
+            !printed.contains("whsec_dev") && !printed.contains("acme's own"),
+            "{printed}"
+        );
+        let lines: Vec<_> = printed
+            .lines()
+            .filter(|line| line.contains(" send "))
+            .collect();
+        assert_eq!(lines.len(), 5, "{printed}");
+        for line in lines {
+            let sent = home.paste_with(line, &env[1..]).fine();
+            assert!(sent.contains(r#""status":"started""#), "{line}: {sent}");
+        }
+    });
+}
+
+#[test]
 fn a_taken_port_for_the_web_interface_is_no_obstacle_and_a_closed_terminal_ends_temporal() {
     let home = Home::new();
     let port = quiet_port();

@@ -1,11 +1,13 @@
 //! What `dev` prints: where it listens, and how to send a first webhook to each source.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::anyhow;
 
 use super::{DevWorld, on_path};
-use crate::cli::NAME;
+use crate::cli::{NAME, ServeArgs};
+use crate::commands::send::target::{absolute, can_sign};
 use crate::commands::serve::Ready;
 use crate::commands::{Failure, send, sign};
 use crate::core::config::secret::Secret;
@@ -29,6 +31,7 @@ pub(super) fn instructions(
     ready: &Ready,
     outside: &DevWorld,
     ui: Option<&str>,
+    serve: &ServeArgs,
 ) -> Result<String, Failure> {
     let scheme = if ready.has_tls() { "https" } else { "http" };
     let origin = format!("{scheme}://localhost:{}", ready.address()?.port());
@@ -45,9 +48,7 @@ pub(super) fn instructions(
     if let Some(ui) = ui {
         text.push_str(&format!("Temporal:  http://{ui}\n"));
     }
-    let shopify = ready.sources().iter().find(|source| {
-        source.provider.name == "shopify" && source.circumstances.public_url.is_none()
-    });
+    let shopify = ready.sources().iter().find(|source| has_own_secret(source));
     if let Some(source) = shopify {
         text.push_str(&try_shopify(
             &format!("{origin}{}", source.path),
@@ -55,47 +56,59 @@ pub(super) fn instructions(
             outside,
         )?);
     }
-    for source in ready.sources() {
-        text.push_str(&try_other(source, &origin, ready.has_tls()));
+    let others = ready.sources().iter();
+    let others = others.filter(|source| shopify.is_none_or(|shopify| shopify.path != source.path));
+    for source in others {
+        let from_flag = serve.generic_unverified && source.path == GENERIC;
+        let config = serve.config.as_deref().filter(|_| !from_flag);
+        text.push_str(&try_other(source, &origin, ready.has_tls(), config));
     }
     text.push_str("\nCtrl-C stops everything.\n");
     Ok(text)
 }
 
+/// Whether it is Shopify's and takes what is signed with the secret that `dev` has, whoever sends.
+fn has_own_secret(source: &Source) -> bool {
+    let own = format!("env:{SHOPIFY_KEY}");
+    let Verification::Signature { secrets, .. } = &source.verification else {
+        return false;
+    };
+    let mut for_all = secrets.iter().filter(|named| named.tenant.is_none());
+    source.provider.name == "shopify"
+        && source.circumstances.public_url.is_none()
+        && for_all.any(|named| named.name == own)
+}
+
 /// How to send a first webhook to a source of another sender, if `send` is able to.
-fn try_other(source: &Source, origin: &str, has_tls: bool) -> String {
+fn try_other(source: &Source, origin: &str, has_tls: bool, config: Option<&Path>) -> String {
     let name = &source.provider.name;
-    let secret = match &source.verification {
+    let is_able = match &source.verification {
         Verification::Signature { secrets, .. } => secrets
             .iter()
-            .map(|named| named.name.as_str())
-            .find(|name| name.starts_with("env:") || name.starts_with("file:")),
-        Verification::DangerUnverified => Some(""),
-        Verification::AddressHandshake { .. } => None,
+            .any(|named| can_sign(&source.provider, &named.secret)),
+        Verification::DangerUnverified => true,
+        Verification::AddressHandshake { .. } => false,
     };
-    let shared = source
-        .provider
-        .schemes
-        .iter()
-        .all(|s| !s.secret.is_public());
-    let Some(secret) = secret.filter(|_| shared && name != "shopify") else {
-        return String::new();
-    };
-    if catalogue::find(name).is_none() {
+    if !is_able {
         return String::new();
     }
-    let insecure = if has_tls { " --insecure" } else { "" };
-    let flag = if secret.is_empty() {
-        String::new()
-    } else {
-        format!(" --secret {}", send::quote(secret))
-    };
-    let program = program();
-    let url = format!("{origin}{}", source.path);
-    format!(
-        "\nSend one of {}:\n\n{program} send {name} --url {url}{insecure}{flag}\n",
-        source.provider.title
-    )
+    let mut line = format!("{} send", program());
+    if catalogue::find(name).is_some() {
+        line.push_str(&format!(" {name}"));
+    }
+    // Secret, tenant, parameters, a provider of one's own: all that stands there.
+    if let Some(config) = config {
+        line.push_str(&format!(
+            " --config {} --source {}",
+            send::quote(&absolute(config).to_string_lossy()),
+            send::quote(&source.path)
+        ));
+    }
+    line.push_str(&format!(" --url {origin}{}", source.path));
+    if has_tls {
+        line.push_str(" --insecure");
+    }
+    format!("\nSend one of {}:\n\n{line}\n", source.provider.title)
 }
 
 /// How to send a first webhook, with our own program and with curl.
@@ -133,3 +146,6 @@ fn try_shopify(url: &str, ready: &Ready, outside: &DevWorld) -> Result<String, F
          \nThe same with curl (sent twice, the second is a duplicate):\n\n{curl}\n"
     ))
 }
+
+/// The path of `--generic-unverified`.
+const GENERIC: &str = "/temporal/generic";

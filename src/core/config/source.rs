@@ -1,6 +1,8 @@
 //! Sources: the one of the flags, or those of the file; each with a verifier or the operator's
 //! explicit consent to have none.
 
+mod entries;
+
 use ::core::net::IpAddr;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,15 +10,15 @@ use std::time::Duration;
 use http::Method;
 use ipnet::IpNet;
 
-use super::file::source::{Network, SecretEntry, VerifyWord};
-use super::file::{self, File, SecretRef};
-use super::reader::Places;
+pub use self::entries::{entries, one};
+use super::file::source::{Network, VerifyWord};
+use super::file::{self, File};
 use super::secret::Secret;
 use super::{Mistake, Outside, ids, keep, resolve, route, weak};
 use crate::cli::ServeArgs;
 use crate::core::handshake::Handshake;
+use crate::core::provider::Provider;
 use crate::core::provider::scheme::Scheme;
-use crate::core::provider::{Provider, catalogue};
 use crate::core::request::Proof;
 use crate::core::route::Route;
 use crate::core::verify::key::Key;
@@ -148,31 +150,6 @@ pub(super) fn sources(
     sources
 }
 
-/// The sources as somebody wrote them: those of the file, or the one of the flags.
-pub(super) fn entries(args: &ServeArgs, file: &File) -> Vec<file::Source> {
-    let verify = args.validate_hmac.unwrap_or(true) && !args.no_validate_hmac;
-    let mut entries = file.sources.clone();
-    if entries.is_empty() {
-        let mut shopify = default_source("shopify", "/temporal/shopify");
-        let secret = SecretRef::Env(SHOPIFY_KEY.to_owned());
-        shopify.secrets = Some(vec![SecretEntry {
-            tenant: None,
-            place: "/temporal/shopify".to_owned(),
-            secret,
-        }]);
-        entries.push(shopify);
-    }
-    for entry in &mut entries {
-        entry.danger_accept_unverified |= !verify;
-    }
-    if args.generic_unverified {
-        let mut generic = default_source("generic", "--generic-unverified");
-        generic.danger_accept_unverified = true;
-        entries.push(generic);
-    }
-    entries
-}
-
 /// Whether `{path}:{event_id}` may be the same for events of both: "/a" and "b:c", "/a:b" and "c".
 fn are_mixed_up(one: &str, other: &str) -> bool {
     let longer_by_colon = |long: &str, short: &str| {
@@ -180,15 +157,6 @@ fn are_mixed_up(one: &str, other: &str) -> bool {
             .is_some_and(|more| more.starts_with(':'))
     };
     longer_by_colon(one, other) || longer_by_colon(other, one)
-}
-
-fn default_source(provider: &str, place: &str) -> file::Source {
-    file::Source {
-        places: Places::outside(place),
-        path: format!("/temporal/{provider}"),
-        provider: catalogue::find(provider).cloned(),
-        ..file::Source::default()
-    }
 }
 
 fn source(

@@ -1,0 +1,87 @@
+//! Posts again as long as the answer asks for it: what a sender does, while a forwarder or Temporal
+//! is away.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use indicatif::ProgressBar;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Client, Response, StatusCode};
+use tokio::time::sleep;
+
+use super::post;
+use crate::cli::send::Repeat;
+use crate::commands::Failure;
+use crate::core::delivery::Delivery;
+
+/// The last answer, or why there was none. `next` makes the same event again, signed now; what is
+/// waited for shows on `bar`.
+pub(super) async fn patiently(
+    client: &Client,
+    url: &str,
+    next: impl Fn() -> Result<Delivery, Failure>,
+    repeat: Option<Repeat>,
+    bar: &ProgressBar,
+) -> Result<Response, anyhow::Error> {
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    let mut tries = 1;
+    loop {
+        let delivery = next().map_err(|failure| match failure {
+            Failure::Other(error) => error,
+            other => anyhow!("{other:?}"),
+        })?;
+        let result = post(client, url, delivery).await;
+        let Some((why, wait)) = asks_again(&result, pause) else {
+            return result;
+        };
+        let goes_on = match repeat {
+            None => false,
+            Some(Repeat::Times(times)) => tries <= times,
+            Some(Repeat::For(span)) => begun.elapsed() + wait < span,
+        };
+        if !goes_on {
+            return result;
+        }
+        tries += 1;
+        bar.set_message(format!("{why}: try {tries} in {} s", wait.as_secs_f32()));
+        sleep(wait).await;
+        bar.set_message("");
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Why it is to be sent again, and when.
+fn asks_again(
+    result: &Result<Response, anyhow::Error>,
+    pause: Duration,
+) -> Option<(String, Duration)> {
+    match result {
+        Ok(response) if AGAIN.contains(&response.status()) => {
+            let after = response.headers().get(RETRY_AFTER);
+            let after = after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let status = response.status().to_string();
+            Some((status, after.map_or(pause, Duration::from_secs)))
+        }
+        Err(error) if is_refused(error) => Some(("no connection".to_owned(), pause)),
+        _ => None,
+    }
+}
+
+fn is_refused(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    let mut causes = error.chain();
+    causes.any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|error| {
+            [ConnectionRefused, ConnectionReset, ConnectionAborted].contains(&error.kind())
+        })
+    })
+}
+
+const AGAIN: [StatusCode; 2] = [
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::TOO_MANY_REQUESTS,
+];
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
