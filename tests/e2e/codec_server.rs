@@ -372,9 +372,15 @@ fn pages_of_the_configured_origins_may_ask_and_no_others() {
                 assert_eq!(header(&answer, ALLOWED), "", "{origin}");
             }
             // One for the browser's question before, one for the request that no browser sends.
-            let lines = server.log.lines().into_iter();
-            let lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-            let lines: Vec<_> = lines.filter(|line| line["origin"] == origin).collect();
+            let lines = || {
+                let lines = server.log.lines().into_iter();
+                let lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+                lines
+                    .filter(|line| line["origin"] == origin)
+                    .collect::<Vec<_>>()
+            };
+            until("both are said", PATIENCE, async || lines().len() >= 2).await;
+            let lines = lines();
             assert_eq!(lines.len(), 2, "{lines:?}");
             for line in lines {
                 let told = [&line["level"], &line["status"]];

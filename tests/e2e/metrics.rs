@@ -185,6 +185,9 @@ fn what_a_payload_key_seals_is_counted_under_its_id_from_zero() {
         let each = 1 + started.memo.len();
         assert!(each > 2, "the memo is sealed value by value");
         assert_eq!(seals().await, each);
+        let said = format!("with the default settings is {each} seals");
+        assert!(include_str!("../../docs/configuration.md").contains(&said));
+        assert!(include_str!("../../SECURITY.md").contains(&format!("Shopify's is {each},")));
         assert_eq!(sender.send(&order).await.outcome(), "200 duplicate");
         assert_eq!(seals().await, 2 * each, "a redelivery is sealed, too");
         let refused = sender.send(&order.signed("another secret")).await;
