@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::support::certs::Certificates;
+use crate::support::configured::Configured;
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::sender::Sender;
@@ -143,6 +144,62 @@ fn made_up_urls_take_no_key_away_and_hold_up_nobody() {
         let (silent, others) = tokio::join!(silent, others);
         assert!(silent.iter().all(|answer| answer.outcome() == "503"));
         assert!(others < begun.elapsed(), "{others:?}");
+    });
+}
+
+/// Nothing of this leaves the machine: what may not be fetched is refused before anybody is asked.
+#[test]
+fn keys_of_senders_are_not_looked_for_where_anybody_can_put_one() {
+    run(async {
+        let configured = Configured::new(
+            "[[source]]\npath = '/sns'\nprovider = 'sns'\nfetch_keys = true\nparams = { topic_arn = 'arn:t' }\n\
+             [[source]]\npath = '/paypal'\nprovider = 'paypal'\nfetch_keys = true\nparams = { webhook_id = 'w' }\n",
+        );
+        let forwarder = Forwarder::start(configured.plain()).await;
+        let sender = Sender::new(&forwarder);
+        let pem = "SimpleNotificationService-0123.pem";
+        let mut deliveries = Vec::new();
+        for (host, path) in [
+            ("sns.s3.amazonaws.com", pem),
+            ("sns.s3-us-west-2.amazonaws.com", pem),
+            ("sns.s3-website-eu-west-1.amazonaws.com", pem),
+            ("sns.s3-accelerate.amazonaws.com", pem),
+            ("sns.s3.amazonaws.com.cn", pem),
+            ("sns.us-west-2.amazonaws.com", "key.pem"),
+            (
+                "sns.us-west-2.amazonaws.com",
+                "x/SimpleNotificationService-0123.pem",
+            ),
+        ] {
+            let url = format!("https://{host}/{path}");
+            let body = format!(
+                r#"{{"Type":"Notification","MessageId":"1","TopicArn":"arn:t","Message":"m","Timestamp":"t","SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"{url}"}}"#
+            );
+            let delivery = Delivery::bare(Method::POST, "/sns")
+                .with("Content-Type", "text/plain; charset=UTF-8")
+                .with_body(body);
+            deliveries.push((url, delivery));
+        }
+        for url in [
+            "https://www.paypal.com/v1/notifications/certs/CERT-1",
+            "https://api.paypal.com/v1/files/CERT-1",
+        ] {
+            let delivery = Delivery::bare(Method::POST, "/paypal")
+                .with("Content-Type", "application/json")
+                .with("PAYPAL-TRANSMISSION-ID", "1")
+                .with("PAYPAL-TRANSMISSION-TIME", "2026-11-23T12:00:00Z")
+                .with("PAYPAL-TRANSMISSION-SIG", "AAAA")
+                .with("PAYPAL-CERT-URL", url)
+                .with_body(r#"{"id":"1"}"#);
+            deliveries.push((url.to_owned(), delivery));
+        }
+        for (url, delivery) in deliveries {
+            let answer = sender.send(&delivery).await;
+            assert_eq!(answer.outcome(), "401", "{url}");
+            let line = forwarder.request_line(answer.request_id());
+            let reason = line["reason"].to_string();
+            assert!(reason.contains("not one of the provider's"), "{url} {line}");
+        }
     });
 }
 
