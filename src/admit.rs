@@ -14,7 +14,7 @@ use crate::core::config::secret::Secret;
 use crate::core::config::source::{NamedSecret, Source, Verification};
 use crate::core::handshake::{Refusal, Reply};
 use crate::core::outcome::Reject;
-use crate::core::provider::locator::Locator;
+use crate::core::provider::locator::{Found, Locator};
 use crate::core::request::{Proof, Received, Verified};
 use crate::core::shown::shown;
 use crate::core::verify::key::Key;
@@ -200,10 +200,14 @@ fn greet(
     lasts: Duration,
     authorised: &Authorised,
 ) -> Result<Reply, Reject> {
-    let given = Locator::Query("verify_token".to_owned())
-        .find(received)
-        .one();
-    if !given.is_some_and(|given| token.equals(given.as_bytes())) {
+    let given = Locator::Query("verify_token".to_owned()).find(received);
+    if given == Found::Missing && !source.provider.methods.contains(&received.method) {
+        return Err(Reject::MethodNotAllowed(allow(source, &received.method)));
+    }
+    if !given
+        .one()
+        .is_some_and(|given| token.equals(given.as_bytes()))
+    {
         return Err(Reject::InvalidSignature(
             "the verify token is missing or wrong".into(),
         ));

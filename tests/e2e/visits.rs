@@ -47,7 +47,7 @@ fn a_bare_get_or_head_is_answered_on_every_source_and_starts_nothing() {
             assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
             assert!(answer.ends_with("\r\n\r\n"), "no body: {answer}");
         }
-        assert!(!page(&forwarder).await.contains("outcome=\"started\""));
+        nothing_started(&forwarder).await;
         let lines = forwarder.log_lines();
         assert!(!lines.iter().any(|line| line.contains("duplicate")));
     });
@@ -62,6 +62,7 @@ fn an_event_that_a_redirect_made_a_get_is_405_logged_and_counted() {
         // A source that takes events by GET has none without a query: see below.
         let takes_get = |s: &&sources::Source| s.provider.methods.contains(&Method::GET);
         for source in sources.iter().filter(|source| !takes_get(source)) {
+            let mut told = 0;
             // Clients differ in what they drop with the body.
             for (method, keeps_type) in [
                 (Method::GET, true),
@@ -84,20 +85,21 @@ fn an_event_that_a_redirect_made_a_get_is_405_logged_and_counted() {
                 assert!(allow.contains("POST") && !allow.contains("GET"), "{allow}");
                 let line = forwarder.request_line(answer.request_id());
                 assert_eq!(line["outcome"], "method_not_allowed", "{line}");
+                told += 1;
             }
             let page = page(&forwarder).await;
             let counted = format!(
-                "{{source=\"/{}\",outcome=\"method_not_allowed\"}}",
+                "requests_total{{source=\"/{}\",outcome=\"method_not_allowed\"}} {told}\n",
                 source.name
             );
-            assert!(page.contains(&counted), "{counted}");
+            assert!(told > 0 && page.contains(&counted), "{counted} in {page}");
         }
         untold.sort_unstable();
         untold.dedup();
         assert_eq!(sources.iter().filter(takes_get).count(), 1, "generic");
         // All that these senders say is in the body, which is gone.
         assert_eq!(untold, ["mailgun"]);
-        assert!(!page(&forwarder).await.contains("outcome=\"started\""));
+        nothing_started(&forwarder).await;
     });
 }
 
@@ -176,6 +178,36 @@ fn a_get_of_a_handshakes_source_that_is_no_handshake_is_405() {
 }
 
 #[test]
+fn a_source_that_greets_addresses_takes_no_other_get() {
+    run(async {
+        let token = "greeting-token-3c2b1a";
+        leaks::forbid(token);
+        let configured = Configured::new(&format!(
+            "[[source]]\npath = '/greets'\nprovider = 'shopify'\nverify = 'address-handshake'\nverify_token = '{token}'\n"
+        ));
+        let forwarder = Forwarder::start(configured.plain()).await;
+        let sender = Sender::new(&forwarder);
+        for (method, query, status) in [
+            (Method::GET, "", 200),
+            (Method::HEAD, "", 200),
+            (Method::GET, "?id=1", 405),
+            (Method::GET, "?verify_token=wrong", 401),
+        ] {
+            let visit = Delivery::bare(method, &format!("/greets{query}"));
+            let answer = sender.send(&visit).await;
+            assert_eq!(answer.status, status, "{query}: {answer:?}");
+        }
+        // An event of Shopify's that came round: it authorises nobody either.
+        let mut event = Delivery::order().with_body("");
+        event.path = "/greets".to_owned();
+        event.method = Method::GET;
+        assert_eq!(sender.send(&event).await.status, 405);
+        event.method = Method::POST;
+        assert_eq!(sender.send(&event).await.status, 401);
+    });
+}
+
+#[test]
 fn a_sender_that_signs_its_gets_is_taken_at_its_word_and_no_more() {
     run(async {
         let key = "signs-its-gets-5a4b3c";
@@ -229,6 +261,15 @@ async fn every_source(beginning: &str) -> (Forwarder, Vec<sources::Source>) {
         ..Default::default()
     };
     (Forwarder::start(config).await, sources)
+}
+
+async fn nothing_started(forwarder: &Forwarder) {
+    let page = page(forwarder).await;
+    let started = page
+        .lines()
+        .filter(|line| line.contains("requests_total{") && line.contains("\"started\""));
+    let any = started.filter(|line| !line.ends_with(" 0")).count();
+    assert_eq!(any, 0, "{page}");
 }
 
 async fn page(forwarder: &Forwarder) -> String {
