@@ -137,12 +137,13 @@ pub async fn connect(settings: &Settings) -> Result<Connection, String> {
     }
 }
 
-/// The TLS library's word for an answer that is no TLS at all, in an operator's words.
+/// The TLS library's words in an operator's.
 fn explained(text: String) -> String {
-    if text.contains("received corrupt message") {
-        return format!("Temporal does not speak TLS there, and the settings ask for it ({text})");
+    let mut known = IN_WORDS.iter().filter(|(theirs, _)| text.contains(theirs));
+    match known.next() {
+        Some((_, ours)) => format!("{ours} ({text})"),
+        None => text,
     }
-    text
 }
 
 const NONE_YET: &str = "no connection to Temporal, trying again";
@@ -151,3 +152,18 @@ const NO_OTHER: &str =
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Part of the TLS library's message, and what it means.
+const IN_WORDS: [(&str, &str); 4] = [
+    (
+        "received corrupt message",
+        "Temporal does not speak TLS there, and the settings ask for it",
+    ),
+    (
+        "invalid peer certificate: BadEncoding",
+        "Temporal's certificate cannot be read; if it is X.509 version 1, it needs one of version 3, with a subjectAltName: no TLS client accepts another",
+    ),
+    ("invalid peer certificate: UnknownIssuer", STRANGER),
+    ("invalid peer certificate: BadSignature", STRANGER),
+];
+const STRANGER: &str =
+    "the authority that signed Temporal's certificate is not one that is trusted: tls.ca names it";

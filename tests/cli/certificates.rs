@@ -1,13 +1,21 @@
 //! What `check` says of a certificate and its key: chains of every kind, made here.
 
 use std::fs;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 
 use super::run::Run;
+use crate::certs::Certificates;
 use crate::chain::Chain;
 
 #[test]
@@ -178,6 +186,80 @@ fn one_that_is_not_valid_yet_is_wrong() {
     let row = "certificate    WRONG    hooks.example.com, 192.0.2.7, ::1: not valid yet, but in 5 hours: is the clock right?\n";
     assert!(run.stdout.contains(row), "{run:?}");
     assert!(run.stdout.ends_with("\n1 wrong, 0 warnings\n"), "{run:?}");
+}
+
+#[test]
+fn so_is_what_is_wrong_with_temporals() {
+    let Chain {
+        leaf,
+        intermediate,
+        root,
+        key,
+        version_1,
+    } = Chain::generate(&["localhost"], yesterday());
+    let of_the_same_name = chain_of_another().root;
+    let stranger = fs::read_to_string(&Certificates::generate().ca).expect("it was made");
+    let whole = leaf + &intermediate;
+    for (served, trusted, says) in [
+        (
+            version_1,
+            &root,
+            "Temporal's certificate cannot be read; if it is X.509 version 1, it needs one of version 3",
+        ),
+        (
+            whole.clone(),
+            &of_the_same_name,
+            "the authority that signed Temporal's certificate is not one that is trusted",
+        ),
+        (
+            whole,
+            &stranger,
+            "the authority that signed Temporal's certificate is not one that is trusted",
+        ),
+    ] {
+        let port = serve(&served, &key);
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let source = "[[source]]\npath = '/a'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n";
+        let text = format!(
+            "[temporal]\naddress = 'localhost:{port}'\ntls = {{ ca = 'ca.pem' }}\n{source}"
+        );
+        fs::write(folder.path().join("f.toml"), text).expect("the folder is writable");
+        fs::write(folder.path().join("ca.pem"), trusted).expect("the folder is writable");
+        let secret = [("SHOPIFY_WEBHOOKS_KEY", "shpss_certificates_0")];
+        let run = Run::inside(
+            folder.path(),
+            &["check", "--no-tls", "--config", "f.toml"],
+            &secret,
+        );
+        assert_eq!(run.code, Some(78), "{run:?}");
+        let row = format!("temporal       WRONG    localhost:{port}: {says}");
+        assert!(run.stdout.contains(&row), "{run:?}");
+    }
+}
+
+/// A TLS server that shows this chain, whatever clients think of it, until the test ends.
+fn serve(chain: &str, key: &str) -> u16 {
+    let chain = CertificateDer::pem_slice_iter(chain.as_bytes());
+    let chain = chain.collect::<Result<Vec<_>, _>>().expect("certificates");
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+    let key = any_supported_type(&key).expect("a key");
+    let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(shown));
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("localhost:0").expect("a port");
+    let port = listener.local_addr().expect("it is bound").port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut session = ServerConnection::new(Arc::clone(&config)).expect("a session");
+            // The client refuses; what becomes of the session does not matter.
+            while session.is_handshaking() && session.complete_io(&mut stream).is_ok() {}
+        }
+    });
+    port
 }
 
 fn chain() -> Chain {
