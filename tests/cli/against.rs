@@ -102,6 +102,11 @@ fn what_differs_between_two_files_is_listed_and_no_mistake() {
             ],
         ),
         (
+            github("hub", ""),
+            github("hub", "json_fields = []"),
+            vec![r#"json_fields    warning  /hub: "payload" -> "none""#],
+        ),
+        (
             github("hub", "event_id = ['body-sha256']"),
             github("hub", ""),
             vec![r#"event_id       warning  /hub: "body-sha256" -> "header x-github-delivery""#],

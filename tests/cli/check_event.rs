@@ -89,6 +89,20 @@ fn a_condition_that_fails_is_marked() {
 }
 
 #[test]
+fn json_under_the_type_of_a_form_is_said_and_a_label_stays_on_its_line() {
+    let request = String::from_utf8(sample(&[])).expect("text");
+    let form = request.replace("application/json", "application/x-www-form-urlencoded");
+    assert_ne!(form, request);
+    let form = form.replace("orders/create", "orders\tcreate");
+    let (table, _) = checked(OPEN, form.as_bytes());
+    let text = "event          warning  the body is JSON under the type of a form";
+    assert!(table.contains(text), "{table}");
+    assert!(table.contains(r"(topic orders\tcreate, tenant"), "{table}");
+    let (table, _) = checked(OPEN, request.as_bytes());
+    assert!(!table.contains("under the type of a form"), "{table}");
+}
+
+#[test]
 fn a_signature_that_does_not_hold_is_said_and_no_more() {
     let request = String::from_utf8(sample(&[])).expect("text");
     let request = request.replace("409.94", "509.94").into_bytes();
@@ -154,6 +168,12 @@ fn sample(args: &[&str]) -> Vec<u8> {
 
 const ENV: [(&str, &str); 1] = [("SHOPIFY_WEBHOOKS_KEY", "shpss_check_event")];
 
+const OPEN: &str = r##"
+[[source]]
+path = "/temporal/shopify"
+provider = "shopify"
+secrets = ["env:SHOPIFY_WEBHOOKS_KEY"]
+"##;
 const ROUTES: &str = r##"
 [[source]]
 path = "/temporal/shopify"

@@ -19,7 +19,7 @@ use crate::commands::load::read as read_file;
 use crate::commands::{Failure, say};
 use crate::core::config::Config;
 use crate::core::config::source::Source;
-use crate::core::event::Event;
+use crate::core::event::{Event, short};
 use crate::core::expression::Failure as Unevaluated;
 use crate::core::expression::scope::Scope;
 use crate::core::payload;
@@ -42,7 +42,7 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
     let Some(event) = read(source, &request, table)? else {
         return Ok(());
     };
-    let label = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+    let label = |text: &Option<String>| text.as_deref().map_or_else(|| "none".to_owned(), line);
     let text = format!(
         "{} (topic {}, tenant {})",
         event.id,
@@ -50,6 +50,9 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
         label(&event.tenant)
     );
     table.row("event", Ok(text));
+    if let Some(hint) = event.hint {
+        table.row("event", Err(Trouble::Warning(hint.to_owned())));
+    }
     let mut scope = Scope::new(&event, &source.name);
     let routes = source.routes.iter().filter(|_| event.broken.is_none());
     for route in routes {
@@ -71,6 +74,18 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
             Ok(())
         }
     }
+}
+
+/// A label on one line, cut if it is long.
+fn line(label: &str) -> String {
+    let mut line = String::new();
+    for character in short(label, LONGEST).chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
 }
 
 /// What the route says of the event; `None` if it is the last.
@@ -213,3 +228,6 @@ impl Request {
 
 const EXPECTED: &str =
     "expected a request as HTTP/1.1 writes it, such as `send --print http` prints";
+
+/// Characters of a label.
+const LONGEST: usize = 200;

@@ -83,6 +83,10 @@ fn outline(args: &ServeArgs, entry: &file::Source) -> Option<Outline> {
                     .unwrap_or(&provider.keep_headers),
             ),
         ),
+        (
+            "json_fields",
+            list(entry.json_fields.as_ref().unwrap_or(&provider.json_fields)),
+        ),
     ];
     Some(Outline {
         path: entry.path.clone(),
