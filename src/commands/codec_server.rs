@@ -17,6 +17,7 @@ use crate::core::codec::Codec;
 use crate::core::config::codec_server::CodecServer;
 use crate::core::config::listen::Listen;
 use crate::core::config::{Mistake, Outside};
+use crate::expiry::{self, Dated};
 use crate::reload::poll::{self, Reading};
 use crate::reload::{Recorder, not_used};
 use crate::server::tls::{self, Certificate};
@@ -37,9 +38,11 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
         let (mut signals, hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
         announce(&settings, &listener)?;
         let origins = settings.origins.clone();
+        let (expiring, expires) = tokio::sync::watch::channel(expiring(&settings));
         let in_use = Replaceable {
             rules: Arc::new(InUse::new(rules(settings))),
             certificate: acceptor.map(|acceptor| Arc::new(Certificate::new(acceptor))),
+            expiring,
         };
         let router = router(Arc::clone(&in_use.rules), &origins);
         let certificate = in_use.certificate.clone();
@@ -49,6 +52,7 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
         tokio::select! {
             () = connections::run(listener, certificate, router, stop) => {}
             () = watching => {}
+            () = expiry::watch(expires, expiry::now, tokio::time::sleep) => {}
         }
         tracing::info!("stopped");
         Ok(())
@@ -66,6 +70,7 @@ struct Good {
 struct Replaceable {
     rules: Arc<InUse>,
     certificate: Option<Arc<Certificate>>,
+    expiring: tokio::sync::watch::Sender<Vec<Dated>>,
 }
 
 impl Replaceable {
@@ -77,6 +82,9 @@ impl Replaceable {
         if let Some((certificate, acceptor)) = self.certificate.as_ref().zip(acceptor) {
             certificate.replace(acceptor);
         }
+        let dated = expiring(&settings);
+        self.expiring
+            .send_if_modified(|old| std::mem::replace(old, dated.clone()) != dated);
         warn_without_keys(&settings.codec);
         let keys = ids(&settings.codec);
         self.rules.replace(rules(settings));
@@ -107,6 +115,12 @@ fn good(args: &CodecServerArgs, outside: &dyn Outside) -> Result<Good, Vec<Mista
     let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose();
     let acceptor = acceptor.map_err(|problem| vec![Mistake::new("TLS", problem)])?;
     Ok(Good { settings, acceptor })
+}
+
+/// The certificate, and until when it is good.
+fn expiring(settings: &CodecServer) -> Vec<Dated> {
+    let end = settings.tls.as_ref().and_then(tls::expiry);
+    end.map(Dated::server).into_iter().collect()
 }
 
 fn rules(settings: CodecServer) -> Rules {

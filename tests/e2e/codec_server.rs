@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -566,6 +567,20 @@ fn keys_token_and_certificate_are_read_again_and_bad_ones_are_not_taken() {
         })
         .await;
         assert!(server.stop().success());
+    });
+}
+
+#[test]
+fn a_certificate_that_soon_expires_is_warned_of() {
+    run(async {
+        let end = SystemTime::now() + Duration::from_secs(3 * 86_400 + 3600);
+        let certificates = Certificates::valid_until(end);
+        let [cert, key] = [&certificates.cert, &certificates.key].map(|path| path.to_str());
+        let flags = ["--cert", cert.expect("text"), "--key", key.expect("text")];
+        let server = CodecServer::start(&flags, &KEY);
+        let said = "the certificate expires in 3 days";
+        let is_said = |line: &Value| line["level"] == "WARN" && line["message"] == said;
+        server.log.wait_for(said, || true, is_said);
     });
 }
 
