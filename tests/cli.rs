@@ -16,11 +16,13 @@ mod cli {
     mod against;
     mod certificates;
     mod check_event;
+    mod command_line;
     mod completions;
     mod configuration;
     mod corpus;
     mod filters;
     mod page;
+    mod pages;
     mod readme;
     mod routes_page;
     mod secrets;

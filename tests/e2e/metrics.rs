@@ -1,4 +1,4 @@
-//! The metrics page is Prometheus' text format, has what the README says, and no word of a caller.
+//! The metrics page is Prometheus' text format, has what docs/operation.md says, and no word of a caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::support::temporal::Temporal;
 use crate::support::wait::run;
 
 #[test]
-fn after_one_request_there_is_every_metric_of_the_readme_and_no_other() {
+fn after_one_request_there_is_every_metric_of_the_page_and_no_other() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
         Sender::new(&forwarder).send(&Delivery::order()).await;
@@ -261,10 +261,10 @@ fn read(line: &str, types: &BTreeMap<String, String>) -> Sample {
     }
 }
 
-/// The README's table: metrics and their labels.
+/// The table of docs/operation.md: metrics and their labels.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
-    let readme = include_str!("../../README.md");
-    let (_, table) = readme
+    let page = include_str!("../../docs/operation.md");
+    let (_, table) = page
         .split_once("\n| metric | labels | |\n")
         .expect("a table");
     let rows = table.lines().skip(1).take_while(|row| row.starts_with('|'));
