@@ -12,9 +12,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::core::codec::{Codec, Compression};
-use crate::core::config::MAX_PAYLOAD;
 use crate::core::config::source::Source;
-use crate::core::dead_letter;
+use crate::core::dead_letter::{self, Cause, Kind, Letter};
 use crate::core::event::Event;
 use crate::core::expression::scope::Scope;
 use crate::core::large::Claim;
@@ -52,7 +51,7 @@ pub struct Dispatched<'s> {
     /// The route that it took, if it got so far.
     pub route: Option<&'s Route>,
     /// Why it was parked, or should have been.
-    pub parked: Option<String>,
+    pub parked: Option<Cause>,
 }
 
 impl<T: Temporal> Dispatch<'_, T> {
@@ -72,11 +71,20 @@ impl<T: Temporal> Dispatch<'_, T> {
             }
         };
         let (result, parked) = match (result, &route.settings.dead_letter) {
-            (Err(Reject::Unstartable(reason)), Some(queue)) => {
-                let parked = self.park(event, route, &reason, queue).await;
-                (parked, Some(reason))
-            }
+            (Err(reject), Some(queue)) => match Cause::of(reject) {
+                Ok(cause) => {
+                    let letter = letter(source, route, event, &cause, queue);
+                    (self.park(event, letter).await, Some(cause))
+                }
+                Err(reject) => (Err(reject), None),
+            },
             (result, _) => (result, None),
+        };
+        let result = match result {
+            Err(Reject::Oversized(problem)) if self.large.is_none() => Err(Reject::Oversized(
+                format!("{problem}: [large_payloads] stores such events in S3"),
+            )),
+            result => result,
         };
         Dispatched {
             result,
@@ -88,7 +96,7 @@ impl<T: Temporal> Dispatch<'_, T> {
     /// Does what is planned. Temporal takes no signal or update twice whose event key it has seen.
     ///
     /// # Errors
-    /// What Temporal says, or [`Reject::TooLarge`], or no place for it.
+    /// What Temporal says, or [`Reject::Oversized`], or no place for it.
     pub async fn carry_out(
         &self,
         plan: Plan,
@@ -115,31 +123,39 @@ impl<T: Temporal> Dispatch<'_, T> {
         }
     }
 
-    async fn park(
-        &self,
-        event: &Event,
-        route: &Route,
-        reason: &str,
-        queue: &str,
-    ) -> Result<Outcome, Reject> {
-        let (call, payload) = dead_letter::start(event, &route.name, reason, queue);
-        match self.perform(call, payload, event.key()).await {
-            Ok(Outcome::Started(execution) | Outcome::Duplicate(execution)) => {
-                Ok(Outcome::DeadLettered(execution))
+    /// Whole, with those search attributes that Temporal takes, compressed if that alone makes it fit.
+    async fn park(&self, event: &Event, mut letter: Letter<'_>) -> Result<Outcome, Reject> {
+        let reason = &letter.cause.reason;
+        // Each round there are fewer attributes, or it is compressed.
+        loop {
+            let (call, payload) = dead_letter::start(event, letter.clone());
+            match self.perform(call, payload, event.key()).await {
+                Ok(Outcome::Started(execution) | Outcome::Duplicate(execution)) => {
+                    return Ok(Outcome::DeadLettered(execution));
+                }
+                Ok(outcome) => return Ok(outcome),
+                Err(Reject::Oversized(_)) if !letter.compress => letter.compress = true,
+                Err(Reject::Oversized(problem)) => {
+                    let text = format!("{reason}; as a dead letter, compressed, {problem}");
+                    return Err(Reject::Oversized(text));
+                }
+                Err(Reject::Unstartable(refusal)) if !letter.search_attributes.is_empty() => {
+                    dead_letter::leave_out(&mut letter.search_attributes, &refusal);
+                }
+                Err(reject) => {
+                    return Err(Reject::Unavailable(format!(
+                        "{reason}; and its dead letter cannot be stored: {}",
+                        reject.reason()
+                    )));
+                }
             }
-            Ok(outcome) => Ok(outcome),
-            Err(Reject::TooLarge(problem)) => Err(Reject::TooLarge(problem)),
-            Err(reject) => Err(Reject::Unavailable(format!(
-                "{reason}; and its dead letter cannot be stored: {}",
-                reject.reason()
-            ))),
         }
     }
 
     /// Encodes and calls.
     ///
     /// # Errors
-    /// What Temporal says, or [`Reject::TooLarge`], or no place for it.
+    /// What Temporal says, or [`Reject::Oversized`], or no place for it.
     async fn perform(
         &self,
         call: Call,
@@ -157,7 +173,7 @@ impl<T: Temporal> Dispatch<'_, T> {
         payload: Payload,
         event_key: String,
     ) -> Result<Outcome, Reject> {
-        let call = self.encoded(call, payload, event_key)?;
+        let call = self.encoded(call, payload, event_key);
         let _encoded = self.remember(call.input.encoded_len())?;
         drop(turn);
         let full = |_| Reject::Unavailable("too many starts in flight".to_owned());
@@ -208,12 +224,7 @@ impl<T: Temporal> Dispatch<'_, T> {
             .map_err(Reject::Refused)
     }
 
-    fn encoded(
-        &self,
-        call: Call,
-        payload: Payload,
-        event_key: String,
-    ) -> Result<temporal::Call, Reject> {
+    fn encoded(&self, call: Call, payload: Payload, event_key: String) -> temporal::Call {
         let input = Payloads {
             payloads: vec![self.encode(payload, call.compression)],
         };
@@ -227,12 +238,7 @@ impl<T: Temporal> Dispatch<'_, T> {
         let attributes = attributes.map(|(name, value)| (name, payload::value(&value)));
         let indexed_fields: HashMap<_, _> = attributes.collect();
         let text = |text: Option<String>| text.map(|text| sealed(payload::text(&text)));
-        if self.large.is_none() && input.encoded_len() > MAX_PAYLOAD {
-            return Err(Reject::TooLarge(
-                "encoded, the event is over Temporal's limit of 2 MiB: [large_payloads] stores such events in S3",
-            ));
-        }
-        Ok(temporal::Call {
+        temporal::Call {
             verb: call.verb,
             workflow_id: call.workflow_id,
             workflow_type: call.workflow_type,
@@ -247,7 +253,7 @@ impl<T: Temporal> Dispatch<'_, T> {
             details: text(call.details),
             request_id: Uuid::new_v4().to_string(),
             event_key,
-        })
+        }
     }
 
     fn encode(&self, payload: Payload, compression: Compression) -> Payload {
@@ -286,6 +292,26 @@ pub fn planned<'s>(source: &'s Source, event: &Event) -> (&'s Route, Result<Plan
         }
     };
     work_on(event.body.len(), plan)
+}
+
+fn letter<'a>(
+    source: &Source,
+    route: &'a Route,
+    event: &Event,
+    cause: &'a Cause,
+    task_queue: &'a str,
+) -> Letter<'a> {
+    let attributes = || {
+        let scope = &mut Scope::new(event, &source.name);
+        route.settings.attributes(scope)
+    };
+    Letter {
+        route: &route.name,
+        cause,
+        task_queue,
+        search_attributes: work_on(event.body.len(), attributes),
+        compress: cause.kind == Kind::TooLarge,
+    }
 }
 
 /// A nonce that was never used before.

@@ -9,6 +9,7 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use crate::core::config::source::Source;
+use crate::core::dead_letter::Cause;
 use crate::core::event::{Event, short};
 use crate::core::hint::hint;
 use crate::core::outcome::{Fault, Outcome, Reject};
@@ -30,7 +31,7 @@ pub struct Trail<'a> {
     /// The route it took, if the source has any.
     pub route: Option<&'a str>,
     /// Why it became a dead letter, or should have.
-    pub parked: Option<String>,
+    pub parked: Option<Cause>,
     /// The raw body, from when it is read until the sender is proven: for its length and its look.
     pub body: Option<Bytes>,
 }
@@ -160,13 +161,18 @@ pub fn report(trail: &Trail<'_>, request_id: &str, first_byte: Instant, ended: &
         Ended::Event(outcome) => {
             let execution = outcome.execution();
             let workflow_id = execution.map(|execution| execution.workflow_id.as_str());
-            let Some(reason) = &trail.parked else {
+            let Some(cause) = &trail.parked else {
                 return match trail.hint {
                     Some(hint) => line!(warn, workflow_id, hint),
                     None => line!(info, workflow_id),
                 };
             };
-            metrics::counter!(DEAD_LETTERS, "source" => source.to_owned()).increment(1);
+            let labels = [
+                ("source", source.to_owned()),
+                ("reason", cause.label().to_owned()),
+            ];
+            metrics::counter!(DEAD_LETTERS, &labels).increment(1);
+            let reason = &cause.reason;
             return line!(error, workflow_id, reason);
         }
     };

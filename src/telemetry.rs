@@ -12,11 +12,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::LogFormat;
 use crate::core::config::source::{Source, Verification};
+use crate::core::dead_letter;
 use crate::core::outcome::LABELS;
 
 /// `requests_total{source,outcome}`
 pub const REQUESTS: &str = "webhook_forwarder_requests_total";
-/// `dead_letters_total{source}`
+/// `dead_letters_total{source,reason}`
 pub const DEAD_LETTERS: &str = "webhook_forwarder_dead_letters_total";
 /// `request_duration_seconds{source,outcome}`
 pub const REQUEST_DURATION: &str = "webhook_forwarder_request_duration_seconds";
@@ -138,7 +139,10 @@ pub fn begin(sources: &[Source]) {
         for label in LABELS {
             metrics::counter!(REQUESTS, "source" => path.clone(), "outcome" => *label).increment(0);
         }
-        metrics::counter!(DEAD_LETTERS, "source" => path.clone()).increment(0);
+        for reason in dead_letter::LABELS {
+            metrics::counter!(DEAD_LETTERS, "source" => path.clone(), "reason" => reason)
+                .increment(0);
+        }
         if let Verification::Signature { secrets, .. } = &source.verification {
             for secret in secrets {
                 let labels = [("source", path.clone()), ("key", secret.name.clone())];

@@ -3,10 +3,13 @@
 pub mod client;
 pub mod connect;
 pub mod history;
+pub mod limits;
 pub mod link;
 pub mod request;
 pub mod status;
+mod taken;
 mod update;
+mod watch;
 
 use std::future::Future;
 

@@ -4,7 +4,6 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, timeout_at};
 
-use crate::core::config::MAX_PAYLOAD;
 use crate::core::outcome::Reject;
 
 /// The places for long bodies.
@@ -32,7 +31,7 @@ impl Turns {
         if size <= LONG {
             return Ok(Turn(None));
         }
-        let places = if size <= MAX_PAYLOAD { 1 } else { PLACES };
+        let places = if size <= LARGE { 1 } else { PLACES };
         let late = || Reject::Unavailable("too many long bodies to look into".to_owned());
         let turn = timeout_at(deadline, self.0.acquire_many(places)).await;
         let turn = turn.map_err(|_| late())?.map_err(|_| late())?;
@@ -53,6 +52,8 @@ pub fn work_on<R>(size: usize, work: impl FnOnce() -> R) -> R {
 const PLACES: u32 = 4;
 /// Bytes whose reading takes longer than a request should hold up others.
 const LONG: usize = 64 * 1024;
+/// Bytes of a body that is read alone.
+const LARGE: usize = 2 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -85,14 +86,11 @@ mod tests {
     #[tokio::test]
     async fn a_large_body_is_alone() {
         let turns = Turns::default();
-        let large = turns
-            .take(MAX_PAYLOAD + 1, now())
-            .await
-            .expect("all places");
+        let large = turns.take(LARGE + 1, now()).await.expect("all places");
         turns.take(LONG + 1, now()).await.expect_err("no place");
         drop(large);
         let long = turns.take(LONG + 1, now()).await.expect("a place");
-        let waiting = turns.take(MAX_PAYLOAD + 1, now() + Duration::from_secs(5));
+        let waiting = turns.take(LARGE + 1, now() + Duration::from_secs(5));
         tokio::pin!(waiting);
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(long);

@@ -23,12 +23,14 @@ mod e2e {
     mod fetch;
     mod formats;
     mod forms;
+    mod full;
     mod generic;
     mod handshakes;
     mod harness;
     mod ids;
     mod labels;
     mod large;
+    mod limits;
     mod metrics;
     mod operations;
     mod outage;

@@ -2,6 +2,7 @@
 
 mod post;
 mod report;
+mod taken;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -233,8 +234,14 @@ impl Replay<'_> {
             let (path, paths) = (found.source(), check::paths(&self.config.sources));
             format!("its source {path} is not configured any more: expected one of {paths}")
         })?;
+        let taken_by = found.taken_by().cloned();
         let Replayed { event, loss } = found.event(&source.provider)?;
         let key = event.key();
+        if let Some(run) = taken_by
+            && self.has_taken(&run, &key).await?
+        {
+            return Ok(taken::line(&run, event.id, self.args.dry_run));
+        }
         if !is_dead_letter && self.done.contains(&key) {
             return Ok(Line::new("duplicate", event.id, "its event is done above"));
         }

@@ -353,8 +353,12 @@ fn warnings(file: &File) -> Vec<Mistake> {
         .collect();
     warnings.extend(file.large.as_ref().and_then(large::Written::warning));
     for source in &file.sources {
-        if file.large.is_none() && source.body_limit.is_some_and(|limit| limit > MAX_PAYLOAD) {
-            let text = "over 2 MiB, but Temporal takes no more, encoded: without [large_payloads] larger events are answered 413";
+        if file.large.is_none()
+            && source
+                .body_limit
+                .is_some_and(|limit| limit > DEFAULT_MAX_PAYLOAD)
+        {
+            let text = "over 2 MiB, and a namespace takes no more, encoded, unless it was raised: without [large_payloads] an event over its limit is a dead letter if it fits compressed, else answered 413";
             warnings.push(Mistake::new(source.places.of("body_limit"), text));
         }
         if source.verify == Some(VerifyWord::AddressHandshake) {
@@ -389,8 +393,8 @@ pub const CERT: &str = "fullchain.pem";
 pub const KEY: &str = "privkey.pem";
 /// The default of `AES_KEY_ID`.
 pub const AES_KEY_ID: &str = "default";
-/// Temporal takes a start's payloads up to 2 MiB, encoded.
-pub const MAX_PAYLOAD: usize = 2 * 1024 * 1024;
+/// Bytes of a start's payloads that a namespace takes, encoded, unless it says otherwise.
+pub const DEFAULT_MAX_PAYLOAD: usize = 2 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 const NO_CERTIFICATE: &str = "
   for a first try, `temporal-webhook-forwarder dev` makes a self-signed certificate;

@@ -81,8 +81,12 @@ pub enum Reject {
     MethodNotAllowed(String),
     /// The address may not send to this source, or a handshake's token is wrong.
     Forbidden(&'static str),
-    /// The body, or the encoded payload, is over the limit.
+    /// The body is over the source's limit.
     TooLarge(&'static str),
+    /// Encoded, it is over what Temporal takes; the text has both sizes.
+    Oversized(String),
+    /// The workflow takes no more, or is closed, and may have taken an earlier delivery of the event.
+    MaybeTaken(Execution, String),
     /// A `Content-Encoding`, or a type that the source refuses.
     UnsupportedType(&'static str),
     /// The body did not arrive in time, or broke off: a verified event may be behind it.
@@ -142,7 +146,9 @@ impl Reject {
             Self::NotFound(_) => (404, "not_found", "not found", Caller),
             Self::MethodNotAllowed(_) => (405, "method_not_allowed", "method not allowed", Caller),
             Self::Forbidden(_) => (403, "forbidden", "forbidden", Caller),
+            Self::MaybeTaken(..) => (400, "malformed", "malformed request", Configuration),
             Self::TooLarge(_) => (413, "too_large", "payload too large", Caller),
+            Self::Oversized(_) => (413, "too_large", "payload too large", Configuration),
             Self::UnsupportedType(_) => (415, "unsupported_type", "unsupported type", Caller),
             Self::TooSlow(_) => (503, "too_slow", "request too slow", Moment),
             Self::HeadTooSlow => (408, "too_slow", "request too slow", Caller),
@@ -174,6 +180,8 @@ impl Reject {
             | Self::Internal(reason) => reason,
             Self::Unstartable(reason)
             | Self::NotFound(reason)
+            | Self::Oversized(reason)
+            | Self::MaybeTaken(_, reason)
             | Self::Unavailable(reason)
             | Self::Refused(reason) => reason,
             Self::MethodNotAllowed(_) => "the source does not take this method",
@@ -184,6 +192,10 @@ impl Reject {
     /// One of each, for tests that go through the whole table.
     #[cfg(test)]
     fn examples() -> Vec<Self> {
+        let execution = Execution {
+            workflow_id: String::new(),
+            run_id: String::new(),
+        };
         vec![
             Self::InvalidSignature("".into()),
             Self::Malformed(""),
@@ -192,6 +204,8 @@ impl Reject {
             Self::MethodNotAllowed(String::new()),
             Self::Forbidden(""),
             Self::TooLarge(""),
+            Self::Oversized(String::new()),
+            Self::MaybeTaken(execution, String::new()),
             Self::UnsupportedType(""),
             Self::TooSlow(""),
             Self::HeadTooSlow,
@@ -260,10 +274,12 @@ mod tests {
 
     #[test]
     fn labels_are_unique() {
-        // Whether an event is malformed by itself or for this configuration is the same to a sender,
-        // and what is too slow is too slow.
+        // Whether an event is malformed or too large by itself or for this configuration is the
+        // same to a sender, and what is too slow is too slow.
         let mut examples = Reject::examples();
-        examples.retain(|reject| !matches!(reject, Reject::Unstartable(_) | Reject::HeadTooSlow));
+        examples.retain(|reject| {
+            reject.row().fault != Fault::Configuration && *reject != Reject::HeadTooSlow
+        });
         let labels: HashSet<_> = examples.iter().map(|r| r.row().label).collect();
         assert_eq!(labels.len(), examples.len());
     }

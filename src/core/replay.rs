@@ -18,6 +18,7 @@ use super::action::{ConflictPolicy, ReusePolicy};
 use super::dead_letter::DeadLetter;
 use super::event::Event;
 use super::large::REFERENCE;
+use super::outcome::Execution;
 use super::payload::Format;
 use super::payload::protobuf::{self, WebhookEvent};
 use super::provider::Provider;
@@ -42,6 +43,8 @@ pub struct Argument<'a> {
 pub enum Found {
     /// The whole request.
     Whole(Box<WebhookEvent>),
+    /// The whole request, and the run that may have taken it already.
+    Doubtful(Box<WebhookEvent>, Execution),
     /// What a worker needs, and no more.
     Part(Box<Part>),
 }
@@ -112,8 +115,16 @@ impl Found {
     /// The path of its source.
     pub fn source(&self) -> &str {
         match self {
-            Self::Whole(message) => &message.source,
+            Self::Whole(message) | Self::Doubtful(message, _) => &message.source,
             Self::Part(part) => &part.source,
+        }
+    }
+
+    /// The run that may have taken it already.
+    pub const fn taken_by(&self) -> Option<&Execution> {
+        match self {
+            Self::Doubtful(_, run) => Some(run),
+            Self::Whole(_) | Self::Part(_) => None,
         }
     }
 
@@ -123,7 +134,7 @@ impl Found {
     /// Which format it is in that leaves something out.
     pub fn whole(self) -> Result<WebhookEvent, String> {
         match self {
-            Self::Whole(message) => Ok(*message),
+            Self::Whole(message) | Self::Doubtful(message, _) => Ok(*message),
             Self::Part(part) => Err(format!(
                 "the format {} leaves something of the request out: only dead letters, protobuf and json-protobuf have it whole",
                 part.format
@@ -137,7 +148,7 @@ impl Found {
     /// What cannot be known of it.
     pub fn event(self, provider: &Provider) -> Result<Replayed, String> {
         match self {
-            Self::Whole(message) => Ok(Replayed {
+            Self::Whole(message) | Self::Doubtful(message, _) => Ok(Replayed {
                 event: rebuild::whole(*message, provider)?,
                 loss: Loss::default(),
             }),
@@ -177,7 +188,20 @@ fn dead_letter(json: &[u8]) -> Result<Found, NoEvent> {
     let letter: DeadLetter = serde_json::from_slice(json).map_err(|_| broken("a dead letter"))?;
     let message = protobuf::from_json(letter.event.get().as_bytes());
     let message = message.map_err(|error| NoEvent::Broken(format!("its event: {error}")))?;
-    Ok(whole(message, SystemTime::UNIX_EPOCH))
+    let found = whole(message, SystemTime::UNIX_EPOCH);
+    Ok(match (found, letter.may_have_been_taken) {
+        (Found::Whole(message), Some(run)) => {
+            let (workflow_id, run_id) = (run.workflow_id, run.run_id);
+            Found::Doubtful(
+                message,
+                Execution {
+                    workflow_id,
+                    run_id,
+                },
+            )
+        }
+        (found, _) => found,
+    })
 }
 
 fn whole(mut message: WebhookEvent, at: SystemTime) -> Found {

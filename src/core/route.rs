@@ -223,6 +223,19 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The search attributes that have a value for the event, whatever becomes of the others.
+    pub fn attributes(&self, scope: &mut Scope<'_>) -> Map<String, Value> {
+        let mut values = Map::new();
+        for (name, template) in &self.search_attributes {
+            let value = template.value(scope).ok();
+            let value = value.filter(|value| !value.is_null());
+            values.extend(value.map(|value| (name.clone(), value)));
+        }
+        values
+    }
+}
+
 /// The event's own facts, for people and for `replay`.
 pub fn default_memo(event: &Event, format: Format) -> Map<String, Value> {
     let received_at = humantime::format_rfc3339_millis(event.received_at).to_string();

@@ -1,8 +1,9 @@
 //! The real Temporal behind [`Temporal`]: goes on without a connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use prost::Message;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
 use temporalio_client::{Connection, RetryOptions};
@@ -15,8 +16,12 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Code, IntoRequest, Request, Response, Status};
 
 use super::connect::Settings;
+use super::limits::{Limits, Sizes};
 use super::link::Link;
 use super::request::Caller;
+use super::status::Asked;
+use super::taken::Subject;
+use super::watch::Health;
 use super::{Call, Done, Temporal, status};
 use crate::core::action::OnMissing;
 use crate::core::outcome::{Execution, Outcome, Reject};
@@ -26,25 +31,37 @@ use crate::telemetry::TEMPORAL_DURATION;
 /// A client that may be made before Temporal is there.
 pub struct Client {
     pub(super) settings: Settings,
+    /// As the namespace said last.
+    limits: RwLock<Limits>,
+    pub(super) health: Health,
     link: Link,
 }
 
 impl Client {
     /// A client without a connection: [`Client::connect`] makes it.
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self {
-            link: Link::new(settings.clone()),
-            settings,
-        })
+        Arc::new(Self::with(Link::new(settings.clone()), settings))
     }
 
-    /// A client with a connection.
+    /// A client with a connection, which knows the namespace's limits.
     ///
     /// # Errors
     /// Why there is none.
     pub async fn connected(settings: Settings) -> Result<Arc<Self>, String> {
         let link = Link::connected(settings.clone()).await?;
-        Ok(Arc::new(Self { settings, link }))
+        let client = Self::with(link, settings);
+        // What is wrong with the namespace is said when something is asked of it.
+        client.ask(READY_TIMEOUT).await.ok();
+        Ok(Arc::new(client))
+    }
+
+    fn with(link: Link, settings: Settings) -> Self {
+        Self {
+            settings,
+            limits: RwLock::default(),
+            health: Health::default(),
+            link,
+        }
     }
 
     /// Where a reload puts new settings of the connection. Address and namespace stay.
@@ -52,26 +69,67 @@ impl Client {
         self.link.wanted()
     }
 
-    /// Tries until Temporal answers once, from then on the channel reconnects by itself; and again
-    /// when the settings change, for ever.
+    /// Tries until Temporal answers once, from then on the channel reconnects by itself and is
+    /// watched; and again when the settings change, for ever.
     pub async fn connect(self: Arc<Self>) {
         let mut wanted = self.link.wanted().subscribe();
         let mut used = None;
         loop {
             used = Some(self.link.renew(&mut wanted, used).await);
-            if let Err(reason) = self.ready().await {
-                tracing::error!(reason, "Temporal answers, but does not take events");
-            }
-            if wanted.changed().await.is_err() {
-                return;
+            tokio::select! {
+                () = self.watch() => {}
+                changed = wanted.changed() => if changed.is_err() {
+                    return;
+                },
             }
         }
     }
 
+    /// Asks for the namespace, and keeps its limits.
+    ///
+    /// # Errors
+    /// What Temporal says, or that it says nothing.
+    pub(super) async fn ask(&self, patience: Duration) -> Result<(), Status> {
+        let connection = self.connection().map_err(Status::unavailable)?;
+        let request = DescribeNamespaceRequest {
+            namespace: self.settings.namespace.clone(),
+            ..DescribeNamespaceRequest::default()
+        };
+        let mut service = connection.workflow_service();
+        let call = service.describe_namespace(request.into_request());
+        let answer = timed("DescribeNamespace", Instant::now() + patience, call).await?;
+        let mut limits = self.limits.write().unwrap_or_else(PoisonError::into_inner);
+        *limits = Limits::of(&answer);
+        Ok(())
+    }
+
     fn connection(&self) -> Result<Connection, String> {
-        self.link
-            .connection()
-            .ok_or_else(|| format!("not connected to Temporal at {} yet", self.settings.address))
+        self.link.connection().ok_or_else(|| {
+            let (address, why) = (&self.settings.address, self.link.why_not());
+            format!("Temporal at {address} cannot be reached: {why}")
+        })
+    }
+
+    /// The message as a request within the deadline, if Temporal takes its size.
+    ///
+    /// # Errors
+    /// [`Reject::Oversized`]
+    pub(super) fn sized<R: Message>(
+        &self,
+        message: R,
+        sizes: Sizes,
+        deadline: Instant,
+    ) -> Result<Request<R>, Reject> {
+        let limits = *self.limits.read().unwrap_or_else(PoisonError::into_inner);
+        limits.check(sizes, message.encoded_len())?;
+        Ok(within(message, deadline))
+    }
+
+    pub(super) fn asked(&self, sizes: Sizes) -> Asked<'_> {
+        Asked {
+            address: &self.settings.address,
+            sizes,
+        }
     }
 
     pub(super) fn caller(&self) -> Caller<'_> {
@@ -83,8 +141,8 @@ impl Client {
 
     async fn start(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
         let mut service = self.service()?;
-        let workflow_id = call.workflow_id.clone();
-        let request = within(self.caller().start(call), deadline);
+        let (workflow_id, sizes) = (call.workflow_id.clone(), Sizes::of(&call));
+        let request = self.sized(self.caller().start(call), sizes, deadline)?;
         let answer = service.start_workflow_execution(request);
         match timed("StartWorkflowExecution", deadline, answer).await {
             Ok(answer) => {
@@ -98,7 +156,9 @@ impl Client {
                     Outcome::Duplicate(execution)
                 }))
             }
-            Err(error) => status::duplicate(&error, workflow_id).map(Done::Outcome),
+            Err(error) => {
+                status::duplicate(&error, workflow_id, self.asked(sizes)).map(Done::Outcome)
+            }
         }
     }
 
@@ -109,15 +169,17 @@ impl Client {
         deadline: Instant,
     ) -> Result<Done, Reject> {
         let mut service = self.service()?;
-        let workflow_id = call.workflow_id.clone();
-        let request = within(self.caller().signal_with_start(signal, call), deadline);
+        let subject = Subject::of(&call);
+        let message = self.caller().signal_with_start(signal, call);
+        let request = self.sized(message, subject.sizes, deadline)?;
         let answer = service.signal_with_start_workflow_execution(request);
-        let answer = timed("SignalWithStartWorkflowExecution", deadline, answer).await;
-        let answer = answer.map_err(|error| status::reject(&error))?;
-        Ok(Done::Outcome(Outcome::Signalled(Execution {
-            workflow_id,
-            run_id: answer.run_id,
-        })))
+        match timed("SignalWithStartWorkflowExecution", deadline, answer).await {
+            Ok(answer) => Ok(Done::Outcome(Outcome::Signalled(Execution {
+                workflow_id: subject.workflow_id,
+                run_id: answer.run_id,
+            }))),
+            Err(error) => self.refused(&error, subject, deadline).await,
+        }
     }
 
     async fn signal(
@@ -128,15 +190,16 @@ impl Client {
         deadline: Instant,
     ) -> Result<Done, Reject> {
         let mut service = self.service()?;
-        let workflow_id = call.workflow_id.clone();
-        let request = within(self.caller().signal(signal, call), deadline);
+        let subject = Subject::of(&call);
+        let request = self.sized(self.caller().signal(signal, call), subject.sizes, deadline)?;
         let answer = service.signal_workflow_execution(request);
         match timed("SignalWorkflowExecution", deadline, answer).await {
             Ok(_) => Ok(Done::Outcome(Outcome::Signalled(Execution {
-                workflow_id,
+                workflow_id: subject.workflow_id,
                 run_id: String::new(),
             }))),
             Err(error) if status::is_missing(&error) => {
+                let workflow_id = subject.workflow_id;
                 let reason = format!("no workflow {workflow_id:?} runs, and a signal needs one");
                 match on_missing {
                     OnMissing::Retry => Err(Reject::Unavailable(reason)),
@@ -144,7 +207,7 @@ impl Client {
                     OnMissing::Drop => Ok(Done::Outcome(Outcome::Dropped)),
                 }
             }
-            Err(error) => Err(status::reject(&error)),
+            Err(error) => self.refused(&error, subject, deadline).await,
         }
     }
 
@@ -198,7 +261,7 @@ impl Temporal for Client {
                 }))
             }
             Err(error) if error.code() == Code::NotFound => Ok(None),
-            Err(error) => Err(status::reject(&error)),
+            Err(error) => Err(status::reject(&error, self.asked(Sizes::default()))),
         }
     }
 
@@ -207,18 +270,8 @@ impl Temporal for Client {
     }
 
     async fn ready(&self) -> Result<(), String> {
-        let connection = self.connection()?;
-        let deadline = Instant::now() + READY_TIMEOUT;
-        let request = DescribeNamespaceRequest {
-            namespace: self.settings.namespace.clone(),
-            ..DescribeNamespaceRequest::default()
-        };
-        let mut service = connection.workflow_service();
-        let call = service.describe_namespace(request.into_request());
-        timed("DescribeNamespace", deadline, call)
-            .await
-            .map(drop)
-            .map_err(|error| status::text(&error))
+        let asked = self.ask(READY_TIMEOUT).await;
+        asked.map_err(|error| status::text(&error))
     }
 }
 

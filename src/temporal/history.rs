@@ -15,6 +15,7 @@ use tonic::{Code, Status};
 
 use super::client::{Client, timed, within};
 use super::status;
+use super::taken::event_key;
 use crate::core::outcome::Execution;
 
 /// What a run of a workflow was given.
@@ -37,6 +38,8 @@ pub struct Argument {
     pub payload: Payload,
     /// Whether the workflow was started with it: the memo is about it.
     pub is_of_start: bool,
+    /// Which event it is, if Temporal keeps the key that went along with it.
+    pub event_key: Option<String>,
     /// When Temporal took it.
     pub at: SystemTime,
 }
@@ -138,7 +141,7 @@ impl Client {
         }
     }
 
-    fn ready_service(&self) -> Result<impl WorkflowService + use<>, Status> {
+    pub(super) fn ready_service(&self) -> Result<impl WorkflowService + use<>, Status> {
         self.service()
             .map_err(|reject| Status::new(Code::Unavailable, reject.reason()))
     }
@@ -146,6 +149,7 @@ impl Client {
 
 impl Given {
     fn read(&mut self, event: HistoryEvent) {
+        let event_key = event_key(&event);
         let at = event.event_time.and_then(|at| at.try_into().ok());
         let at = at.unwrap_or(SystemTime::UNIX_EPOCH);
         let (input, is_of_start) = match event.attributes {
@@ -173,12 +177,13 @@ impl Given {
         self.arguments.extend(payloads.map(|payload| Argument {
             payload,
             is_of_start,
+            event_key: event_key.clone(),
             at,
         }));
     }
 }
 
-fn execution(of: &Execution) -> WorkflowExecution {
+pub(super) fn execution(of: &Execution) -> WorkflowExecution {
     WorkflowExecution {
         workflow_id: of.workflow_id.clone(),
         run_id: of.run_id.clone(),

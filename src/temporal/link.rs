@@ -16,6 +16,8 @@ use super::status;
 pub struct Link {
     wanted: watch::Sender<Settings>,
     current: RwLock<Option<Connection>>,
+    /// Of the last try.
+    error: RwLock<Option<String>>,
 }
 
 impl Link {
@@ -24,6 +26,7 @@ impl Link {
         Self {
             wanted: watch::Sender::new(settings),
             current: RwLock::new(None),
+            error: RwLock::new(None),
         }
     }
 
@@ -47,6 +50,12 @@ impl Link {
     pub fn connection(&self) -> Option<Connection> {
         let current = self.current.read();
         current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why there is no connection.
+    pub fn why_not(&self) -> String {
+        let error = self.error.read().unwrap_or_else(PoisonError::into_inner);
+        error.clone().unwrap_or_else(|| NOT_TRIED.to_owned())
     }
 
     /// Makes the connection what the settings say: with a new API key or metadata it goes on, with
@@ -74,13 +83,16 @@ impl Link {
                     );
                     return settings;
                 }
-                Err(error) => tracing::warn!(
-                    address = settings.address,
-                    security = settings.security(),
-                    error,
-                    "{}",
-                    if used.is_some() { NO_OTHER } else { NONE_YET }
-                ),
+                Err(error) => {
+                    tracing::warn!(
+                        address = settings.address,
+                        security = settings.security(),
+                        error,
+                        "{}",
+                        if used.is_some() { NO_OTHER } else { NONE_YET }
+                    );
+                    *self.error.write().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                }
             }
             tokio::select! {
                 () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
@@ -146,6 +158,7 @@ fn explained(text: String) -> String {
     }
 }
 
+const NOT_TRIED: &str = "there is no connection yet";
 const NONE_YET: &str = "no connection to Temporal, trying again";
 const NO_OTHER: &str =
     "no connection to Temporal with the new settings, trying again; the old one stays in use";

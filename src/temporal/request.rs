@@ -4,7 +4,7 @@ use std::mem::take;
 use std::time::Duration;
 
 use temporalio_common::protos::temporal::api::common::v1::{
-    Payloads, Priority, RetryPolicy, WorkflowExecution, WorkflowType,
+    Header, Payloads, Priority, RetryPolicy, WorkflowExecution, WorkflowType,
 };
 use temporalio_common::protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use temporalio_common::protos::temporal::api::enums::v1::{
@@ -27,6 +27,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 
 use super::Call;
 use crate::core::action::{ConflictPolicy, Options, Retry, ReusePolicy, Versioning};
+use crate::core::payload;
 
 /// Who asks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +51,8 @@ impl Caller<'_> {
     }
 
     /// A signal with the event; the workflow it may start has no arguments. Temporal drops a
-    /// signal whose request id the run has seen.
+    /// signal whose request id the run has seen; the same key is in the header, which stays in the
+    /// history.
     pub fn signal_with_start(
         self,
         signal: String,
@@ -67,6 +69,7 @@ impl Caller<'_> {
             workflow_run_timeout: start.workflow_run_timeout,
             workflow_task_timeout: start.workflow_task_timeout,
             identity: start.identity,
+            header: Some(header(&event_key)),
             request_id: event_key,
             workflow_id_reuse_policy: start.workflow_id_reuse_policy,
             workflow_id_conflict_policy: start.workflow_id_conflict_policy,
@@ -91,6 +94,7 @@ impl Caller<'_> {
             signal_name: signal,
             input: Some(call.input),
             identity: self.identity.to_owned(),
+            header: Some(header(&call.event_key)),
             request_id: call.event_key,
             ..SignalWorkflowExecutionRequest::default()
         }
@@ -174,6 +178,12 @@ pub const fn until(stage: Stage) -> WaitPolicy {
     }
 }
 
+fn header(event_key: &str) -> Header {
+    Header {
+        fields: [(EVENT_KEY.to_owned(), payload::text(event_key))].into(),
+    }
+}
+
 fn execution(workflow_id: String) -> WorkflowExecution {
     WorkflowExecution {
         workflow_id,
@@ -252,3 +262,7 @@ fn versioning(versioning: &Versioning) -> VersioningOverride {
 fn proto<T: TryFrom<Duration> + Default>(span: Duration) -> T {
     span.try_into().unwrap_or_default()
 }
+
+/// The header of a signal that says which event it is: not every server keeps its request id in the
+/// history. Not encrypted, as the request id is not.
+pub const EVENT_KEY: &str = "webhook-event-key";

@@ -11,9 +11,11 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     ExecuteMultiOperationResponse, PollWorkflowExecutionUpdateRequest,
 };
 use tokio::time::Instant;
+use tonic::Status;
 
 use super::client::{Client, timed, within};
 use super::request::until;
+use super::taken::Subject;
 use super::{Call, Done, status};
 use crate::core::action::{OnLate, Respond};
 use crate::core::outcome::{Execution, Outcome, Reject};
@@ -28,11 +30,17 @@ impl Client {
         deadline: Instant,
     ) -> Result<Done, Reject> {
         let mut service = self.service()?;
-        let request = within(self.caller().update_with_start(update, call), deadline);
+        let untaken = self.untaken(&update, &call.task_queue, deadline);
+        let subject = Subject::of(&call);
+        let message = self.caller().update_with_start(update, call);
+        let request = self.sized(message, subject.sizes, deadline)?;
         let answer = service.execute_multi_operation(request);
         let answer = timed("ExecuteMultiOperation", deadline, answer).await;
-        let answer = answer.map_err(|error| status::of_operations(&error))?;
-        let accepted = Progress::of(answer)?;
+        let accepted = match answer.map_err(status::of_operations) {
+            Ok(answer) => Progress::of(answer).ok_or_else(untaken)?,
+            Err(error) if status::is_late(&error) => return Err(untaken()),
+            Err(error) => return self.refused(&error, subject, deadline).await,
+        };
         if accepted.outcome.is_some() || respond == Respond::Accepted {
             return accepted.done(respond);
         }
@@ -68,6 +76,27 @@ impl Client {
     }
 }
 
+impl Client {
+    /// What to say if the time is over and no worker has accepted the update.
+    fn untaken<'a>(
+        &'a self,
+        update: &str,
+        queue: &str,
+        deadline: Instant,
+    ) -> impl Fn() -> Reject + use<'a> {
+        let wait = deadline.saturating_duration_since(Instant::now());
+        let reason = format!(
+            "no worker accepted update `{update}` on {queue} within {:.2} s",
+            wait.as_secs_f64()
+        );
+        let away = status::away(&Status::deadline_exceeded(""), &self.settings.address);
+        move || {
+            let is_away = self.health.is_away();
+            Reject::Unavailable(if is_away { &away } else { &reason }.clone())
+        }
+    }
+}
+
 /// An update that its workflow has seen.
 struct Progress {
     update: UpdateRef,
@@ -75,9 +104,8 @@ struct Progress {
 }
 
 impl Progress {
-    /// # Errors
-    /// [`Reject::Unavailable`]: Temporal does not say that the workflow has accepted it.
-    fn of(answer: ExecuteMultiOperationResponse) -> Result<Self, Reject> {
+    /// `None`: Temporal does not say that the workflow has accepted it.
+    fn of(answer: ExecuteMultiOperationResponse) -> Option<Self> {
         let answers = answer.responses.into_iter();
         let update = answers
             .filter_map(|answer| answer.response)
@@ -89,14 +117,11 @@ impl Progress {
             update.outcome.is_some()
                 || update.stage() >= UpdateWorkflowExecutionLifecycleStage::Accepted
         });
-        let accepted = accepted.and_then(|update| {
+        accepted.and_then(|update| {
             Some(Self {
                 update: update.update_ref?,
                 outcome: update.outcome,
             })
-        });
-        accepted.ok_or_else(|| {
-            Reject::Unavailable("no worker has accepted the update in time".to_owned())
         })
     }
 

@@ -221,6 +221,17 @@ fn an_update_that_no_worker_accepts_is_503() {
         for topic in ["update-late", "update-late-accepted"] {
             let answer = stage.send(&stage.event(topic, json!({}))).await;
             assert_eq!(answer.status, 503, "{topic}: {}", answer.text);
+            let line = stage.forwarder.request_line(answer.request_id());
+            let reason = line["reason"].as_str().unwrap_or_default();
+            let named = format!(
+                "no worker accepted update `webhook` on {} within ",
+                stage.queue()
+            );
+            let time = reason
+                .strip_prefix(&named)
+                .and_then(|rest| rest.strip_suffix(" s"));
+            let time: f64 = time.and_then(|time| time.parse().ok()).unwrap_or_default();
+            assert!((3.0..4.0).contains(&time), "{reason}");
         }
     });
 }
@@ -272,7 +283,7 @@ struct Stage {
     temporal: &'static Temporal,
     config: Configured,
     sender: Sender,
-    _forwarder: Forwarder,
+    forwarder: Forwarder,
     key: String,
 }
 
@@ -289,7 +300,7 @@ impl Stage {
             temporal: Temporal::shared().await,
             sender: Sender::new(&forwarder),
             config,
-            _forwarder: forwarder,
+            forwarder,
             key,
         }
     }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, hmac};
@@ -11,7 +12,7 @@ use crate::support::history::open;
 use crate::support::inspect::json;
 use crate::support::sender::Sender;
 use crate::support::temporal::Temporal;
-use crate::support::wait::run;
+use crate::support::wait::{PATIENCE, run, until};
 
 #[test]
 fn every_reason_parks_the_event_whole() {
@@ -25,16 +26,10 @@ fn every_reason_parks_the_event_whole() {
         })
         .await;
         let sender = Sender::new(&forwarder);
-        let long = "x".repeat(1500);
         for (topic, body, part) in [
             ("unregistered", b"{}".to_vec(), "TwfNobodyRegisteredThis"),
             ("wrong-attribute", b"{}".to_vec(), "TwfNumber"),
             ("template", b"{}".to_vec(), "no such key: id"),
-            (
-                "long-id",
-                json!({"id": long}).to_string().into_bytes(),
-                "1000",
-            ),
             ("condition", b"{\"total\":null}".to_vec(), "when: "),
             ("broken", b"{\"a\":".to_vec(), "no well-formed JSON"),
             (
@@ -81,8 +76,82 @@ fn every_reason_parks_the_event_whole() {
             .get("/metrics")
             .await
             .text;
-        let counted = "webhook_forwarder_dead_letters_total{source=\"/temporal/shopify\"} 20";
+        let counted = "webhook_forwarder_dead_letters_total{source=\"/temporal/shopify\",reason=\"unstartable\"} 18";
         assert!(metrics.contains(counted), "{metrics}");
+    });
+}
+
+#[test]
+fn it_is_found_by_the_search_attributes_that_temporal_takes() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        for (name, kind) in [
+            ("TwfOrder", "Keyword"),
+            ("TwfNumber", "Int"),
+            ("TwfShop", "Keyword"),
+        ] {
+            temporal.register_attribute(name, kind).await;
+        }
+        let configured = Configured::new(ATTRIBUTES);
+        let forwarder = Forwarder::start(ForwarderConfig {
+            aes: Some(AES),
+            ..configured.plain()
+        })
+        .await;
+        let sender = Sender::new(&forwarder);
+        let shop = json!("e2e.myshopify.com");
+        for (topic, kept, part) in [
+            // A template that fails; two attributes that Temporal refuses, each its own way; one
+            // that has no value; one that is too long.
+            (
+                "summary",
+                &["TwfOrder", "TwfShop"][..],
+                "no such key: missing",
+            ),
+            ("refused", &["TwfOrder", "TwfShop"], "TwfN"),
+            ("failing", &["TwfShop"], "no such key: missing"),
+            ("long", &["TwfShop"], "TwfOrder"),
+            ("broken", &[], "no well-formed JSON"),
+        ] {
+            let name = format!("#{}", Uuid::new_v4().simple());
+            let body = match topic {
+                "broken" => "{".to_owned(),
+                "long" => json!({"name": "n".repeat(3000)}).to_string(),
+                _ => json!({"name": name}).to_string(),
+            };
+            let event = Delivery::shopify(body).with("X-Shopify-Topic", topic);
+            let answer = sender.send(&event).await;
+            assert_eq!(answer.outcome(), "200 dead_lettered", "{topic}: {answer:?}");
+            let id = format!("dead-letter:/temporal/shopify:{}", event.id);
+            let started = temporal
+                .start_of(&id)
+                .await
+                .search_attributes
+                .unwrap_or_default();
+            let mut names: Vec<_> = started.indexed_fields.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names, kept, "{topic}");
+            if kept.contains(&"TwfShop") {
+                assert_eq!(json(&started.indexed_fields["TwfShop"]), shop);
+            }
+            if kept.contains(&"TwfOrder") {
+                let query = format!("TwfOrder = '{name}' AND WorkflowId = '{id}'");
+                until("it is found", PATIENCE, async || {
+                    temporal.count(&query).await == 1
+                })
+                .await;
+            }
+            let config = temporal.description(&id).await.execution_config;
+            let metadata = config.and_then(|config| config.user_metadata);
+            let summary = metadata
+                .and_then(|metadata| metadata.summary)
+                .expect("it has one");
+            let summary = json(&open(&summary, AES.1, AES.0));
+            let summary = summary.as_str().unwrap_or_default();
+            let begins = format!("/temporal/shopify {topic} {}: ", event.id);
+            assert!(summary.starts_with(&begins), "{summary}");
+            assert!(summary.contains(part), "{topic}: {summary}");
+        }
     });
 }
 
@@ -186,6 +255,30 @@ fn assert_whole(whole: &Value, event: &Delivery) {
     assert_eq!(whole["headers"]["x-shopify-hmac-sha256"], signature);
 }
 
+const ATTRIBUTES: &str = r#"
+[[source]]
+path = "/temporal/shopify"
+provider = "shopify"
+secrets = ["env:SHOPIFY_WEBHOOKS_KEY"]
+
+[[source.route]]
+when = 'topic == "summary"'
+search_attributes = { TwfOrder = "{body.name}", TwfShop = "{tenant}" }
+summary = "{body.missing}"
+
+[[source.route]]
+when = 'topic == "refused"'
+search_attributes = { TwfNobodyRegisteredThis = "{tenant}", TwfOrder = "{body.name}", TwfNumber = "{body.name}", TwfShop = "{tenant}" }
+
+[[source.route]]
+when = 'topic == "failing"'
+search_attributes = { TwfOrder = "{body.missing}", TwfShop = "{tenant}" }
+
+[[source.route]]
+when = 'topic == "long"'
+search_attributes = { TwfOrder = "{body.name}", TwfShop = "{tenant}" }
+"#;
+
 const ROUTES: &str = r#"
 [[source]]
 path = "/temporal/shopify"
@@ -203,10 +296,6 @@ search_attributes = { TwfNumber = "{event_id}" }
 [[source.route]]
 when = 'topic == "template"'
 summary = "order {body.id}"
-
-[[source.route]]
-when = 'topic == "long-id"'
-workflow_id = "{event_id}:{body.id}"
 
 [[source.route]]
 when = 'topic == "condition" && body.total > 5'

@@ -228,7 +228,7 @@ fn the_key_is_percent_encoded_as_the_driver_does_it() {
 }
 
 #[test]
-fn without_the_section_a_large_event_is_413_and_the_log_names_it() {
+fn without_the_section_an_event_that_fits_nowhere_is_413_and_the_log_names_it() {
     run(async {
         let temporal = Temporal::shared().await;
         let configured = Configured::new(&source("body_limit = '50MiB'\ndeadline = '30s'"));
@@ -248,7 +248,9 @@ fn without_the_section_a_large_event_is_413_and_the_log_names_it() {
             "{warning}"
         );
         let sender = Sender::new(&forwarder);
-        let push = push(body(3_000_000));
+        let mut noise = vec![0; 2_500_000];
+        aws_lc_rs::rand::fill(&mut noise).expect("the system gives random numbers");
+        let push = push(json!({"text": hex::encode(noise)}).to_string());
         let answer = sender.send(&push).await;
         assert_eq!(answer.status, 413, "{answer:?}");
         let line = forwarder.request_line(answer.request_id());

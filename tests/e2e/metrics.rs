@@ -108,7 +108,9 @@ fn what_can_be_counted_of_a_source_is_there_at_0_from_the_start_and_after_a_relo
             let key = configured.path(secret);
             let requests = LABELS.iter().map(|it| format!("requests_total {it}"));
             let others = [
-                "dead_letters_total ".to_owned(),
+                "dead_letters_total unstartable".to_owned(),
+                "dead_letters_total too_large".to_owned(),
+                "dead_letters_total may_have_been_taken".to_owned(),
                 "signature_key_used_total env:SHOPIFY_WEBHOOKS_KEY".to_owned(),
                 format!("signature_key_used_total file:{}", key.display()),
             ];

@@ -1,5 +1,7 @@
 //! Temporal away, slow, mute, overloaded or refusing: 503 in time, and recovery without a restart.
 
+use std::time::Duration;
+
 use tokio::task::JoinSet;
 
 use crate::support::delivery::Delivery;
@@ -48,6 +50,88 @@ fn when_temporal_goes_away_it_answers_503_and_recovers_without_a_restart() {
         proxy.pass().await;
         ready(&sender).await;
         assert_eq!(sender.send(&order).await.outcome(), "200 started");
+    });
+}
+
+#[test]
+fn the_log_says_once_that_temporal_went_and_once_that_it_is_back_without_a_webhook() {
+    run(async {
+        let (mut proxy, forwarder) = behind_proxy().await;
+        let (lost, back) = (
+            "the connection to Temporal is lost",
+            "connected to Temporal again",
+        );
+        let count = |what: &str| {
+            let lines = forwarder.log_lines();
+            lines.iter().filter(|line| line.contains(what)).count()
+        };
+        for round in 1..=2 {
+            match round {
+                1 => proxy.refuse().await,
+                _ => proxy.black_hole().await,
+            }
+            until("its loss is said", PATIENCE, async || count(lost) == round).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            assert_eq!((count(lost), count(back)), (round, round - 1), "once");
+            proxy.pass().await;
+            // The connection that lost bytes is mute: the next question comes on another.
+            until("its return is said", PATIENCE, async || {
+                count(back) == round
+            })
+            .await;
+        }
+        let line = forwarder.line("the loss", |line| line["message"] == lost);
+        assert_eq!(
+            (&line["level"], &line["address"]),
+            (&"WARN".into(), &proxy.address().into())
+        );
+        let line = forwarder.line("the return", |line| line["message"] == back);
+        assert_eq!(
+            (&line["level"], &line["address"]),
+            (&"INFO".into(), &proxy.address().into())
+        );
+        assert_eq!((count(lost), count(back)), (2, 2));
+        assert_eq!(count("\"request\""), 0, "and no webhook came");
+    });
+}
+
+#[test]
+fn a_request_that_temporal_was_away_for_says_so_and_where() {
+    run(async {
+        let mut proxy = ChaosProxy::refusing(Temporal::shared().await.address());
+        let forwarder = Forwarder::start(ForwarderConfig {
+            endpoint: Some(proxy.address()),
+            await_temporal: false,
+            ..Default::default()
+        })
+        .await;
+        let sender = Sender::new(&forwarder);
+        let reason = async || {
+            let answer = sender.send(&Delivery::order()).await;
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(!answer.text.contains("127.0.0.1"), "{answer:?}");
+            let line = forwarder.request_line(answer.request_id());
+            line["reason"].as_str().unwrap_or_default().to_owned()
+        };
+        let refused = format!(
+            "Temporal at {} cannot be reached: Connection refused",
+            proxy.address()
+        );
+        forwarder.line("the first try", |line| {
+            line["message"] == "no connection to Temporal, trying again"
+        });
+        let said = reason().await;
+        assert!(said.starts_with(&refused), "never connected: {said}");
+        proxy.pass().await;
+        ready(&sender).await;
+        proxy.refuse().await;
+        let said = reason().await;
+        assert!(said.starts_with(&refused), "gone: {said}");
+        proxy.pass().await;
+        ready(&sender).await;
+        proxy.black_hole().await;
+        let late = format!("Temporal at {} did not answer in time", proxy.address());
+        assert_eq!(reason().await, late);
     });
 }
 

@@ -340,7 +340,7 @@ fn what_lies_in_s3_is_read_from_there() {
             "[large_payloads]\nbucket = '{BUCKET}'\nregion = '{REGION}'\nendpoint = 'http://{}'\n",
             s3.address()
         );
-        let source = |more| source(&format!("body_limit = '8MiB'\n{more}"));
+        let source = |more| source(&format!("body_limit = '8MiB'\ndeadline = '30s'\n{more}"));
         let stage = Stage::encrypted(&(large + &source("summary = '{body.number}'"))).await;
         // No zlib makes this small.
         let text: String = (0..90_000).map(|_| Uuid::new_v4().to_string()).collect();

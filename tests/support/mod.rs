@@ -15,6 +15,7 @@ pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod install;
 pub(crate) mod leaks;
+pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod program;

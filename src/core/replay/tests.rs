@@ -5,9 +5,10 @@ use prost_types::Timestamp;
 use serde_json::json;
 
 use super::*;
-use crate::core::dead_letter;
+use crate::core::dead_letter::{self, Cause, Letter};
 use crate::core::event::tests::sample;
 use crate::core::event::{Data, own_headers};
+use crate::core::outcome::Reject;
 use crate::core::payload::protobuf::Content;
 use crate::core::payload::{encode, serialized};
 use crate::core::provider::catalogue;
@@ -74,7 +75,15 @@ fn the_typed_formats_and_dead_letters_are_lossless() {
             let signalled = signalled(format, &before).expect("an event");
             assert_eq!(signalled.event, before, "a signal has it all, too");
         }
-        let (_, payload) = dead_letter::start(&before, "route 1", "because", "q");
+        let cause = Cause::of(Reject::Unstartable("because".to_owned())).expect("a reason");
+        let letter = Letter {
+            route: "route 1",
+            cause: &cause,
+            task_queue: "q",
+            search_attributes: Map::new(),
+            compress: false,
+        };
+        let (_, payload) = dead_letter::start(&before, letter);
         let letter = Argument {
             payload,
             memo: &Map::new(),

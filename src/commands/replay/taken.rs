@@ -1,0 +1,55 @@
+//! Dead letters whose event a workflow may have taken before: its history is looked through first.
+
+use serde_json::Map;
+
+use super::Replay;
+use super::report::Line;
+use crate::core::outcome::Execution;
+use crate::temporal::history::Argument;
+use crate::temporal::status;
+
+/// For an event that this run has taken.
+pub(super) fn line(run: &Execution, event_id: String, is_dry: bool) -> Line {
+    let word = if is_dry { "would close" } else { "duplicate" };
+    Line::new(word, event_id, &format!("{} has taken it", run.workflow_id))
+}
+
+impl Replay<'_> {
+    /// Whether the run has taken the event of this key.
+    ///
+    /// # Errors
+    /// That it cannot be told.
+    pub(super) async fn has_taken(&self, run: &Execution, key: &str) -> Result<bool, String> {
+        let given = self.temporal.given(run, "").await.map_err(|error| {
+            format!(
+                "{} may have taken it, and its history cannot be read: {}",
+                run.workflow_id,
+                status::text(&error)
+            )
+        })?;
+        for argument in given.arguments {
+            let is_it = match &argument.event_key {
+                Some(known) => known == key,
+                None => self.is_of(argument, key).await,
+            };
+            if is_it {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a signal that came without a key, as those of earlier versions did, is the event's.
+    async fn is_of(&self, argument: Argument, key: &str) -> bool {
+        if argument.is_of_start {
+            return false;
+        }
+        let Ok(found) = self.found(argument, &Ok(Map::new()), false).await else {
+            return false;
+        };
+        let mut sources = self.config.sources.iter();
+        let source = sources.find(|source| source.path == found.source());
+        let event = source.and_then(|source| found.event(&source.provider).ok());
+        event.is_some_and(|replayed| replayed.event.key() == key)
+    }
+}
