@@ -21,6 +21,7 @@ mod cli {
     mod configuration;
     mod corpus;
     mod filters;
+    mod keys;
     mod page;
     mod pages;
     mod readme;

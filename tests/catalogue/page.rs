@@ -6,7 +6,7 @@ use temporal_webhook_forwarder::core::provider::{Provider, catalogue};
 
 #[test]
 fn the_table_says_what_the_entries_say() {
-    let head = "\n| name | proof | event id: the first that is there | handshake | answer within | repeats by itself |\n";
+    let head = "\n| name | sender | proof | event id: the first that is there | handshake | answer within | repeats by itself |\n";
     let (_, table) = PAGE.split_once(head).expect("the table is there");
     let rows = table.lines().skip(1).take_while(|row| row.starts_with('|'));
     let rows: Vec<_> = rows.collect();
@@ -40,7 +40,8 @@ fn row(provider: &Provider) -> String {
     let ids: Vec<_> = provider.id.iter().map(|id| format!("`{id}`")).collect();
     let handshake = provider.handshake.map(|it| format!("`{it}`"));
     format!(
-        "| [`{name}`](#{name}) | {} | {} | {} | {} s | {} |",
+        "| [`{name}`](#{name}) | {} | {} | {} | {} | {} s | {} |",
+        provider.title,
         proofs.join(", "),
         ids.join(" or "),
         handshake.as_deref().unwrap_or("–"),
