@@ -103,6 +103,19 @@ impl Cause {
     }
 }
 
+impl From<Run> for Execution {
+    fn from(run: Run) -> Self {
+        let Run {
+            workflow_id,
+            run_id,
+        } = run;
+        Self {
+            workflow_id,
+            run_id,
+        }
+    }
+}
+
 /// The start of a dead letter's workflow, and its payload. The workflow's id has the event's, so
 /// that a redelivery is not parked twice.
 pub fn start(event: &Event, letter: Letter<'_>) -> (Call, Payload) {

@@ -190,16 +190,7 @@ fn dead_letter(json: &[u8]) -> Result<Found, NoEvent> {
     let message = message.map_err(|error| NoEvent::Broken(format!("its event: {error}")))?;
     let found = whole(message, SystemTime::UNIX_EPOCH);
     Ok(match (found, letter.may_have_been_taken) {
-        (Found::Whole(message), Some(run)) => {
-            let (workflow_id, run_id) = (run.workflow_id, run.run_id);
-            Found::Doubtful(
-                message,
-                Execution {
-                    workflow_id,
-                    run_id,
-                },
-            )
-        }
+        (Found::Whole(message), Some(run)) => Found::Doubtful(message, run.into()),
         (found, _) => found,
     })
 }
