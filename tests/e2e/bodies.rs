@@ -122,7 +122,7 @@ fn a_body_with_a_content_encoding_is_415_and_nothing_is_inflated() {
         let gzip = STANDARD
             .decode("H4sIAAAAAAAAA6tWSlSyMqwFAPmDPmUHAAAA")
             .expect("base64");
-        for coding in ["gzip", "deflate", "br", "zstd", "identity", "x-unknown", ""] {
+        for coding in ["gzip", "deflate", "br", "zstd", "x-unknown"] {
             for body in [gzip.as_slice(), b"{\"a\":1}"] {
                 let delivery = signed("application/json", body).with("Content-Encoding", coding);
                 let answer = Sender::new(&forwarder).send(&delivery).await;

@@ -110,7 +110,10 @@ fn all_secrets_are_tried_and_the_metric_names_the_one_that_matched() {
         let wrong = Delivery::order().signed("none-of-them");
         assert_eq!(sender.send(&wrong).await.status, 401);
         let used = used_keys(&forwarder).await;
-        assert_eq!(used, ["env:SECRET_THREE 2", "env:SECRET_TWO 1"]);
+        assert_eq!(
+            used,
+            ["env:SECRET_ONE 0", "env:SECRET_THREE 2", "env:SECRET_TWO 1"]
+        );
     });
 }
 
