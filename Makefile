@@ -26,14 +26,14 @@ dev: ## The same, to stay: Temporal, certificate, secret, forwarder, and lines t
 test: ## Every test, on a real Temporal server with real workers (ARGS="--test edge" for some)
 	@scripts/need.sh cargo cc python node go java
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && \
-	export TEMPORAL_BIN VERSITYGW_BIN && exec cargo test --locked $(ARGS)
+	export TEMPORAL_BIN VERSITYGW_BIN && exec cargo test --workspace --locked $(ARGS)
 
 .PHONY: check
 check: ## Format, lints, documentation, scripts, licences and dependencies
 	@scripts/need.sh cargo cc
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo fmt --all --check
+	cargo clippy --workspace --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps
 	@if command -v shellcheck >/dev/null; then (set -x; shellcheck $(SCRIPTS)); else echo "shellcheck is not installed: the scripts were not checked"; fi
 	@$(MAKE) --no-print-directory deny
 

@@ -1,5 +1,4 @@
-//! Lists `providers/*.toml` for the catalogue, so that adding a sender touches no code; makes the
-//! typed envelope of `proto/`, without protoc.
+//! Lists `providers/*.toml` for the catalogue, so that adding a sender touches no code.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -8,8 +7,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    catalogue(&root.join("providers"), &out)?;
-    envelope(&root.join("proto"))
+    catalogue(&root.join("providers"), &out)
 }
 
 fn catalogue(folder: &Path, out: &Path) -> io::Result<()> {
@@ -33,19 +31,4 @@ fn catalogue(folder: &Path, out: &Path) -> io::Result<()> {
     }
     list.push_str("]\n");
     fs::write(out.join("catalogue.rs"), list)
-}
-
-/// `OUT_DIR/webhook.forwarder.v1.rs`.
-fn envelope(folder: &Path) -> io::Result<()> {
-    println!("cargo::rerun-if-changed=proto");
-    let file = folder.join("webhook/forwarder/v1/event.proto");
-    let descriptors = protox::compile([file], [folder]).map_err(io::Error::other)?;
-    let message = ".webhook.forwarder.v1.WebhookEvent";
-    let mut config = prost_build::Config::new();
-    config
-        .enable_type_names()
-        .bytes([message])
-        // In the order of their names: the same event is the same bytes.
-        .btree_map([message]);
-    config.compile_fds(descriptors)
 }

@@ -7,16 +7,16 @@ use clap::Parser;
 use prost::{Message, Name};
 use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::commands::load::World;
-use temporal_webhook_forwarder::core::codec::Codec;
-use temporal_webhook_forwarder::core::codec::key::Key;
-use temporal_webhook_forwarder::core::config::AES_KEY_ID;
-use temporal_webhook_forwarder::core::config::file::Temporal;
-use temporal_webhook_forwarder::core::payload::protobuf::{self, WebhookEvent};
+use temporal_webhook_forwarder::config::AES_KEY_ID;
+use temporal_webhook_forwarder::config::file::Temporal;
 use temporal_webhook_forwarder::temporal::{connect, link};
 use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 use tonic::IntoRequest;
+use webhook_core::codec::Codec;
+use webhook_core::codec::key::Key;
+use webhook_core::payload::protobuf::{self, WebhookEvent};
 
 /// Prints a workflow's input, decrypted.
 #[derive(Parser)]

@@ -9,17 +9,17 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
+use webhook_core::handshake::{Refusal, Reply};
+use webhook_core::outcome::Reject;
+use webhook_core::provider::locator::{Found, Locator};
+use webhook_core::request::{Proof, Received, Verified};
+use webhook_core::secret::Secret;
+use webhook_core::shown::shown;
+use webhook_core::source::{NamedSecret, Source, Verification};
+use webhook_core::verify::key::Key;
+use webhook_core::verify::{Unproven, verify};
+use webhook_core::visit::allow;
 
-use crate::core::config::secret::Secret;
-use crate::core::config::source::{NamedSecret, Source, Verification};
-use crate::core::handshake::{Refusal, Reply};
-use crate::core::outcome::Reject;
-use crate::core::provider::locator::{Found, Locator};
-use crate::core::request::{Proof, Received, Verified};
-use crate::core::shown::shown;
-use crate::core::verify::key::Key;
-use crate::core::verify::{Unproven, verify};
-use crate::core::visit::allow;
 use crate::telemetry::KEY_USED;
 
 /// What a request is.

@@ -9,11 +9,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use serde_json::json;
-
-use crate::core::handshake::Reply;
-use crate::core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
-use crate::core::provider::Provider;
-use crate::core::respond as workflow;
+use webhook_core::handshake::Reply;
+use webhook_core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
+use webhook_core::provider::Provider;
+use webhook_core::respond as workflow;
 
 /// An answer with its whole body.
 pub type Answer = Response<Full<Bytes>>;
@@ -142,10 +141,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
+    use webhook_core::outcome::Execution;
 
     use super::*;
-    use crate::core::outcome::Execution;
-    use crate::core::provider::catalogue;
+    use crate::config::provider::catalogue;
 
     #[test]
     fn a_sender_that_wants_its_own_words_gets_them() {

@@ -1,5 +1,5 @@
 //! The command line: every flag with its environment variable. What a person types; what the
-//! program needs is made from it, once, by [`Config::new`](crate::core::config::Config::new).
+//! program needs is made from it, once, by `config::Config::new`.
 
 pub mod codec_server;
 pub mod replay;
@@ -8,15 +8,14 @@ pub mod send;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use webhook_core::payload::Format;
+use webhook_core::provider::words::IdleTimeout;
 
 use self::codec_server::CodecServerArgs;
 use self::replay::ReplayArgs;
 use self::send::SendArgs;
-use crate::core::config::Mistake;
-use crate::core::payload::Format;
-use crate::core::provider::words::IdleTimeout;
 
 /// Verifies webhooks and starts exactly one Temporal workflow per event.
 ///
@@ -71,33 +70,6 @@ impl Cli {
     /// What clap has to say, help and version included.
     pub fn from_process() -> Result<Self, clap::Error> {
         Self::from_arg_matches(&Self::definition().try_get_matches()?)
-    }
-
-    /// What is wrong with the variables of flags: each is checked by itself, so that one run finds
-    /// all.
-    pub fn environment_mistakes() -> Vec<Mistake> {
-        let definition = Self::definition();
-        let mistake = |arg: &clap::Arg| {
-            let name = arg.get_env()?.to_string_lossy().into_owned();
-            let value = std::env::var_os(&name)?;
-            let place = format!("{name} (--{})", arg.get_long().unwrap_or_default());
-            if value.is_empty() {
-                return Some(Mistake::new(place, "empty: give a value or unset it"));
-            }
-            let alone = clap::Arg::new("value")
-                .allow_hyphen_values(true)
-                .value_parser(arg.get_value_parser().clone());
-            let alone = clap::Command::new(NAME).no_binary_name(true).arg(alone);
-            let error = alone.try_get_matches_from([value]).err()?;
-            let text = error.to_string();
-            let problem = text.lines().take_while(|line| !line.is_empty());
-            let problem = problem.map(str::trim).collect::<Vec<_>>().join(" ");
-            Some(Mistake::new(
-                place,
-                problem.replace("error: ", "").replace(" for '[value]'", ""),
-            ))
-        };
-        definition.get_arguments().filter_map(mistake).collect()
     }
 
     /// Whether flags of `serve` matter.
@@ -231,7 +203,7 @@ pub struct ServeArgs {
     #[arg(long, env = "TWF_GENERIC_UNVERIFIED", value_parser = BoolishValueParser::new())]
     pub generic_unverified: bool,
     /// What the worker gets [default: json]
-    #[arg(long, value_name = "FORMAT", env = "TWF_PAYLOAD_FORMAT")]
+    #[arg(long, value_name = "FORMAT", env = "TWF_PAYLOAD_FORMAT", value_parser = formats())]
     pub payload_format: Option<Format>,
     /// Admin listener for health and metrics, such as 127.0.0.1:9000 [default: none]
     #[arg(long, value_name = "ADDRESS:PORT", env = "TWF_ADMIN")]
@@ -369,6 +341,26 @@ const AFTER_HELP: &str = "\
 Secrets come from the environment (SHOPIFY_WEBHOOKS_KEY, AES_KEY) or the configuration file, never
 from flags: see --help-env-vars.
 Exit codes: 0 fine, 64 usage, 78 configuration, 1 anything else.";
+
+/// The payload formats by name, each with its line of help.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let values = Format::ALL.map(|format| {
+        PossibleValue::new(format.name()).help(match format {
+            Format::Json => "JSON: `{\"headers\": {…}, \"data\": …}`",
+            Format::JsonString => "The same text once more encoded, as a JSON string",
+            Format::CloudEvents => "CloudEvents 1.0 in JSON; the headers are in the memo",
+            Format::Raw => "The body's bytes as sent; the headers are in the memo",
+            Format::Protobuf => {
+                "The whole request as a message `webhook.forwarder.v1.WebhookEvent`"
+            }
+            Format::JsonProtobuf => "The same message in JSON, the body as text if it is UTF-8",
+        })
+    });
+    PossibleValuesParser::new(values).map(|name| {
+        let named = Format::ALL.into_iter().find(|format| format.name() == name);
+        named.expect("one of the names")
+    })
+}
 
 #[cfg(test)]
 mod tests {

@@ -18,10 +18,10 @@ use http::header::{CACHE_CONTROL, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use webhook_core::codec::Codec;
+use webhook_core::secret::Secret;
 
 use self::convert::Operation;
-use crate::core::codec::Codec;
-use crate::core::config::secret::Secret;
 
 /// Which callers are answered, and with which keys.
 pub struct Rules {

@@ -18,7 +18,7 @@ use clap_complete::Shell;
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, NAME, SECRET_VARIABLES};
-use crate::core::config::Mistake;
+use crate::config::Mistake;
 
 /// Why a command did not succeed.
 #[derive(Debug)]

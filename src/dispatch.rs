@@ -10,17 +10,17 @@ use temporalio_common::protos::temporal::api::common::v1::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use uuid::Uuid;
+use webhook_core::codec::{Codec, Compression};
+use webhook_core::dead_letter::{self, Cause, Kind, Letter};
+use webhook_core::event::Event;
+use webhook_core::expression::scope::Scope;
+use webhook_core::large::Claim;
+use webhook_core::outcome::{Execution, Outcome, Reject};
+use webhook_core::payload;
+use webhook_core::respond;
+use webhook_core::route::{self, Call, Plan, Route};
+use webhook_core::source::Source;
 
-use crate::core::codec::{Codec, Compression};
-use crate::core::config::source::Source;
-use crate::core::dead_letter::{self, Cause, Kind, Letter};
-use crate::core::event::Event;
-use crate::core::expression::scope::Scope;
-use crate::core::large::Claim;
-use crate::core::outcome::{Execution, Outcome, Reject};
-use crate::core::payload;
-use crate::core::respond;
-use crate::core::route::{self, Call, Plan, Route};
 use crate::large::{Store, Stored};
 use crate::telemetry::SEALS;
 use crate::temporal::{self, Done, Temporal};

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use crate::core::config::Config;
+use crate::config::Config;
 use crate::server::tls;
 use crate::temporal::connect::Settings;
 

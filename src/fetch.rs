@@ -14,15 +14,15 @@ use std::time::Duration;
 use reqwest::{Client, Url, redirect};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
+use webhook_core::outcome::Reject;
+use webhook_core::provider::locator::{Found, Locator};
+use webhook_core::provider::scheme::Scheme;
+use webhook_core::request::Received;
+use webhook_core::secret::Secret;
+use webhook_core::source::{Source, Verification};
+use webhook_core::verify::key::Key;
 
 use self::table::{Id, State, Table};
-use crate::core::config::secret::Secret;
-use crate::core::config::source::{Source, Verification};
-use crate::core::outcome::Reject;
-use crate::core::provider::locator::{Found, Locator};
-use crate::core::provider::scheme::Scheme;
-use crate::core::request::Received;
-use crate::core::verify::key::Key;
 
 /// The keys that were fetched.
 pub struct Keys {

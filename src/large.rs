@@ -10,13 +10,13 @@ use object_store::{ClientOptions, Error, ObjectStoreExt, PutPayload, RetryConfig
 use prost::Message;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tokio::time::{Instant, sleep_until, timeout_at};
+use webhook_core::large::{Claim, Object, Place};
+use webhook_core::outcome::{Execution, Reject};
+use webhook_core::route::Verb;
 
-use crate::core::config::Mistake;
-use crate::core::config::large::Large;
-use crate::core::config::large::credentials::Credentials;
-use crate::core::large::{Claim, Object, Place};
-use crate::core::outcome::{Execution, Reject};
-use crate::core::route::Verb;
+use crate::config::Mistake;
+use crate::config::large::Large;
+use crate::config::large::credentials::Credentials;
 use crate::telemetry::LARGE_DURATION;
 use crate::temporal::{Call, Temporal};
 
@@ -348,9 +348,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use object_store::signer::Signer;
+    use webhook_core::secret::Secret;
 
     use super::*;
-    use crate::core::config::secret::Secret;
 
     #[tokio::test]
     async fn the_bucket_is_in_the_host_or_in_the_path() {
@@ -398,7 +398,7 @@ mod tests {
 
     #[test]
     fn variables_of_roles_are_known_to_the_client() {
-        for name in crate::core::config::large::credentials::ROLE {
+        for name in crate::config::large::credentials::ROLE {
             let key: Result<AmazonS3ConfigKey, _> = name.to_ascii_lowercase().parse();
             assert!(key.is_ok(), "{name}");
         }

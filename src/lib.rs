@@ -2,7 +2,8 @@
 //! payload in Temporal's codec format, starts exactly one workflow per event, and answers 2xx
 //! only then. It keeps no state.
 //!
-//! - [`core`]: decides everything, does no IO
+//! - [`webhook_core`]: decides everything, does no IO
+//! - [`config`]: everything a person typed, checked
 //! - [`forward`]: the story of one webhook, top to bottom
 //! - [`dispatch`]: from an event to Temporal's answer
 //! - [`server`]: sockets, TLS, limits, drain
@@ -20,7 +21,7 @@ pub mod answer;
 pub mod cli;
 pub mod codec_server;
 pub mod commands;
-pub mod core;
+pub mod config;
 pub mod dispatch;
 pub mod expiry;
 pub mod fetch;

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use temporal_webhook_forwarder::cli::Cli;
 use temporal_webhook_forwarder::commands::{self, Failure};
+use temporal_webhook_forwarder::config::environment;
 
 fn main() -> ExitCode {
-    let mistakes = Cli::environment_mistakes();
+    let mistakes = environment::mistakes();
     let result = match Cli::from_process() {
         Err(error) if mistakes.is_empty() || !error.use_stderr() => {
             // A broken pipe is nobody's concern here.

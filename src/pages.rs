@@ -8,12 +8,12 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use webhook_core::outcome::Reject;
+use webhook_core::source::Source;
+use webhook_core::visit::is_read;
 
 use crate::answer::{self, Answer, json_answer};
 use crate::cli::NAME;
-use crate::core::config::source::Source;
-use crate::core::outcome::Reject;
-use crate::core::visit::is_read;
 use crate::temporal::Temporal;
 
 /// The pages that are no source.

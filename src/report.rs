@@ -7,14 +7,14 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use tokio::time::Instant;
+use webhook_core::dead_letter::Cause;
+use webhook_core::event::{Event, short};
+use webhook_core::hint::hint;
+use webhook_core::outcome::{Fault, Outcome, Reject};
+use webhook_core::provider::locator::Locator;
+use webhook_core::shown::shown;
+use webhook_core::source::Source;
 
-use crate::core::config::source::Source;
-use crate::core::dead_letter::Cause;
-use crate::core::event::{Event, short};
-use crate::core::hint::hint;
-use crate::core::outcome::{Fault, Outcome, Reject};
-use crate::core::provider::locator::Locator;
-use crate::core::shown::shown;
 use crate::telemetry::{DEAD_LETTERS, REQUEST_DURATION, REQUESTS};
 
 /// What is known of a request, filled in as it becomes known: after verification, where there is

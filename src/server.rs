@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use self::connection::Terms;
 use self::refused::Refusals;
 use self::tls::Certificate;
-use crate::core::config::Config;
+use crate::config::Config;
 use crate::forward::Forwarder;
 use crate::temporal::Temporal;
 

@@ -9,11 +9,11 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use webhook_core::dead_letter;
+use webhook_core::outcome::LABELS;
+use webhook_core::source::{Source, Verification};
 
 use crate::cli::LogFormat;
-use crate::core::config::source::{Source, Verification};
-use crate::core::dead_letter;
-use crate::core::outcome::LABELS;
 
 /// `requests_total{source,outcome}`
 pub const REQUESTS: &str = "webhook_forwarder_requests_total";

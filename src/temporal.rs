@@ -17,10 +17,9 @@ use temporalio_common::protos::temporal::api::common::v1::{
     Memo, Payload, Payloads, SearchAttributes,
 };
 use tokio::time::Instant;
-
-use crate::core::action::Options;
-use crate::core::outcome::{Execution, Outcome, Reject};
-use crate::core::route::Verb;
+use webhook_core::action::Options;
+use webhook_core::outcome::{Execution, Outcome, Reject};
+use webhook_core::route::Verb;
 
 /// What the forwarder needs of Temporal.
 pub trait Temporal: Send + Sync + 'static {

@@ -3,8 +3,7 @@
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, timeout_at};
-
-use crate::core::outcome::Reject;
+use webhook_core::outcome::Reject;
 
 /// The places for long bodies.
 #[derive(Debug)]

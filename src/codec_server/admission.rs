@@ -14,9 +14,9 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::timeout;
 use tower_http::cors::CorsLayer;
+use webhook_core::secret::Secret;
 
 use super::{NAMESPACE, Shared, Told, refuse, shown};
-use crate::core::config::secret::Secret;
 
 /// What is answered to browsers that ask whether a page may ask.
 pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {

@@ -11,9 +11,9 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tokio::task::spawn_blocking;
+use webhook_core::codec::{Codec, CodecError, Compression, remote};
 
 use super::{Shared, Told};
-use crate::core::codec::{Codec, CodecError, Compression, remote};
 use crate::dispatch::nonce;
 
 /// A request's body.

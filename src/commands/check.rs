@@ -10,11 +10,12 @@ mod settings;
 
 use std::fmt::Display;
 
+use webhook_core::source::Source;
+
 use super::load::{self, Loaded, World};
 use super::{Failure, block_on, say};
 use crate::cli::CheckArgs;
-use crate::core::config::Config;
-use crate::core::config::source::Source;
+use crate::config::Config;
 use crate::temporal::connect::Settings;
 
 /// Prints the table.

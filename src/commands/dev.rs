@@ -16,15 +16,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
+use webhook_core::secret::Secret;
 
 use super::load::{self, World};
 use super::serve;
 use super::{Failure, block_on, say};
 use crate::cli::{DevArgs, NAME, ServeArgs};
-use crate::core::config::file::File;
-use crate::core::config::secret::Secret;
-use crate::core::config::source::SHOPIFY_KEY;
-use crate::core::config::{Identity, Outside};
+use crate::config::file::File;
+use crate::config::source::SHOPIFY_KEY;
+use crate::config::{Identity, Outside};
 use crate::temporal::connect::Settings;
 use crate::temporal::link;
 

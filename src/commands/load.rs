@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::Failure;
 use crate::cli::ServeArgs;
-use crate::core::config::file::File;
-use crate::core::config::listen::{self, Listen};
-use crate::core::config::{Config, Identity, Mistake, Outside};
+use crate::config::file::File;
+use crate::config::listen::{self, Listen};
+use crate::config::{Config, Identity, Mistake, Outside};
 use crate::server::tls;
 use crate::temporal::connect::{self, Settings};
 

@@ -1,9 +1,11 @@
 //! `providers`: the catalogue as a table, or one entry as it is written.
 
+use webhook_core::provider::Provider;
+use webhook_core::provider::locator::Locator;
+
 use super::{Failure, say};
 use crate::cli::ProvidersArgs;
-use crate::core::provider::locator::Locator;
-use crate::core::provider::{Provider, catalogue};
+use crate::config::provider::catalogue;
 
 /// Prints the catalogue or an entry.
 ///

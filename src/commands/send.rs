@@ -14,14 +14,14 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
+use webhook_core::delivery::{About, Delivery};
+use webhook_core::provider::scheme::Scheme;
 
 use self::repeat::patiently;
 use self::target::Target;
 use super::load::read;
 use super::{Failure, block_on, say, sign};
 use crate::cli::send::{PrintForm, SendArgs};
-use crate::core::delivery::{About, Delivery};
-use crate::core::provider::scheme::Scheme;
 
 /// Sends, or prints what it would send.
 ///

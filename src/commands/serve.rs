@@ -9,13 +9,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use webhook_core::source::{Source, Verification};
 
 use super::load::{self, Loaded, World};
 use super::{Failure, block_on};
 use crate::cli::ServeArgs;
-use crate::core::config::listen::Listen;
-use crate::core::config::source::{Source, Verification};
-use crate::core::config::{Config, Mistake, Outside};
+use crate::config::listen::Listen;
+use crate::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
 use crate::large::Store;
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedOutside};

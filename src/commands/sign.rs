@@ -5,10 +5,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
 };
-
-use crate::core::config::secret::Secret;
-use crate::core::provider::scheme::{Algorithm, Scheme};
-use crate::core::verify::key::Key;
+use webhook_core::provider::scheme::{Algorithm, Scheme};
+use webhook_core::secret::Secret;
+use webhook_core::verify::key::Key;
 
 /// The signature; `None` if the secret is not for this scheme.
 pub fn sign(scheme: &Scheme, secret: &Secret, signed: &[u8]) -> Option<Vec<u8>> {

@@ -7,9 +7,8 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::watch;
 use tokio::time::Instant;
-
-use crate::core::provider::scheme::SecretForm;
-use crate::core::verify::key::Key;
+use webhook_core::provider::scheme::SecretForm;
+use webhook_core::verify::key::Key;
 
 /// What a key is known by: where it is, and how its text is read.
 pub(super) type Id = (Url, SecretForm);

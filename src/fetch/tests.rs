@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use tokio::time::{advance, sleep};
+use webhook_core::provider::scheme::SecretForm;
 
 use super::table::{FAILED, FRESH, MAX_ENTRIES};
 use super::*;
-use crate::core::provider::scheme::SecretForm;
 
 /// What the network does with a URL, and how often it was asked.
 struct Network {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use http::StatusCode;
+use webhook_core::provider::Provider;
+use webhook_core::secret::Secret;
+use webhook_core::source::{Source, Verification};
 
 use super::Digest;
-use crate::core::config::Config;
-use crate::core::config::large::credentials::Credentials;
-use crate::core::config::secret::Secret;
-use crate::core::config::source::{Source, Verification};
-use crate::core::provider::Provider;
+use crate::config::Config;
+use crate::config::large::credentials::Credentials;
 use crate::temporal::connect::Settings as Connection;
 
 /// What there is to compare of all settings.

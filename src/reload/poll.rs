@@ -6,7 +6,7 @@ use tokio::signal::unix::Signal;
 use tokio::time::sleep;
 
 use super::Digest;
-use crate::core::config::Mistake;
+use crate::config::Mistake;
 
 /// Settings or what is wrong with them, and the digest of everything that they were read from.
 pub type Reading<G> = (Digest, Result<G, Vec<Mistake>>);

@@ -21,12 +21,12 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use uuid::Uuid;
+use webhook_core::outcome::Reject;
 
 use super::activity::{Activity, Busy, watched};
 use super::refused::{self, OPENING, Refusals};
 use super::tls::H2;
 use crate::answer::{Answer, identify, problem};
-use crate::core::outcome::Reject;
 use crate::forward::Forwarder;
 use crate::report;
 use crate::telemetry::{CONNECTIONS, Gauge};

@@ -13,9 +13,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
-
-use crate::core::outcome::Reject;
-use crate::core::request::Received;
+use webhook_core::outcome::Reject;
+use webhook_core::request::Received;
 
 /// Refuses broken HTTP: anything but exactly one Host, a transfer coding other than `chunked`.
 pub fn check_head(parts: &Parts) -> Result<(), Reject> {

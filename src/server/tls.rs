@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{ServerConfig, version};
 
 use self::chain::{chain, explain, private_key};
 pub use self::chain::{check_authorities, doubts, names, validity};
-use crate::core::config::Identity;
+use crate::config::Identity;
 
 /// The certificate in use: replaced between two connections.
 pub struct Certificate(RwLock<TlsAcceptor>);

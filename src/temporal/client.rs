@@ -14,6 +14,9 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code, IntoRequest, Request, Response, Status};
+use webhook_core::action::OnMissing;
+use webhook_core::outcome::{Execution, Outcome, Reject};
+use webhook_core::route::Verb;
 
 use super::connect::Settings;
 use super::limits::{Limits, Sizes};
@@ -23,9 +26,6 @@ use super::status::Asked;
 use super::taken::Subject;
 use super::watch::Health;
 use super::{Call, Done, Temporal, status};
-use crate::core::action::OnMissing;
-use crate::core::outcome::{Execution, Outcome, Reject};
-use crate::core::route::Verb;
 use crate::telemetry::TEMPORAL_DURATION;
 
 /// A client that may be made before Temporal is there.

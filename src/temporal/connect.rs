@@ -13,9 +13,9 @@ use temporalio_common::envconfig::load_client_config_profile;
 
 use self::credentials::{check_api_key, check_metadata, proxy};
 use crate::cli::ServeArgs;
-use crate::core::config::file::Temporal as Said;
-use crate::core::config::reader::explain;
-use crate::core::config::{Mistake, Outside, resolve};
+use crate::config::file::Temporal as Said;
+use crate::config::reader::explain;
+use crate::config::{Mistake, Outside, resolve};
 
 mod credentials;
 mod settings;

@@ -12,11 +12,11 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tokio::time::Instant;
 use tonic::{Code, Status};
+use webhook_core::outcome::Execution;
 
 use super::client::{Client, timed, within};
 use super::status;
 use super::taken::event_key;
-use crate::core::outcome::Execution;
 
 /// What a run of a workflow was given.
 #[derive(Debug, Default)]

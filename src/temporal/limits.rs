@@ -5,11 +5,11 @@ use std::fmt;
 use prost::Message;
 use temporalio_common::protos::temporal::api::namespace::v1::namespace_info;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceResponse;
+use webhook_core::outcome::Reject;
+use webhook_core::route::Verb;
 
 use super::Call;
-use crate::core::config::DEFAULT_MAX_PAYLOAD;
-use crate::core::outcome::Reject;
-use crate::core::route::Verb;
+use crate::config::DEFAULT_MAX_PAYLOAD;
 
 /// What the namespace takes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

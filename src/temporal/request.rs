@@ -24,10 +24,10 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     ExecuteMultiOperationRequest, SignalWithStartWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
+use webhook_core::action::{ConflictPolicy, Options, Retry, ReusePolicy, Versioning};
+use webhook_core::payload;
 
 use super::Call;
-use crate::core::action::{ConflictPolicy, Options, Retry, ReusePolicy, Versioning};
-use crate::core::payload;
 
 /// Who asks, and where.
 #[derive(Debug, Clone, Copy)]

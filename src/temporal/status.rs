@@ -9,9 +9,9 @@ use temporalio_common::protos::temporal::api::errordetails::v1::{
     WorkflowExecutionAlreadyStartedFailure,
 };
 use tonic::{Code, Status};
+use webhook_core::outcome::{Execution, Outcome, Reject};
 
 use super::limits::Sizes;
-use crate::core::outcome::{Execution, Outcome, Reject};
 
 /// Whom a call was for, and its sizes: for the texts.
 #[derive(Debug, Clone, Copy)]

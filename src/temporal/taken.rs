@@ -8,13 +8,13 @@ use temporalio_common::protos::temporal::api::update::v1::Request;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 use tokio::time::Instant;
 use tonic::{Code, Status};
+use webhook_core::outcome::{Execution, Outcome, Reject};
 
 use super::client::{Client, timed, within};
 use super::history::execution;
 use super::limits::Sizes;
 use super::request::EVENT_KEY;
 use super::{Call, Done, Temporal, status};
-use crate::core::outcome::{Execution, Outcome, Reject};
 
 /// Whose call it was, for what becomes of it.
 pub(super) struct Subject {
@@ -152,9 +152,9 @@ mod tests {
         WorkflowExecutionSignaledEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
     };
     use temporalio_common::protos::temporal::api::update::v1::Meta;
+    use webhook_core::payload;
 
     use super::*;
-    use crate::core::payload;
 
     #[test]
     fn a_key_is_found_wherever_a_server_keeps_it() {

@@ -12,13 +12,13 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tokio::time::Instant;
 use tonic::Status;
+use webhook_core::action::{OnLate, Respond};
+use webhook_core::outcome::{Execution, Outcome, Reject};
 
 use super::client::{Client, timed, within};
 use super::request::until;
 use super::taken::Subject;
 use super::{Call, Done, status};
-use crate::core::action::{OnLate, Respond};
-use crate::core::outcome::{Execution, Outcome, Reject};
 
 impl Client {
     /// Until it is accepted; and if the sender wants the result, until there is one.

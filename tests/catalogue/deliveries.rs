@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use temporal_webhook_forwarder::core::provider::catalogue;
-use temporal_webhook_forwarder::core::provider::scheme::{Algorithm, Scheme};
+use temporal_webhook_forwarder::config::provider::catalogue;
+use webhook_core::provider::scheme::{Algorithm, Scheme};
 
 use super::recorded::{Became, Expect, Recorded};
 use super::tamper;

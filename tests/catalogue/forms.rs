@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
-use temporal_webhook_forwarder::core::event::{Data, Event};
-use temporal_webhook_forwarder::core::provider::catalogue;
+use temporal_webhook_forwarder::config::provider::catalogue;
+use webhook_core::event::{Data, Event};
 
 use super::recorded::{Became, Expect, Recorded};
 

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
-use temporal_webhook_forwarder::core::event::Event;
-use temporal_webhook_forwarder::core::provider::catalogue;
-use temporal_webhook_forwarder::core::provider::locator::Locator;
-use temporal_webhook_forwarder::core::request::Verified;
+use temporal_webhook_forwarder::config::provider::catalogue;
+use webhook_core::event::Event;
+use webhook_core::provider::locator::Locator;
+use webhook_core::request::Verified;
 
 use super::recorded::{Became, Expect, Recorded, Request};
 

@@ -1,8 +1,9 @@
 //! docs/senders.md: its table says of each entry what the entry says.
 
-use temporal_webhook_forwarder::core::provider::locator::Locator;
-use temporal_webhook_forwarder::core::provider::scheme::{Algorithm, Scheme};
-use temporal_webhook_forwarder::core::provider::{Provider, catalogue};
+use temporal_webhook_forwarder::config::provider::catalogue;
+use webhook_core::provider::Provider;
+use webhook_core::provider::locator::Locator;
+use webhook_core::provider::scheme::{Algorithm, Scheme};
 
 #[test]
 fn the_table_says_what_the_entries_say() {

@@ -13,15 +13,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use temporal_webhook_forwarder::admit::{Admitted, Authorised, admit, check_tenant};
 use temporal_webhook_forwarder::cli::ServeArgs;
-use temporal_webhook_forwarder::core::config::file::File;
-use temporal_webhook_forwarder::core::config::source::{Source, Verification};
-use temporal_webhook_forwarder::core::config::{Config, Identity, Outside};
-use temporal_webhook_forwarder::core::event::Event;
-use temporal_webhook_forwarder::core::handshake::Reply;
-use temporal_webhook_forwarder::core::outcome::Reject;
-use temporal_webhook_forwarder::core::provider::scheme::Scheme;
-use temporal_webhook_forwarder::core::request::{Received, Verified};
-use temporal_webhook_forwarder::core::verify::verify;
+use temporal_webhook_forwarder::config::file::File;
+use temporal_webhook_forwarder::config::{Config, Identity, Outside};
+use webhook_core::event::Event;
+use webhook_core::handshake::Reply;
+use webhook_core::outcome::Reject;
+use webhook_core::provider::scheme::Scheme;
+use webhook_core::request::{Received, Verified};
+use webhook_core::source::{Source, Verification};
+use webhook_core::verify::verify;
 
 /// The file, as it is written.
 #[derive(Debug, Clone, Deserialize)]

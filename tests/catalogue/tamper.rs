@@ -7,8 +7,8 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use temporal_webhook_forwarder::core::provider::locator::Locator;
-use temporal_webhook_forwarder::core::provider::scheme::{Scheme, SecretForm};
+use webhook_core::provider::locator::Locator;
+use webhook_core::provider::scheme::{Scheme, SecretForm};
 
 use super::recorded::Request;
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use temporal_webhook_forwarder::core::provider::catalogue;
+use temporal_webhook_forwarder::config::provider::catalogue;
 
 use super::run::Run;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use temporal_webhook_forwarder::core::outcome::{LABELS, RETRY_AFTER_SECONDS, Reject};
+use webhook_core::outcome::{LABELS, RETRY_AFTER_SECONDS, Reject};
 
 use super::page::{rows, spans};
 

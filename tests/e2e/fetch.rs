@@ -16,12 +16,12 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use reqwest::Method;
 use tempfile::TempDir;
-use temporal_webhook_forwarder::core::config::Identity;
-use temporal_webhook_forwarder::core::config::secret::Secret;
+use temporal_webhook_forwarder::config::Identity;
 use temporal_webhook_forwarder::server::tls::acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
+use webhook_core::secret::Secret;
 
 use crate::support::certs::Certificates;
 use crate::support::configured::Configured;

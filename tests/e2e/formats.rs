@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use temporal_webhook_forwarder::core::payload::protobuf;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
+use webhook_core::payload::protobuf;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, SIGNATURE, hmac};

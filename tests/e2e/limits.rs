@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use temporal_webhook_forwarder::core::codec::Codec;
+use webhook_core::codec::Codec;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::Delivery;

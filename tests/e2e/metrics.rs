@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
-
-use temporal_webhook_forwarder::core::outcome::LABELS;
+use webhook_core::outcome::LABELS;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, SHOPIFY};

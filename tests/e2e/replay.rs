@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 use serde_json::{Value, json};
-use temporal_webhook_forwarder::core::codec::Codec;
-use temporal_webhook_forwarder::core::codec::key::Key;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use uuid::Uuid;
+use webhook_core::codec::Codec;
+use webhook_core::codec::key::Key;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::Delivery;

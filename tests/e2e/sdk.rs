@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use temporal_webhook_forwarder::commands::sign;
-use temporal_webhook_forwarder::core::config::secret::Secret;
-use temporal_webhook_forwarder::core::delivery::{About, Delivery as Signed};
-use temporal_webhook_forwarder::core::provider::catalogue;
-use temporal_webhook_forwarder::core::provider::locator::{Found, Locator};
-use temporal_webhook_forwarder::core::provider::scheme::Scheme;
+use temporal_webhook_forwarder::config::provider::catalogue;
 use tokio::task::JoinSet;
 use uuid::Uuid;
+use webhook_core::delivery::{About, Delivery as Signed};
+use webhook_core::provider::locator::{Found, Locator};
+use webhook_core::provider::scheme::Scheme;
+use webhook_core::secret::Secret;
 
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};

@@ -11,10 +11,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value};
-use temporal_webhook_forwarder::core::provider::locator::Locator;
-use temporal_webhook_forwarder::core::provider::scheme::{Encoding, Format, Scheme};
-use temporal_webhook_forwarder::core::provider::{Provider, catalogue};
-use temporal_webhook_forwarder::core::request::Received;
+use temporal_webhook_forwarder::config::provider::catalogue;
+use webhook_core::provider::Provider;
+use webhook_core::provider::locator::Locator;
+use webhook_core::provider::scheme::{Encoding, Format, Scheme};
+use webhook_core::request::Received;
 
 use super::targets::{KEY_ID, PARAM};
 

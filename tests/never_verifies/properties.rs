@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use temporal_webhook_forwarder::admit::{Admitted, Authorised, admit};
-use temporal_webhook_forwarder::core::config::secret::Secret;
-use temporal_webhook_forwarder::core::config::source::Source;
-use temporal_webhook_forwarder::core::event::Event;
-use temporal_webhook_forwarder::core::handshake::Handshake;
-use temporal_webhook_forwarder::core::outcome::Reject;
-use temporal_webhook_forwarder::core::provider::catalogue;
-use temporal_webhook_forwarder::core::request::{Received, Verified};
+use temporal_webhook_forwarder::config::provider::catalogue;
+use webhook_core::event::Event;
+use webhook_core::handshake::Handshake;
+use webhook_core::outcome::Reject;
+use webhook_core::request::{Received, Verified};
+use webhook_core::secret::Secret;
+use webhook_core::source::Source;
 
 use super::{attack, targets};
 

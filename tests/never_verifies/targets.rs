@@ -1,11 +1,12 @@
 //! A source for every entry of the catalogue that signs, with keys whose signatures nobody makes.
 
-use temporal_webhook_forwarder::core::config::secret::Secret;
-use temporal_webhook_forwarder::core::config::source::{NamedSecret, Source, Verification};
-use temporal_webhook_forwarder::core::provider::scheme::{Algorithm, Scheme, SecretForm};
-use temporal_webhook_forwarder::core::provider::{Provider, catalogue};
-use temporal_webhook_forwarder::core::verify::key::Key;
-use temporal_webhook_forwarder::core::verify::{Circumstances, Verifier};
+use temporal_webhook_forwarder::config::provider::catalogue;
+use webhook_core::provider::Provider;
+use webhook_core::provider::scheme::{Algorithm, Scheme, SecretForm};
+use webhook_core::secret::Secret;
+use webhook_core::source::{NamedSecret, Source, Verification};
+use webhook_core::verify::key::Key;
+use webhook_core::verify::{Circumstances, Verifier};
 
 /// One for each entry with a signature.
 pub(super) fn all() -> impl Iterator<Item = Source> {

@@ -6,8 +6,8 @@ use super::super::load::{self, World};
 use super::{Table, Trouble};
 use crate::cli::ServeArgs;
 use crate::commands::Failure;
-use crate::core::config::file::File;
-use crate::core::config::outline::{self, Fact, Outline};
+use crate::config::file::File;
+use crate::config::outline::{self, Fact, Outline};
 
 /// Prints a row for each difference, or that there is none. Secrets are not looked at.
 ///

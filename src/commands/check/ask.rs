@@ -10,13 +10,13 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeTaskQueueRequest, GetSystemInfoRequest,
 };
 use tonic::IntoRequest;
+use webhook_core::action::Action;
+use webhook_core::provider::words::spelled;
+use webhook_core::source::Source;
 
 use super::{Finding, Table, Trouble, attributes};
-use crate::core::action::Action;
-use crate::core::config::Config;
-use crate::core::config::large::Large;
-use crate::core::config::source::Source;
-use crate::core::provider::words::spelled;
+use crate::config::Config;
+use crate::config::large::Large;
 use crate::large::Store;
 use crate::temporal::connect::Settings;
 use crate::temporal::{link, status};

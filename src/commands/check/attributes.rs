@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use temporalio_client::Connection;
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use tonic::IntoRequest;
+use webhook_core::expression::template::Template;
+use webhook_core::expression::types::Type;
+use webhook_core::source::Source;
 
 use super::{Finding, Trouble};
-use crate::core::config::source::Source;
-use crate::core::expression::template::Template;
-use crate::core::expression::types::Type;
 use crate::temporal::connect::Settings;
 use crate::temporal::{link, status};
 

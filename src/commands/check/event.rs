@@ -12,19 +12,19 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
+use webhook_core::event::{Event, short};
+use webhook_core::expression::Failure as Unevaluated;
+use webhook_core::expression::scope::Scope;
+use webhook_core::payload;
+use webhook_core::request::{Received, Verified};
+use webhook_core::route::{self, Plan, Route};
+use webhook_core::source::Source;
 
 use super::{Finding, Table, Trouble};
 use crate::admit::{Admitted, Authorised, admit};
 use crate::commands::load::read as read_file;
 use crate::commands::{Failure, say};
-use crate::core::config::Config;
-use crate::core::config::source::Source;
-use crate::core::event::{Event, short};
-use crate::core::expression::Failure as Unevaluated;
-use crate::core::expression::scope::Scope;
-use crate::core::payload;
-use crate::core::request::{Received, Verified};
-use crate::core::route::{self, Plan, Route};
+use crate::config::Config;
 use crate::dispatch::planned;
 
 /// Prints what would become of the request in the file.

@@ -1,11 +1,12 @@
 //! `check`: whether Temporal remembers a workflow for longer than its sender repeats a delivery.
 
+use webhook_core::provider::locator::Locator;
+use webhook_core::provider::repeats::Repeats;
+use webhook_core::provider::words::spelled;
+use webhook_core::source::Source;
+
 use super::ask::Namespace;
 use super::{Finding, Trouble};
-use crate::core::config::source::Source;
-use crate::core::provider::locator::Locator;
-use crate::core::provider::repeats::Repeats;
-use crate::core::provider::words::spelled;
 
 /// Whether and how long the sender repeats, and what to do if it does not. A redelivery that comes
 /// after Temporal forgot the workflow would start it again.

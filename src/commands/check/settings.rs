@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use webhook_core::action::Action;
+use webhook_core::payload;
+use webhook_core::source::{Source, Verification};
+
 use super::{Finding, Trouble};
-use crate::core::action::Action;
-use crate::core::config::Config;
-use crate::core::config::source::{Source, Verification};
-use crate::core::payload;
+use crate::config::Config;
 use crate::dispatch::nonce;
 use crate::server::tls;
 use crate::temporal::connect::Settings;

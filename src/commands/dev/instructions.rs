@@ -4,17 +4,18 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::anyhow;
+use webhook_core::delivery::{About, Delivery};
+use webhook_core::provider::scheme::Scheme;
+use webhook_core::secret::Secret;
+use webhook_core::source::{Source, Verification};
 
 use super::{DevWorld, on_path};
 use crate::cli::{NAME, ServeArgs};
 use crate::commands::send::target::{absolute, can_sign};
 use crate::commands::serve::Ready;
 use crate::commands::{Failure, send, sign};
-use crate::core::config::secret::Secret;
-use crate::core::config::source::{SHOPIFY_KEY, Source, Verification};
-use crate::core::delivery::{About, Delivery};
-use crate::core::provider::catalogue;
-use crate::core::provider::scheme::Scheme;
+use crate::config::provider::catalogue;
+use crate::config::source::SHOPIFY_KEY;
 
 /// How to call this program: by its name if a shell finds it, else by its path.
 fn program() -> String {

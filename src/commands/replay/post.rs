@@ -3,11 +3,11 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, Method};
 use reqwest::{Client, Url};
+use webhook_core::payload::protobuf::WebhookEvent;
 
 use super::report::Line;
 use crate::cli::replay::ReplayArgs;
 use crate::commands::{Failure, send};
-use crate::core::payload::protobuf::WebhookEvent;
 
 /// Where to.
 pub(super) struct Target {

@@ -1,10 +1,10 @@
 //! Dead letters whose event a workflow may have taken before: its history is looked through first.
 
 use serde_json::Map;
+use webhook_core::outcome::Execution;
 
 use super::Replay;
 use super::report::Line;
-use crate::core::outcome::Execution;
 use crate::temporal::history::Argument;
 use crate::temporal::status;
 

@@ -8,11 +8,11 @@ use indicatif::ProgressBar;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::sleep;
+use webhook_core::delivery::Delivery;
 
 use super::post;
 use crate::cli::send::Repeat;
 use crate::commands::Failure;
-use crate::core::delivery::Delivery;
 
 /// The last answer, or why there was none. `next` makes the same event again, signed now; what is
 /// waited for shows on `bar`.

@@ -4,17 +4,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::FromArgMatches;
+use webhook_core::provider::Provider;
+use webhook_core::secret::Secret;
+use webhook_core::similar::did_you_mean;
+use webhook_core::source::{NamedSecret, Source, Verification};
 
 use crate::cli::send::SendArgs;
 use crate::cli::{Cli, NAME, ServeArgs};
 use crate::commands::load::{self, World};
 use crate::commands::{Failure, dev, sign};
-use crate::core::config::file::{self, File, SecretRef};
-use crate::core::config::secret::Secret;
-use crate::core::config::source::{self, NamedSecret, SHOPIFY_KEY, Source, Verification};
-use crate::core::config::{Identity, Outside, listen, resolve};
-use crate::core::provider::{Provider, catalogue};
-use crate::core::similar::did_you_mean;
+use crate::config::file::{self, File, SecretRef};
+use crate::config::provider::catalogue;
+use crate::config::source::{self, SHOPIFY_KEY};
+use crate::config::{Identity, Outside, listen, resolve};
 
 /// What a delivery is made of, and where it goes.
 pub(super) struct Target {
@@ -217,7 +219,7 @@ pub(in crate::commands) fn can_sign(provider: &Provider, secret: &Secret) -> boo
     schemes.any(|scheme| !scheme.secret.is_public() && sign::sign(scheme, secret, b"").is_some())
 }
 
-fn sample(provider: &Provider, name: &str) -> Result<crate::core::provider::Sample, Failure> {
+fn sample(provider: &Provider, name: &str) -> Result<webhook_core::provider::Sample, Failure> {
     let known = || provider.samples.keys().map(String::as_str);
     provider.samples.get(name).cloned().ok_or_else(|| {
         let there: Vec<_> = known().collect();

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{Error, InconsistentKeys, RootCertStore};
 use x509_parser::prelude::{GeneralName, X509Certificate, X509Version};
 
-use crate::core::config::Identity;
+use crate::config::Identity;
 
 /// The certificates of the file, in their order; never empty.
 ///

@@ -7,7 +7,7 @@ use temporalio_client::{HttpConnectProxyOptions, Url};
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
 
 use super::{Loader, META_VARIABLE};
-use crate::core::config::resolve;
+use crate::config::resolve;
 
 pub(super) fn check_api_key(loader: &mut Loader<'_>, profile: &ClientConfigProfile) {
     if let Some(key) = &profile.api_key

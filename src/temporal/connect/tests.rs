@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::core::config::Identity;
-use crate::core::config::file::File;
+use crate::config::Identity;
+use crate::config::file::File;
 
 /// A world of a few files, where every certificate fits every key.
 struct Fake(HashMap<&'static str, &'static str>);

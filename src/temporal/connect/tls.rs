@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use temporalio_client::envconfig::{ClientConfigProfile, DataSource};
 use temporalio_common::envconfig::ClientConfigTLS;
+use webhook_core::secret::Secret;
 
 use super::Loader;
-use crate::core::config::Identity;
-use crate::core::config::file::temporal::Tls;
-use crate::core::config::secret::Secret;
+use crate::config::Identity;
+use crate::config::file::temporal::Tls;
 use crate::server::tls::{check_authorities, validity};
 
 /// Puts what our file says over the profile's. The section is enough to have TLS.

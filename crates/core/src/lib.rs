@@ -1,0 +1,28 @@
+//! The pure core: it decides everything and does no IO. The clock, nonces, the environment and
+//! files come in as arguments, so every decision can be tested with fixed values.
+
+pub mod action;
+pub mod codec;
+pub mod dead_letter;
+pub mod delivery;
+pub mod event;
+pub mod expression;
+pub mod form;
+pub mod handshake;
+pub mod hint;
+pub mod holes;
+pub mod large;
+pub mod multipart;
+pub mod outcome;
+pub mod payload;
+pub mod provider;
+pub mod replay;
+pub mod request;
+pub mod respond;
+pub mod route;
+pub mod secret;
+pub mod shown;
+pub mod similar;
+pub mod source;
+pub mod verify;
+pub mod visit;

@@ -1,0 +1,308 @@
+//! Every way a request can end, and ONE table of what each means: status, public text, metric
+//! label, log level, and whether sending again can help.
+
+use http::StatusCode;
+
+use super::respond::Reply;
+use super::verify::Unproven;
+
+/// A webhook that Temporal holds, or that a rule of the operator's dropped: the only outcomes that
+/// are answered 2xx, unless a workflow says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// This delivery started the workflow.
+    Started(Execution),
+    /// An earlier delivery of the same event did.
+    Duplicate(Execution),
+    /// The workflow has the signal. A redelivery's signal is dropped by Temporal.
+    Signalled(Execution),
+    /// The workflow has accepted the update.
+    Updated(Execution),
+    /// The workflow has accepted the update, but its result did not come in time.
+    Accepted(Execution),
+    /// The workflow has answered the update: this is for the sender.
+    Replied(Execution, Reply),
+    /// A rule of the operator's says so.
+    Dropped,
+    /// It can never start as configured, and is parked whole.
+    DeadLettered(Execution),
+}
+
+/// The workflow execution that holds an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// The workflow's id.
+    pub workflow_id: String,
+    /// The run's id; empty if Temporal did not say.
+    pub run_id: String,
+}
+
+impl Outcome {
+    /// The value of `status` in the answer and of the metric's label `outcome`.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Started(_) => "started",
+            Self::Duplicate(_) => "duplicate",
+            Self::Signalled(_) => "signalled",
+            Self::Updated(_) | Self::Replied(..) => "updated",
+            Self::Accepted(_) => "accepted",
+            Self::Dropped => "dropped",
+            Self::DeadLettered(_) => "dead_lettered",
+        }
+    }
+
+    /// The workflow execution that holds the event; a dropped one has none.
+    pub const fn execution(&self) -> Option<&Execution> {
+        match self {
+            Self::Started(execution)
+            | Self::Duplicate(execution)
+            | Self::Signalled(execution)
+            | Self::Updated(execution)
+            | Self::Accepted(execution)
+            | Self::Replied(execution, _)
+            | Self::DeadLettered(execution) => Some(execution),
+            Self::Dropped => None,
+        }
+    }
+}
+
+/// A request that is not acknowledged. The text in it is for the log, never for the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reject {
+    /// The signature is missing, malformed, wrong or too old.
+    InvalidSignature(Unproven),
+    /// The request cannot be an event, or is broken HTTP.
+    Malformed(&'static str),
+    /// It is verified, but can never start as configured, and may not be parked.
+    Unstartable(String),
+    /// No source has this path.
+    NotFound(String),
+    /// The path is there, the method is not; the value is for `Allow`.
+    MethodNotAllowed(String),
+    /// The address may not send to this source, or a handshake's token is wrong.
+    Forbidden(&'static str),
+    /// The body is over the source's limit.
+    TooLarge(&'static str),
+    /// Encoded, it is over what Temporal takes; the text has both sizes.
+    Oversized(String),
+    /// The workflow takes no more, or is closed, and may have taken an earlier delivery of the event.
+    MaybeTaken(Execution, String),
+    /// A `Content-Encoding`, or a type that the source refuses.
+    UnsupportedType(&'static str),
+    /// The body did not arrive in time, or broke off: a verified event may be behind it.
+    TooSlow(&'static str),
+    /// Not even the head arrived in time.
+    HeadTooSlow,
+    /// Temporal cannot take it now, or this process is full or stopping.
+    Unavailable(String),
+    /// Temporal refused for a reason that the operator must mend.
+    Refused(String),
+    /// A bug of ours.
+    Internal(&'static str),
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The metric's label `outcome`.
+    pub label: &'static str,
+    /// The whole text that the caller gets to see.
+    pub title: &'static str,
+    /// Who has to act: decides the log level.
+    pub fault: Fault,
+}
+
+/// Whose fault a rejection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The caller's: sending the same again cannot help (4xx). Logged at `info`.
+    Caller,
+    /// The moment's: sending again is what helps (503). Logged at `warn`.
+    Moment,
+    /// The operator's, who wants it refused for good (4xx). Logged at `error`.
+    Configuration,
+    /// The operator's or ours: sending again helps once it is mended (503). Logged at `error`.
+    Operator,
+}
+
+impl Fault {
+    /// Whether the sender should send again.
+    pub const fn send_again(self) -> bool {
+        !matches!(self, Self::Caller | Self::Configuration)
+    }
+}
+
+impl Reject {
+    /// The table. A row that asks the sender to send again is 503, which some senders alone repeat;
+    /// every other row is 4xx.
+    pub const fn row(&self) -> Row {
+        use Fault::{Caller, Configuration, Moment, Operator};
+        let (status, label, title, fault) = match self {
+            Self::InvalidSignature(_) => (401, "invalid_signature", "invalid signature", Caller),
+            Self::Malformed(_) => (400, "malformed", "malformed request", Caller),
+            Self::Unstartable(_) => (400, "malformed", "malformed request", Configuration),
+            Self::NotFound(_) => (404, "not_found", "not found", Caller),
+            Self::MethodNotAllowed(_) => (405, "method_not_allowed", "method not allowed", Caller),
+            Self::Forbidden(_) => (403, "forbidden", "forbidden", Caller),
+            Self::MaybeTaken(..) => (400, "malformed", "malformed request", Configuration),
+            Self::TooLarge(_) => (413, "too_large", "payload too large", Caller),
+            Self::Oversized(_) => (413, "too_large", "payload too large", Configuration),
+            Self::UnsupportedType(_) => (415, "unsupported_type", "unsupported type", Caller),
+            Self::TooSlow(_) => (503, "too_slow", "request too slow", Moment),
+            Self::HeadTooSlow => (408, "too_slow", "request too slow", Caller),
+            Self::Unavailable(_) => (503, "unavailable", "try again later", Moment),
+            Self::Refused(_) => (503, "refused", "upstream refused the event", Operator),
+            Self::Internal(_) => (503, "internal", "internal error", Operator),
+        };
+        let status = match StatusCode::from_u16(status) {
+            Ok(status) => status,
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Row {
+            status,
+            label,
+            title,
+            fault,
+        }
+    }
+
+    /// What to write to the log.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::InvalidSignature(unproven) => &unproven.reason,
+            Self::Malformed(reason)
+            | Self::Forbidden(reason)
+            | Self::TooLarge(reason)
+            | Self::UnsupportedType(reason)
+            | Self::TooSlow(reason)
+            | Self::Internal(reason) => reason,
+            Self::Unstartable(reason)
+            | Self::NotFound(reason)
+            | Self::Oversized(reason)
+            | Self::MaybeTaken(_, reason)
+            | Self::Unavailable(reason)
+            | Self::Refused(reason) => reason,
+            Self::MethodNotAllowed(_) => "the source does not take this method",
+            Self::HeadTooSlow => "the head did not arrive in time",
+        }
+    }
+
+    /// One of each, for tests that go through the whole table.
+    #[cfg(test)]
+    fn examples() -> Vec<Self> {
+        let execution = Execution {
+            workflow_id: String::new(),
+            run_id: String::new(),
+        };
+        vec![
+            Self::InvalidSignature("".into()),
+            Self::Malformed(""),
+            Self::Unstartable(String::new()),
+            Self::NotFound(String::new()),
+            Self::MethodNotAllowed(String::new()),
+            Self::Forbidden(""),
+            Self::TooLarge(""),
+            Self::Oversized(String::new()),
+            Self::MaybeTaken(execution, String::new()),
+            Self::UnsupportedType(""),
+            Self::TooSlow(""),
+            Self::HeadTooSlow,
+            Self::Unavailable(String::new()),
+            Self::Refused(String::new()),
+            Self::Internal(""),
+        ]
+    }
+}
+
+/// Every value of the metric's label `outcome`.
+pub const LABELS: &[&str] = &[
+    "started",
+    "duplicate",
+    "signalled",
+    "updated",
+    "accepted",
+    "dropped",
+    "dead_lettered",
+    "handshake",
+    "invalid_signature",
+    "malformed",
+    "not_found",
+    "method_not_allowed",
+    "forbidden",
+    "too_large",
+    "unsupported_type",
+    "too_slow",
+    "unavailable",
+    "refused",
+    "internal",
+];
+
+/// Seconds in `Retry-After`: below the 60 that some senders treat as a limit.
+pub const RETRY_AFTER_SECONDS: &str = "5";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_503_asks_to_send_again_and_a_4xx_does_not() {
+        for reject in Reject::examples() {
+            let row = reject.row();
+            let unavailable = row.status == StatusCode::SERVICE_UNAVAILABLE;
+            assert_eq!(unavailable, row.fault.send_again(), "{reject:?}");
+            assert_ne!(unavailable, row.status.is_client_error(), "{reject:?}");
+        }
+    }
+
+    #[test]
+    fn no_row_disables_a_subscription() {
+        // Standard Webhooks senders disable an endpoint on 410, Mailgun gives up on 406.
+        for reject in Reject::examples() {
+            assert!(
+                !matches!(reject.row().status.as_u16(), 406 | 410 | 504),
+                "{reject:?}"
+            );
+        }
+        let seconds: u32 = RETRY_AFTER_SECONDS.parse().expect("a number");
+        assert!(seconds > 0 && seconds < 60);
+    }
+
+    #[test]
+    fn labels_are_unique() {
+        // Whether an event is malformed or too large by itself or for this configuration is the
+        // same to a sender, and what is too slow is too slow.
+        let mut examples = Reject::examples();
+        examples.retain(|reject| {
+            reject.row().fault != Fault::Configuration && *reject != Reject::HeadTooSlow
+        });
+        let labels: HashSet<_> = examples.iter().map(|r| r.row().label).collect();
+        assert_eq!(labels.len(), examples.len());
+    }
+
+    #[test]
+    fn the_list_of_labels_is_whole() {
+        let execution = || Execution {
+            workflow_id: String::new(),
+            run_id: String::new(),
+        };
+        let outcomes = [
+            Outcome::Started(execution()),
+            Outcome::Duplicate(execution()),
+            Outcome::Signalled(execution()),
+            Outcome::Updated(execution()),
+            Outcome::Accepted(execution()),
+            Outcome::Dropped,
+            Outcome::DeadLettered(execution()),
+        ];
+        let rejects = Reject::examples();
+        let labels = rejects.iter().map(|reject| reject.row().label);
+        let labels = labels.chain(outcomes.iter().map(Outcome::label));
+        let labels: HashSet<_> = labels.chain(["handshake"]).collect();
+        assert_eq!(labels, LABELS.iter().copied().collect());
+        assert_eq!(labels.len(), LABELS.len(), "one is there twice");
+    }
+}

@@ -1,0 +1,393 @@
+//! The way back: what a workflow was given -> [`Event`]. Dead letters and the typed formats have
+//! everything; of the others it is known what they leave out.
+
+mod rebuild;
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Method;
+use prost::{Message, Name};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use temporalio_protos::temporal::api::common::v1::Payload;
+
+use self::rebuild::{Body, Facts, Part};
+use super::action::{ConflictPolicy, ReusePolicy};
+use super::dead_letter::DeadLetter;
+use super::event::Event;
+use super::large::REFERENCE;
+use super::outcome::Execution;
+use super::payload::Format;
+use super::payload::protobuf::{self, WebhookEvent};
+use super::provider::Provider;
+use super::route::{Call, REQUEST_QUERY, Verb};
+use super::verify::key::decode_base64;
+
+/// One argument of a workflow, a signal or an update.
+#[derive(Debug)]
+pub struct Argument<'a> {
+    /// Decoded: neither elsewhere nor encrypted nor compressed.
+    pub payload: Payload,
+    /// The memo of the workflow that was started with it; a signal or an update has none.
+    pub memo: &'a Map<String, Value>,
+    /// When Temporal took it, for those that do not say when they arrived.
+    pub at: SystemTime,
+    /// Whether the workflow is a dead letter.
+    pub is_dead_letter: bool,
+}
+
+/// An event as a payload keeps it.
+#[derive(Debug)]
+pub enum Found {
+    /// The whole request.
+    Whole(Box<WebhookEvent>),
+    /// The whole request, and the run that may have taken it already.
+    Doubtful(Box<WebhookEvent>, Execution),
+    /// What a worker needs, and no more.
+    Part(Box<Part>),
+}
+
+/// Why an argument is no event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoEvent {
+    /// It is something else: other programs start and signal workflows, too.
+    #[error("it is none that this program sends")]
+    Other,
+    /// It should be one.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// An event that can be sent on its way again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// The event.
+    pub event: Event,
+    /// What of it is not as it was.
+    pub loss: Loss,
+}
+
+/// What a payload left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// The body means the same, but its bytes are others: a form that was read.
+    pub body: bool,
+    /// There are no headers but ours.
+    pub headers: bool,
+}
+
+/// The event in an argument.
+///
+/// # Errors
+/// [`NoEvent`]; never what stands in it.
+pub fn find(argument: Argument<'_>) -> Result<Found, NoEvent> {
+    let metadata = &argument.payload.metadata;
+    let text = |name| metadata.get(name).map_or(&[][..], Vec::as_slice);
+    let (encoding, message) = (text("encoding"), text("messageType"));
+    if message == REFERENCE {
+        let why = "it is in external storage, and there is no [large_payloads]";
+        return Err(NoEvent::Broken(why.to_owned()));
+    }
+    if argument.is_dead_letter {
+        return dead_letter(&argument.payload.data);
+    }
+    let is_event = message == WebhookEvent::full_name().as_bytes();
+    match encoding {
+        b"binary/protobuf" if is_event => {
+            let message = WebhookEvent::decode(Bytes::from(argument.payload.data));
+            let message = message.map_err(|_| broken("a webhook.forwarder.v1.WebhookEvent"))?;
+            Ok(whole(message, argument.at))
+        }
+        b"json/protobuf" if is_event => {
+            let message = protobuf::from_json(&argument.payload.data);
+            let message = message.map_err(|error| NoEvent::Broken(error.to_string()))?;
+            Ok(whole(message, argument.at))
+        }
+        b"json/plain" => json(&argument),
+        b"binary/plain" => raw(argument),
+        _ => Err(NoEvent::Other),
+    }
+}
+
+impl Found {
+    /// The path of its source.
+    pub fn source(&self) -> &str {
+        match self {
+            Self::Whole(message) | Self::Doubtful(message, _) => &message.source,
+            Self::Part(part) => &part.source,
+        }
+    }
+
+    /// The run that may have taken it already.
+    pub const fn taken_by(&self) -> Option<&Execution> {
+        match self {
+            Self::Doubtful(_, run) => Some(run),
+            Self::Whole(_) | Self::Part(_) => None,
+        }
+    }
+
+    /// The original request.
+    ///
+    /// # Errors
+    /// Which format it is in that leaves something out.
+    pub fn whole(self) -> Result<WebhookEvent, String> {
+        match self {
+            Self::Whole(message) | Self::Doubtful(message, _) => Ok(*message),
+            Self::Part(part) => Err(format!(
+                "the format {} leaves something of the request out: only dead letters, protobuf and json-protobuf have it whole",
+                part.format
+            )),
+        }
+    }
+
+    /// The event, read as its source reads bodies now.
+    ///
+    /// # Errors
+    /// What cannot be known of it.
+    pub fn event(self, provider: &Provider) -> Result<Replayed, String> {
+        match self {
+            Self::Whole(message) | Self::Doubtful(message, _) => Ok(Replayed {
+                event: rebuild::whole(*message, provider)?,
+                loss: Loss::default(),
+            }),
+            Self::Part(part) => part.event(provider),
+        }
+    }
+}
+
+impl Loss {
+    /// Whether the event can be given to a worker in this format.
+    ///
+    /// # Errors
+    /// What the format needs and is not there.
+    pub fn allows(self, format: Format) -> Result<(), String> {
+        let wants_bytes = matches!(
+            format,
+            Format::Raw | Format::Protobuf | Format::JsonProtobuf
+        );
+        if self.body && wants_bytes {
+            let why = "the workflow was given a form as an object, and the route's format wants the body as sent";
+            return Err(why.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// For an event that a worker has had, and that a person wants done once more: a closed workflow is
+/// started again; one that runs goes on.
+pub fn once_more(call: &mut Call) {
+    if call.verb == Verb::Start {
+        call.options.reuse_policy = Some(ReusePolicy::AllowDuplicate);
+        call.options.conflict_policy = Some(ConflictPolicy::UseExisting);
+    }
+}
+
+fn dead_letter(json: &[u8]) -> Result<Found, NoEvent> {
+    let letter: DeadLetter = serde_json::from_slice(json).map_err(|_| broken("a dead letter"))?;
+    let message = protobuf::from_json(letter.event.get().as_bytes());
+    let message = message.map_err(|error| NoEvent::Broken(format!("its event: {error}")))?;
+    let found = whole(message, SystemTime::UNIX_EPOCH);
+    Ok(match (found, letter.may_have_been_taken) {
+        (Found::Whole(message), Some(run)) => Found::Doubtful(message, run.into()),
+        (found, _) => found,
+    })
+}
+
+fn whole(mut message: WebhookEvent, at: SystemTime) -> Found {
+    message.received_at.get_or_insert_with(|| at.into());
+    Found::Whole(Box::new(message))
+}
+
+/// `json`, `json-string` or `cloudevents`.
+fn json(argument: &Argument<'_>) -> Result<Found, NoEvent> {
+    let data = &argument.payload.data;
+    let inner;
+    let data = match data.first() {
+        Some(b'"') => {
+            inner = serde_json::from_slice::<String>(data).map_err(|_| NoEvent::Other)?;
+            inner.as_bytes()
+        }
+        _ => data,
+    };
+    if let Ok(envelope) = serde_json::from_slice::<Envelope>(data) {
+        let headers = Headers::read(&envelope.headers).ok_or(NoEvent::Other)?;
+        let body = body(envelope.data, envelope.data_base64.as_deref())?;
+        let known = Known::read(argument.memo);
+        return Ok(headers.part("json", known, argument.at, body));
+    }
+    let event = serde_json::from_slice::<CloudEvent>(data).map_err(|_| NoEvent::Other)?;
+    if event.specversion != "1.0" {
+        return Err(NoEvent::Other);
+    }
+    let headers = match argument.memo.get("headers") {
+        Some(headers) => Headers::read_value(headers).ok_or_else(|| broken("a CloudEvent"))?,
+        None => event.headers(),
+    };
+    let at = event.time.as_deref().and_then(time).unwrap_or(argument.at);
+    let body = body(event.data, event.data_base64.as_deref())?;
+    let known = Known {
+        facts: Some(Facts {
+            id: event.id,
+            topic: event.topic,
+            tenant: event.tenant,
+            provider: event.provider,
+        }),
+        at: None,
+        query: Known::read(argument.memo).query,
+    };
+    Ok(headers.part("cloudevents", known, at, body))
+}
+
+/// Bytes that say nothing of themselves: the memo does.
+fn raw(argument: Argument<'_>) -> Result<Found, NoEvent> {
+    let headers = argument.memo.get("headers").and_then(Headers::read_value);
+    let known = Known::read(argument.memo);
+    let (Some(headers), Some(_)) = (headers, &known.facts) else {
+        return Err(NoEvent::Other);
+    };
+    let body = Body::Bytes(argument.payload.data.into());
+    Ok(headers.part("raw", known, argument.at, body))
+}
+
+/// The default format.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    headers: Map<String, Value>,
+    #[serde(default, deserialize_with = "some")]
+    data: Option<Box<RawValue>>,
+    data_base64: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CloudEvent {
+    specversion: String,
+    id: String,
+    source: String,
+    time: Option<String>,
+    datacontenttype: Option<String>,
+    provider: String,
+    topic: Option<String>,
+    tenant: Option<String>,
+    verified: bool,
+    #[serde(default, deserialize_with = "some")]
+    data: Option<Box<RawValue>>,
+    data_base64: Option<String>,
+}
+
+impl CloudEvent {
+    /// What a signal, which has no memo, says of them.
+    fn headers(&self) -> Headers {
+        let said = self.datacontenttype.iter();
+        Headers {
+            source: self.source.clone(),
+            method: Method::POST,
+            is_verified: self.verified,
+            sent: said
+                .map(|said| ("content-type".to_owned(), said.clone()))
+                .collect(),
+            is_made_up: true,
+        }
+    }
+}
+
+/// The headers for a worker, ours taken out of them.
+struct Headers {
+    source: String,
+    method: Method,
+    is_verified: bool,
+    sent: Vec<(String, String)>,
+    /// The payload has none.
+    is_made_up: bool,
+}
+
+impl Headers {
+    /// `None`: no event of ours has such headers.
+    fn read(headers: &Map<String, Value>) -> Option<Self> {
+        let own = |name| headers.get(name).and_then(Value::as_str);
+        let sent = headers
+            .iter()
+            .filter(|(name, _)| !super::event::is_own(name));
+        let sent = sent.map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+        Some(Self {
+            source: own("x-webhook-route")?.to_owned(),
+            method: own("x-webhook-method")?.parse().ok()?,
+            is_verified: own("x-webhook-verified")?.parse().ok()?,
+            sent: sent.collect::<Option<_>>()?,
+            is_made_up: false,
+        })
+    }
+
+    fn part(self, format: &'static str, known: Known, at: SystemTime, body: Body) -> Found {
+        Found::Part(Box::new(Part {
+            format,
+            source: self.source,
+            method: self.method,
+            is_verified: self.is_verified,
+            headers: self.sent,
+            no_headers: self.is_made_up,
+            facts: known.facts,
+            query: known.query,
+            received_at: known.at.unwrap_or(at),
+            body,
+        }))
+    }
+
+    fn read_value(headers: &Value) -> Option<Self> {
+        headers.as_object().and_then(Self::read)
+    }
+}
+
+/// What the memo says.
+struct Known {
+    facts: Option<Facts>,
+    at: Option<SystemTime>,
+    query: Option<String>,
+}
+
+impl Known {
+    fn read(memo: &Map<String, Value>) -> Self {
+        let text = |name: &str| memo.get(name).and_then(Value::as_str).map(str::to_owned);
+        let facts = text("event_id").zip(text("provider"));
+        Self {
+            facts: facts.map(|(id, provider)| Facts {
+                id,
+                provider,
+                topic: text("topic"),
+                tenant: text("tenant"),
+            }),
+            at: text("received_at").as_deref().and_then(time),
+            query: text(REQUEST_QUERY),
+        }
+    }
+}
+
+fn body(data: Option<Box<RawValue>>, base64: Option<&str>) -> Result<Body, NoEvent> {
+    match (data, base64) {
+        (Some(data), None) => Ok(Body::Json(data)),
+        (None, Some(base64)) => decode_base64(base64.as_bytes())
+            .map(|bytes| Body::Bytes(bytes.into()))
+            .ok_or(NoEvent::Other),
+        _ => Err(NoEvent::Other),
+    }
+}
+
+fn time(text: &str) -> Option<SystemTime> {
+    humantime::parse_rfc3339(text).ok()
+}
+
+fn broken(expected: &str) -> NoEvent {
+    NoEvent::Broken(format!(
+        "it says that it is {expected}, and cannot be read as one"
+    ))
+}
+
+/// JSON's `null` is data, too.
+fn some<'de, D: Deserializer<'de>>(data: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Deserialize::deserialize(data).map(Some)
+}
+
+#[cfg(test)]
+mod tests;

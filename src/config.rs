@@ -1,0 +1,407 @@
+//! What the person typed (flags, environment, file) -> [`Config`], what the program needs: once,
+//! every mistake collected. After this no code checks a setting again.
+
+pub mod codec_server;
+pub mod environment;
+pub mod file;
+mod ids;
+pub mod large;
+pub mod listen;
+pub mod outline;
+pub mod provider;
+pub mod reader;
+pub mod route;
+pub mod source;
+mod weak;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use webhook_core::codec::Codec;
+use webhook_core::codec::key::Key;
+use webhook_core::handshake::Handshake;
+use webhook_core::provider::words::IdleTimeout;
+use webhook_core::secret::Secret;
+use webhook_core::source::Source;
+
+use self::file::source::VerifyWord;
+use self::file::{File, SecretRef};
+use self::large::Large;
+use crate::cli::ServeArgs;
+
+/// All settings, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Certificate and key; `None`: plain HTTP.
+    pub tls: Option<Identity>,
+    /// How long a stop waits for requests in flight.
+    pub drain_timeout: Duration,
+    /// How long a connection may do nothing between two requests.
+    pub idle_timeout: Duration,
+    /// Encrypts payloads; without keys they are stored as they are.
+    pub codec: Codec,
+    /// Where large payloads are stored; `None`: they are refused.
+    pub large: Option<Large>,
+    /// At least one, each with a path of its own.
+    pub sources: Vec<Source>,
+    /// What works, but should be otherwise.
+    pub warnings: Vec<Mistake>,
+}
+
+/// PEM texts that were seen to fit together.
+#[derive(Debug)]
+pub struct Identity {
+    /// The chain, leaf first.
+    pub cert: Vec<u8>,
+    /// The leaf's private key.
+    pub key: Secret,
+}
+
+/// What a configuration may ask of the world.
+pub trait Outside {
+    /// The variable's bytes, `None` if it is not set.
+    fn env(&self, name: &str) -> Option<Vec<u8>>;
+    /// The bytes of a file, or why there are none.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String>;
+    /// The token of an address handshake whose source names none: nobody has one but `dev`.
+    fn verify_token(&self) -> Option<Secret> {
+        None
+    }
+    /// Whether certificate chain and key (PEM) can serve TLS together.
+    fn check_identity(&self, identity: &Identity) -> Result<(), String>;
+    /// What may keep senders from trusting a chain that can serve.
+    fn doubts(&self, _identity: &Identity) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// One thing wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The setting's name.
+    pub place: String,
+    /// What is wrong with it and what would be accepted.
+    pub problem: String,
+}
+
+impl Mistake {
+    /// A mistake of the setting `place`.
+    pub fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+impl Config {
+    /// Makes the configuration, or names every mistake.
+    pub fn new(args: &ServeArgs, file: &File, outside: &dyn Outside) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut warnings = warnings(file);
+        warnings.extend(hidden_keys(file, outside));
+        let tls = tls(args, file, outside, &mut mistakes);
+        if let Some(identity) = &tls {
+            let (place, path) = cert(args, file);
+            let place = format!("{place} {}", path.display());
+            let doubts = outside.doubts(identity).into_iter();
+            warnings.extend(doubts.map(|doubt| Mistake::new(&place, doubt)));
+        }
+        let config = Self {
+            tls,
+            drain_timeout: args
+                .drain_timeout
+                .or(file.server.drain_timeout)
+                .unwrap_or(DRAIN_TIMEOUT),
+            idle_timeout: args
+                .idle_timeout
+                .or(file.server.idle_timeout)
+                .unwrap_or(IdleTimeout::DEFAULT),
+            codec: codec(file, outside, &mut mistakes),
+            large: (file.large.as_ref())
+                .and_then(|written| Large::new(written, outside, &mut mistakes)),
+            sources: source::sources(args, file, outside, &mut mistakes, &mut warnings),
+            warnings,
+        };
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(mistakes)
+        }
+    }
+}
+
+/// A variable that is no secret.
+fn text(outside: &dyn Outside, name: &str) -> Option<String> {
+    let bytes = outside.env(name)?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn tls(
+    args: &ServeArgs,
+    file: &File,
+    outside: &dyn Outside,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Identity> {
+    if args.no_tls {
+        return None;
+    }
+    let cert = cert(args, file);
+    let key = pick(
+        &args.key,
+        "--key (TWF_KEY)",
+        &file.server.key,
+        "[server.tls] key",
+        KEY,
+    );
+    let pems = (outside.read(cert.1), outside.read(key.1));
+    let problems: Vec<_> = [(cert, pems.0.as_ref().err()), (key, pems.1.as_ref().err())]
+        .into_iter()
+        .filter_map(|((place, path), error)| {
+            Some((place, format!("{}: {}", path.display(), error?)))
+        })
+        .collect();
+    if let (Ok(cert_pem), Ok(key_pem)) = pems {
+        let place = format!(
+            "{} {}, {} {}",
+            cert.0,
+            cert.1.display(),
+            key.0,
+            key.1.display()
+        );
+        let identity = Secret::new(key_pem)
+            .ok_or_else(|| "the key file is empty".to_owned())
+            .map(|key| Identity {
+                cert: cert_pem,
+                key,
+            })
+            .and_then(|identity| outside.check_identity(&identity).map(|()| identity));
+        return keep(mistakes, &place, identity);
+    }
+    let last = problems.len() - 1;
+    mistakes.extend(
+        problems
+            .into_iter()
+            .enumerate()
+            .map(|(index, (place, problem))| {
+                // the advice once, below the last of them
+                let advice = if index == last { NO_CERTIFICATE } else { "" };
+                Mistake::new(place, problem + advice)
+            }),
+    );
+    None
+}
+
+fn cert<'a>(args: &'a ServeArgs, file: &'a File) -> (&'static str, &'a Path) {
+    let (flag, in_file) = ("--cert (TWF_CERT)", "[server.tls] cert");
+    pick(&args.cert, flag, &file.server.cert, in_file, CERT)
+}
+
+/// The path that counts, and the setting it came from.
+fn pick<'a>(
+    flag: &'a Option<PathBuf>,
+    flag_name: &'static str,
+    in_file: &'a Option<PathBuf>,
+    file_name: &'static str,
+    default: &'static str,
+) -> (&'static str, &'a Path) {
+    match (flag, in_file) {
+        (Some(path), _) => (flag_name, path),
+        (None, Some(path)) => (file_name, path),
+        (None, None) => (flag_name, Path::new(default)),
+    }
+}
+
+/// The payload keys: `AES_KEY` alone if it decides, or else those of the file.
+pub fn codec(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Codec {
+    let entries = || file.encryption.iter().flatten();
+    // A file that names the variable AES_KEY says under which id it is known.
+    let is_in_file =
+        entries().any(|entry| matches!(&entry.key, SecretRef::Env(name) if name == "AES_KEY"));
+    if let Some(digits) = outside.env("AES_KEY").filter(|_| !is_in_file) {
+        let id = text(outside, "AES_KEY_ID").unwrap_or_else(|| AES_KEY_ID.to_owned());
+        let digits = String::from_utf8_lossy(&digits);
+        let key = keep(mistakes, "AES_KEY", Key::from_hex(&id, digits.trim()));
+        let others = keys(file, outside, mistakes);
+        let others = others.into_iter().filter(|key| key.id() != id);
+        return Codec::new(key.into_iter().chain(others).collect());
+    }
+    if outside.env("AES_KEY_ID").is_some() {
+        mistakes.push(Mistake::new(
+            "AES_KEY_ID",
+            "set, but AES_KEY does not decide: set both, or name the key in [encryption]",
+        ));
+    }
+    Codec::new(keys(file, outside, mistakes))
+}
+
+/// Those of `[encryption]`.
+fn keys(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Vec<Key> {
+    let entries = file.encryption.iter().flatten();
+    let keys = entries.filter_map(|entry| {
+        let place = &entry.place;
+        let secret = keep(mistakes, place, resolve(&entry.key, outside))?;
+        let digits = String::from_utf8_lossy(secret.reveal());
+        keep(mistakes, place, Key::from_hex(&entry.id, digits.trim()))
+    });
+    keys.collect()
+}
+
+/// The variable decides with which key is encrypted, whatever the file puts first.
+fn hidden_keys(file: &File, outside: &dyn Outside) -> Option<Mistake> {
+    let mut keys = file.encryption.iter().flatten();
+    let is_hidden = outside.env("AES_KEY").is_some()
+        && keys.clone().next().is_some()
+        && !keys.any(|entry| matches!(&entry.key, SecretRef::Env(name) if name == "AES_KEY"));
+    let text = "is set, and goes before [encryption]: its key encrypts, those of the file only decrypt. To rotate, unset it, or name it in the file: \"env:AES_KEY\"";
+    is_hidden.then(|| Mistake::new("AES_KEY", text))
+}
+
+/// The secret itself.
+///
+/// # Errors
+/// A variable that is not set, a file that cannot be read, nothing in it.
+pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, String> {
+    match reference {
+        // Not repeated: it may be the secret itself.
+        SecretRef::Env(name) if !is_variable(name) => Err(
+            "no variable has such a name: expected one such as \"env:WEBHOOK_SECRET\"".to_owned(),
+        ),
+        SecretRef::Env(name) => outside
+            .env(name)
+            .ok_or_else(|| format!("{name} is not set"))
+            .and_then(|text| Secret::new(text).ok_or_else(|| format!("{name} is empty"))),
+        // Not repeated: it may be a secret all the same.
+        SecretRef::Literal(Some(secret)) if looks_meant(secret.reveal()) => {
+            Err("no secret, it seems: expected \"env:NAME\" or \"file:PATH\"".to_owned())
+        }
+        SecretRef::Literal(secret) => secret
+            .clone()
+            .ok_or_else(|| "empty: expected \"env:NAME\" or \"file:PATH\"".to_owned()),
+        SecretRef::File(path) => {
+            let shown = path.display();
+            let mut bytes = outside
+                .read(path)
+                .map_err(|error| format!("{shown}: {error}"))?;
+            if bytes.last() == Some(&b'\n') {
+                bytes.pop();
+            }
+            Secret::new(bytes).ok_or_else(|| format!("{shown}: the file is empty"))
+        }
+    }
+}
+
+/// `ENV:NAME`, `flie:PATH`, `$NAME`: not what was meant.
+fn looks_meant(text: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(text) else {
+        return false;
+    };
+    if let Some(name) = text.strip_prefix('$') {
+        return is_variable(name.trim_matches(['{', '}']));
+    }
+    let Some((prefix, _)) = text.split_once(':') else {
+        return false;
+    };
+    let mut letters: Vec<_> = prefix.trim().to_ascii_lowercase().into_bytes();
+    letters.sort_unstable();
+    [&b"env"[..], b"efil"].contains(&&*letters)
+}
+
+fn is_variable(name: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    name.bytes().all(word) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Literal(_) => f.write_str("literal"),
+        }
+    }
+}
+
+fn warnings(file: &File) -> Vec<Mistake> {
+    let secrets = file
+        .sources
+        .iter()
+        .flat_map(|source| source.secrets.iter().flatten());
+    let secrets = secrets.map(|entry| &entry.secret);
+    let keys = file.encryption.iter().flatten().map(|entry| &entry.key);
+    let proxy = file.temporal.proxy.iter();
+    let proxy = proxy.filter(
+        |proxy| matches!(proxy, SecretRef::Literal(Some(url)) if url.reveal().contains(&b'@')),
+    );
+    let temporal = file.temporal.api_key.iter().chain(proxy);
+    let literals = secrets
+        .chain(keys)
+        .chain(temporal)
+        .filter(|s| matches!(s, SecretRef::Literal(_)))
+        .count();
+    let text = format!(
+        "{literals} of its secrets stand in the file itself: \"env:NAME\" and \"file:PATH\" keep them out of copies and repositories"
+    );
+    let mut warnings: Vec<_> = (literals > 0)
+        .then(|| Mistake::new("--config (TWF_CONFIG)", text))
+        .into_iter()
+        .collect();
+    warnings.extend(file.large.as_ref().and_then(large::Written::warning));
+    for source in &file.sources {
+        if file.large.is_none()
+            && source
+                .body_limit
+                .is_some_and(|limit| limit > DEFAULT_MAX_PAYLOAD)
+        {
+            let text = "over 2 MiB, and a namespace takes no more, encoded, unless it was raised: without [large_payloads] an event over its limit is a dead letter if it fits compressed, else answered 413";
+            warnings.push(Mistake::new(source.places.of("body_limit"), text));
+        }
+        if source.verify == Some(VerifyWord::AddressHandshake) {
+            let text = "weak: whoever sends from an authorised address is believed";
+            warnings.push(Mistake::new(source.places.of("verify"), text));
+        }
+        let handshake = source
+            .provider
+            .as_ref()
+            .and_then(|provider| provider.handshake);
+        if handshake == Some(Handshake::Meta) && source.verify_token.is_none() {
+            let text = "missing: without it every handshake of the sender's is answered 403";
+            warnings.push(Mistake::new(source.places.of("verify_token"), text));
+        }
+    }
+    warnings
+}
+
+fn keep<T, E: fmt::Display>(
+    mistakes: &mut Vec<Mistake>,
+    place: &str,
+    result: Result<T, E>,
+) -> Option<T> {
+    result
+        .map_err(|error| mistakes.push(Mistake::new(place, error.to_string())))
+        .ok()
+}
+
+/// The default of `--cert`, as certbot names it.
+pub const CERT: &str = "fullchain.pem";
+/// The default of `--key`, as certbot names it.
+pub const KEY: &str = "privkey.pem";
+/// The default of `AES_KEY_ID`.
+pub const AES_KEY_ID: &str = "default";
+/// Bytes of a start's payloads that a namespace takes, encoded, unless it says otherwise.
+pub const DEFAULT_MAX_PAYLOAD: usize = 2 * 1024 * 1024;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+const NO_CERTIFICATE: &str = "
+  for a first try, `temporal-webhook-forwarder dev` makes a self-signed certificate;
+  behind a proxy that terminates TLS, --no-tls serves plain HTTP;
+  certs/README.md says where certificates come from";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! The configuration file as the person wrote it (TOML). Strict: an unknown key, a wrong type is a
+//! mistake, and every one is found in one run, each with its line and key.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use webhook_core::provider::words::{IdleTimeout, Span};
+use webhook_core::secret::Secret;
+
+use super::Mistake;
+use super::large::Written as Large;
+use super::listen::parse_listen;
+use super::reader::{Reader, Section};
+
+pub mod route;
+pub mod source;
+pub mod temporal;
+
+pub use self::source::Source;
+pub use self::temporal::Temporal;
+
+/// The whole file.
+#[derive(Debug, Default)]
+pub struct File {
+    /// `[server]`
+    pub server: Server,
+    /// `[admin] listen`
+    pub admin: Option<String>,
+    /// `[temporal]`
+    pub temporal: Temporal,
+    /// `[encryption] keys`; `None` if there is no such section.
+    pub encryption: Option<Vec<EncryptionKey>>,
+    /// `[large_payloads]`
+    pub large: Option<Large>,
+    /// `[[source]]`
+    pub sources: Vec<Source>,
+    /// Whether it is no TOML: then nothing more can be said.
+    pub is_broken: bool,
+}
+
+/// `[server]`
+#[derive(Debug, Default)]
+pub struct Server {
+    /// `"ADDRESS:PORT"`
+    pub listen: Option<String>,
+    /// `[server.tls] cert`: certificate chain, PEM.
+    pub cert: Option<PathBuf>,
+    /// `[server.tls] key`: private key, PEM.
+    pub key: Option<PathBuf>,
+    /// How long a stop waits for requests in flight.
+    pub drain_timeout: Option<Duration>,
+    /// How long a connection may do nothing between two requests.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// One of `[encryption] keys`.
+#[derive(Debug)]
+pub struct EncryptionKey {
+    /// Its name, for mistakes.
+    pub place: String,
+    /// The name under which workers know it.
+    pub id: String,
+    /// Hex digits.
+    pub key: SecretRef,
+}
+
+/// `"ADDRESS:PORT"`
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Address(String);
+
+impl TryFrom<String> for Address {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_listen(&text, "")
+            .map(|_| Self(text))
+            .map_err(|mistake| mistake.problem)
+    }
+}
+
+impl File {
+    /// Reads the file; the mistakes are in the order of their lines.
+    pub fn read(name: &str, text: &str) -> (Self, Vec<Mistake>) {
+        let (mut reader, mut root) = Reader::new(name, text);
+        let r = &mut reader;
+        if r.count() > 0 {
+            let broken = Self {
+                is_broken: true,
+                ..Self::default()
+            };
+            return (broken, reader.into_mistakes());
+        }
+        let mut file = Self {
+            server: Server::read(r, &mut root),
+            ..Self::default()
+        };
+        if let Some(mut admin) = root.table(r, "admin") {
+            file.admin = admin
+                .require(r, "listen", "one such as \"127.0.0.1:9000\"")
+                .map(|Address(text)| text);
+            admin.finish(r);
+        }
+        file.temporal = Temporal::read(r, &mut root);
+        if let Some(mut encryption) = root.table(r, "encryption") {
+            let before = r.count();
+            let at = encryption.at("keys");
+            let keys = encryption.tables(r, "keys");
+            if keys.is_empty() && r.count() == before {
+                r.mistake(at, &encryption.full("keys"), NO_KEYS);
+            }
+            let mut ids = HashSet::new();
+            let keys = keys
+                .into_iter()
+                .filter_map(|key| EncryptionKey::read(r, key, &mut ids));
+            file.encryption = Some(keys.collect());
+            encryption.finish(r);
+        }
+        let large = root.table(r, "large_payloads");
+        file.large = large.map(|section| Large::read(r, section));
+        let sources = root.tables(r, "source");
+        file.sources = sources
+            .into_iter()
+            .map(|source| Source::read(r, source))
+            .collect();
+        root.finish(r);
+        (file, reader.into_mistakes())
+    }
+}
+
+impl Server {
+    fn read<'t>(r: &mut Reader<'t>, root: &mut Section<'t>) -> Self {
+        let Some(mut section) = root.table(r, "server") else {
+            return Self::default();
+        };
+        let mut server = Self {
+            listen: section.take(r, "listen").map(|Address(text)| text),
+            drain_timeout: section.take(r, "drain_timeout").map(|Span(span)| span),
+            idle_timeout: section
+                .take(r, "idle_timeout")
+                .map(|IdleTimeout(span)| span),
+            ..Self::default()
+        };
+        if let Some(mut tls) = section.table(r, "tls") {
+            server.cert = tls.take(r, "cert");
+            server.key = tls.take(r, "key");
+            tls.finish(r);
+        }
+        section.finish(r);
+        server
+    }
+}
+
+impl EncryptionKey {
+    fn read<'t>(
+        r: &mut Reader<'t>,
+        mut section: Section<'t>,
+        ids: &mut HashSet<String>,
+    ) -> Option<Self> {
+        let place = r.place(section.start(), section.place());
+        let at = section.at("id");
+        let (id, key): (Option<String>, _) = (
+            section.require(r, "id", "the name under which workers know the key"),
+            section.require_secret(r, "key"),
+        );
+        if let Some(id) = id.as_ref().filter(|id| !ids.insert((*id).clone())) {
+            let problem =
+                format!("{id:?} is the id of another key, too: payloads name their key by it");
+            r.mistake(at, &section.full("id"), &problem);
+        }
+        section.finish(r);
+        Some(Self {
+            place,
+            id: id?,
+            key: key?,
+        })
+    }
+}
+
+/// A secret: `env:NAME`, `file:PATH`, or the text itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "String")]
+pub enum SecretRef {
+    /// An environment variable.
+    Env(String),
+    /// A file; one trailing newline is not part of the secret.
+    File(PathBuf),
+    /// The secret itself: works, with a warning.
+    Literal(Option<Secret>),
+}
+
+impl From<String> for SecretRef {
+    fn from(text: String) -> Self {
+        match text.split_once(':') {
+            Some(("env", name)) => Self::Env(name.to_owned()),
+            Some(("file", path)) => Self::File(path.into()),
+            _ => Self::Literal(Secret::new(text.into_bytes())),
+        }
+    }
+}
+
+const NO_KEYS: &str = "no key: give one, keys = [{ id = \"2026-11\", key = \"env:NAME\" }], or leave [encryption] out";

@@ -1,0 +1,5 @@
+//! What the core decides, for senders as their files describe them.
+
+mod hint;
+mod ids;
+mod verify;
