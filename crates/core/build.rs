@@ -1,12 +1,12 @@
 //! Makes the typed envelope of `proto/`, without protoc.
 
+use std::io;
 use std::path::PathBuf;
-use std::{env, io};
 
 /// `OUT_DIR/webhook.forwarder.v1.rs`.
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=proto/webhook/forwarder/v1/event.proto");
-    let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("proto");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("proto");
     let file = folder.join("webhook/forwarder/v1/event.proto");
     let descriptors = protox::compile([file], [folder]).map_err(io::Error::other)?;
     let message = ".webhook.forwarder.v1.WebhookEvent";
