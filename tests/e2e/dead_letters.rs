@@ -86,7 +86,7 @@ fn it_is_found_by_the_search_attributes_that_temporal_takes() {
     run(async {
         let temporal = Temporal::shared().await;
         for (name, kind) in [
-            ("TwfOrder", "Keyword"),
+            ("TwfOrderName", "Keyword"),
             ("TwfNumber", "Int"),
             ("TwfShop", "Keyword"),
         ] {
@@ -105,12 +105,12 @@ fn it_is_found_by_the_search_attributes_that_temporal_takes() {
             // that has no value; one that is too long.
             (
                 "summary",
-                &["TwfOrder", "TwfShop"][..],
+                &["TwfOrderName", "TwfShop"][..],
                 "no such key: missing",
             ),
-            ("refused", &["TwfOrder", "TwfShop"], "TwfN"),
+            ("refused", &["TwfOrderName", "TwfShop"], "TwfN"),
             ("failing", &["TwfShop"], "no such key: missing"),
-            ("long", &["TwfShop"], "TwfOrder"),
+            ("long", &["TwfShop"], "TwfOrderName"),
             ("broken", &[], "no well-formed JSON"),
         ] {
             let name = format!("#{}", Uuid::new_v4().simple());
@@ -134,8 +134,8 @@ fn it_is_found_by_the_search_attributes_that_temporal_takes() {
             if kept.contains(&"TwfShop") {
                 assert_eq!(json(&started.indexed_fields["TwfShop"]), shop);
             }
-            if kept.contains(&"TwfOrder") {
-                let query = format!("TwfOrder = '{name}' AND WorkflowId = '{id}'");
+            if kept.contains(&"TwfOrderName") {
+                let query = format!("TwfOrderName = '{name}' AND WorkflowId = '{id}'");
                 until("it is found", PATIENCE, async || {
                     temporal.count(&query).await == 1
                 })
@@ -263,20 +263,20 @@ secrets = ["env:SHOPIFY_WEBHOOKS_KEY"]
 
 [[source.route]]
 when = 'topic == "summary"'
-search_attributes = { TwfOrder = "{body.name}", TwfShop = "{tenant}" }
+search_attributes = { TwfOrderName = "{body.name}", TwfShop = "{tenant}" }
 summary = "{body.missing}"
 
 [[source.route]]
 when = 'topic == "refused"'
-search_attributes = { TwfNobodyRegisteredThis = "{tenant}", TwfOrder = "{body.name}", TwfNumber = "{body.name}", TwfShop = "{tenant}" }
+search_attributes = { TwfNobodyRegisteredThis = "{tenant}", TwfOrderName = "{body.name}", TwfNumber = "{body.name}", TwfShop = "{tenant}" }
 
 [[source.route]]
 when = 'topic == "failing"'
-search_attributes = { TwfOrder = "{body.missing}", TwfShop = "{tenant}" }
+search_attributes = { TwfOrderName = "{body.missing}", TwfShop = "{tenant}" }
 
 [[source.route]]
 when = 'topic == "long"'
-search_attributes = { TwfOrder = "{body.name}", TwfShop = "{tenant}" }
+search_attributes = { TwfOrderName = "{body.name}", TwfShop = "{tenant}" }
 "#;
 
 const ROUTES: &str = r#"
