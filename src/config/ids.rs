@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use webhook_core::action::Action;
 use webhook_core::expression::template::{Part, Template};
 use webhook_core::provider::IdScope;
+use webhook_core::source::Source;
 
 use super::Mistake;
 use super::file;
@@ -67,6 +68,21 @@ pub(super) fn check(
                 warnings.push(warning);
             }
         }
+    }
+}
+
+/// A signal reaches what a route of any source starts with the same template: it writes the id as that
+/// does.
+pub(super) fn reach_what_is_started(sources: &mut [Source]) {
+    let settings = sources.iter().flat_map(|source| &source.routes);
+    let settings = settings.map(|route| &route.settings);
+    let started: Vec<_> = settings
+        .filter(|settings| settings.action.starts())
+        .map(|settings| settings.workflow_id.clone())
+        .collect();
+    let routes = sources.iter_mut().flat_map(|source| &mut source.routes);
+    for settings in routes.map(|route| &mut route.settings) {
+        settings.is_given_id &= !started.contains(&settings.workflow_id);
     }
 }
 

@@ -71,14 +71,17 @@ pub(super) fn routes(
 
 fn settings(args: &ServeArgs, says: Says, provider: &Provider) -> Settings {
     let or_webhook = |name: Option<Template>| name.unwrap_or_else(|| fixed("webhook"));
+    let action = says.action.unwrap_or_default();
     Settings {
-        action: says.action.unwrap_or_default(),
+        action,
         workflow_type: says
             .workflow_type
             .unwrap_or_else(|| provider.workflow_type.clone()),
         workflow_id: says
             .workflow_id
             .unwrap_or_else(|| provider.workflow_id.clone()),
+        // Which workflows are started here is known once all sources are.
+        is_given_id: action == Action::Signal,
         task_queue: says
             .task_queue
             .unwrap_or_else(|| provider.task_queue.clone()),

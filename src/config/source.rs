@@ -44,6 +44,7 @@ pub(super) fn sources(
         }
         sources.extend(source(args, name, entry, outside, mistakes, warnings));
     }
+    ids::reach_what_is_started(&mut sources);
     sources
 }
 

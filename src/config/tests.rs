@@ -278,3 +278,27 @@ fn a_literal_secret_works_with_a_warning_that_does_not_show_it() {
     assert!(warning.problem.contains("env:NAME"));
     assert!(!format!("{config:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_signal_reaches_what_is_started_with_its_template() {
+    for (starts, action, is_given) in [
+        ("workflow_id = '{body.gid}'", "start", false),
+        ("workflow_id = '{body.gid}'", "signal-with-start", false),
+        ("workflow_id = '{body.gid}'", "update-with-start", false),
+        ("workflow_id = '{body.gid}'", "signal", true),
+        ("workflow_id = '{body.id}'", "signal-with-start", true),
+        ("", "drop", true),
+    ] {
+        let text = format!(
+            "[[source]]\npath = '/signals'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n\
+             [[source.route]]\nwhen = 'true'\naction = 'signal'\nworkflow_id = '{{body.gid}}'\n\
+             [[source]]\npath = '/starts'\nprovider = 'github'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n\
+             [[source.route]]\nwhen = 'true'\naction = '{action}'\n{starts}\n"
+        );
+        let config = Config::new(&ServeArgs::default(), &file(&text), &world()).expect("fine");
+        let signal = &config.sources[0].routes[0].settings;
+        assert_eq!(signal.is_given_id, is_given, "{starts} {action}");
+        // What starts workflows writes ids its own way, always.
+        assert!(!config.sources[0].itself().settings.is_given_id);
+    }
+}

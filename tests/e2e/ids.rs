@@ -181,6 +181,8 @@ fn labels_make_names_of_queues_and_signals_too() {
              [[source.route]]\nwhen = 'has(body.entity)'\naction = 'signal-with-start'\nsignal = '{topic}'\nworkflow_id = '{body.entity}'\n\
              [[source.route]]\nwhen = 'has(body.there)'\naction = 'signal'\nsignal = '{topic}'\nworkflow_id = '{body.there}'\n\
              [[source.route]]\nwhen = 'has(body.key)'\naction = 'signal-with-start'\nworkflow_id = 'theirs:{body.key}'\n\
+             [[source.route]]\nwhen = 'has(body.gid) && topic == \"opened\"'\nworkflow_id = '{body.gid}'\n\
+             [[source.route]]\nwhen = 'has(body.gid)'\naction = 'signal'\nworkflow_id = '{body.gid}'\n\
              [[source.route]]\nwhen = 'tenant == \"störung.example\"'\nworkflow_type = '{tenant}'\n",
         );
         let forwarder = ForwarderConfig {
@@ -229,6 +231,15 @@ fn labels_make_names_of_queues_and_signals_too() {
         };
         assert_eq!(names(&ours).await, ["St%C3%B6rung", "%C3%BCber"]);
         assert_eq!(names(&theirs).await, ["webhook", "%C3%BCber"]);
+
+        // A signal reaches what a route with the same template starts.
+        let gid = format!("gid://shop/Order/{unique}");
+        let started = json!(format!("gid%3A//shop/Order/{unique}"));
+        for (n, topic, expected) in [(6, "opened", "200 started"), (7, "paid", "200 signalled")] {
+            let body = json!({"id": format!("{unique}-{n}"), "gid": gid});
+            let (outcome, id) = send(topic, body).await;
+            assert_eq!((outcome.as_str(), id), (expected, started.clone()));
+        }
     });
 }
 

@@ -32,6 +32,14 @@ impl Action {
             Self::Drop => "drop",
         }
     }
+
+    /// Whether it may start a workflow.
+    pub const fn starts(self) -> bool {
+        matches!(
+            self,
+            Self::Start | Self::SignalWithStart | Self::UpdateWithStart
+        )
+    }
 }
 
 /// What becomes of a signal whose workflow does not run.

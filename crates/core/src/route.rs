@@ -34,6 +34,9 @@ pub struct Settings {
     pub workflow_type: Template,
     /// The workflow's id.
     pub workflow_id: Template,
+    /// The id is somebody else's, such as one that a worker handed out: of a signal, with whose
+    /// template no source starts workflows.
+    pub is_given_id: bool,
     /// The workflow's task queue.
     pub task_queue: Template,
     /// The signal's name.
@@ -213,12 +216,13 @@ impl Settings {
         })))
     }
 
-    /// `signal` names a workflow that is there, whatever it is called; every other action may start
-    /// it.
+    /// A signal that begins with an id of somebody else's names it as it is; what is started here is
+    /// reached by the id with which it was started.
     fn id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
-        match self.action {
-            Action::Signal => self.workflow_id.name(scope),
-            _ => self.workflow_id.id(scope),
+        if self.is_given_id {
+            self.workflow_id.given_id(scope)
+        } else {
+            self.workflow_id.id(scope)
         }
     }
 }

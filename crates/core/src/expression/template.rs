@@ -106,7 +106,8 @@ impl Template {
     }
 
     /// A name: a task queue's, a type's, a signal's, an update's. No hole of it is empty; what holes
-    /// bring in that is no printable ASCII is percent-encoded; over 1,000 bytes it is shortened.
+    /// bring in that is no printable ASCII, or a `%` before two hex digits, is percent-encoded; over
+    /// 1,000 bytes it is shortened.
     ///
     /// # Errors
     /// Which hole gives no text, and why.
@@ -121,6 +122,15 @@ impl Template {
     /// Those of [`Template::name`].
     pub fn id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
         Ok(shortened(self.text_of(scope, Kind::Id)?, MAX_NAME))
+    }
+
+    /// The id of a workflow that somebody else named: a name in which a hole that begins it stays as
+    /// it was sent, `:` and `%` too.
+    ///
+    /// # Errors
+    /// Those of [`Template::name`].
+    pub fn given_id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
+        Ok(shortened(self.text_of(scope, Kind::GivenId)?, MAX_NAME))
     }
 
     /// A fairness key: a name of at most 64 bytes, in which `null` is nothing.
@@ -169,14 +179,16 @@ impl Template {
                 Piece::Hole(hole) | Piece::Suffix(hole) => hole,
             };
             let text = text(hole, evaluated(hole, scope)?)?;
-            let must_be = matches!(kind, Kind::Name | Kind::Id) && matches!(piece, Piece::Hole(_));
+            let is_name = matches!(kind, Kind::Name | Kind::Id | Kind::GivenId);
+            let must_be = is_name && matches!(piece, Piece::Hole(_));
             if text.is_empty() && must_be {
                 return Err(no_text(hole, "is empty"));
             }
             match kind {
                 Kind::Text => out.push_str(&text),
-                Kind::Id if index == 0 => push_ascii(&mut out, &text, true),
-                Kind::Id | Kind::Name | Kind::Key => push_ascii(&mut out, &text, false),
+                Kind::Id if index == 0 => push_ascii(&mut out, &text, Writing::Beginning),
+                Kind::GivenId if index == 0 => push_ascii(&mut out, &text, Writing::Given),
+                _ => push_ascii(&mut out, &text, Writing::Inside),
             }
         }
         Ok(out)
@@ -195,7 +207,12 @@ impl Template {
                     let expression = hole.text().trim();
                     if let Some((_, value)) = known.iter().find(|(name, _)| *name == expression) {
                         let mut text = String::new();
-                        push_ascii(&mut text, value, index == 0);
+                        let writing = if index == 0 {
+                            Writing::Beginning
+                        } else {
+                            Writing::Inside
+                        };
+                        push_ascii(&mut text, value, writing);
                         Part::Text(text)
                     } else if hole.names("name") || hole.names("source") {
                         return None;
@@ -237,14 +254,32 @@ enum Kind {
     Text,
     Name,
     Id,
+    GivenId,
     Key,
 }
 
+/// What a hole of a name may hold as it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// Everything but a `%` that would be read as an escape: no two texts are written alike.
+    Inside,
+    /// No `:` either: it begins an id.
+    Beginning,
+    /// Everything: it begins the id of a workflow that is there.
+    Given,
+}
+
 /// As Temporal's names and everybody's tools take it: `St%C3%B6rung`.
-fn push_ascii(out: &mut String, text: &str, begins_an_id: bool) {
-    for byte in text.bytes() {
+fn push_ascii(out: &mut String, text: &str, writing: Writing) {
+    let bytes = text.as_bytes();
+    for (index, &byte) in bytes.iter().enumerate() {
+        let is_escape = || {
+            let digits = bytes.get(index + 1..=index + 2);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        };
         match byte {
-            b':' if begins_an_id => out.push_str(COLON),
+            b':' if writing == Writing::Beginning => out.push_str(COLON),
+            b'%' if writing != Writing::Given && is_escape() => out.push_str(PERCENT),
             b' '..=b'~' => out.push(char::from(byte)),
             _ => write!(out, "%{byte:02X}").expect("a string takes everything"),
         }
@@ -362,6 +397,7 @@ const MAX_KEY: usize = 64;
 /// Hex digits of the SHA-256 in a shortened name.
 const HASH: usize = 32;
 const COLON: &str = "%3A";
+const PERCENT: &str = "%25";
 /// How people are shown [`Template::per_topic`].
 const PER_TOPIC: &str = "[:{topic}]";
 /// 2^53: up to here a double holds every whole number.

@@ -427,6 +427,65 @@ fn what_holes_bring_into_names_is_printable_ascii() {
 }
 
 #[test]
+fn no_two_labels_give_one_name() {
+    let pieces = [
+        "a", ":", "%", "3", "3A", "3a", "25", "C3", "\u{f6}", "%3A", "\n",
+    ];
+    let mut labels = vec![String::new()];
+    for _ in 0..4 {
+        let longer = labels
+            .iter()
+            .flat_map(|label| pieces.iter().map(move |piece| format!("{label}{piece}")));
+        let all: std::collections::BTreeSet<String> =
+            labels.iter().cloned().chain(longer).collect();
+        labels = all.into_iter().collect();
+    }
+    let labels: Vec<_> = labels
+        .into_iter()
+        .filter(|label| !label.is_empty())
+        .collect();
+    for template in ["{topic}", "a:{topic}", "{topic}3A"] {
+        for kind in [
+            Template::name as fn(&Template, &mut Scope<'_>) -> Result<String, String>,
+            Template::id,
+        ] {
+            let template = Template::try_from(template.to_owned()).expect(template);
+            let mut names = std::collections::HashMap::new();
+            for label in &labels {
+                let event = Event {
+                    topic: Some(label.clone()),
+                    ..event("{}")
+                };
+                let name = kind(&template, &mut Scope::new(&event, "eu")).expect("a name");
+                let before = names.insert(name, label);
+                assert_eq!(before, None, "{label:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_id_that_somebody_handed_out_stays_as_it_is() {
+    let event = Event {
+        topic: Some("gid%3A//a:b%41%".into()),
+        ..event("{}")
+    };
+    for (template, id, given) in [
+        ("{topic}", "gid%253A//a%3Ab%2541%", "gid%3A//a:b%41%"),
+        (
+            "o:{topic}",
+            "o:gid%253A//a:b%2541%",
+            "o:gid%253A//a:b%2541%",
+        ),
+    ] {
+        let template = Template::try_from(template.to_owned()).expect(template);
+        let scope = &mut Scope::new(&event, "eu");
+        assert_eq!(template.id(scope).as_deref(), Ok(id));
+        assert_eq!(template.given_id(scope).as_deref(), Ok(given));
+    }
+}
+
+#[test]
 fn what_is_too_long_is_shortened_and_stays_different() {
     let name = |template: &str, topic: &str, kind: fn(&Template, &mut Scope<'_>) -> _| {
         let event = Event {
