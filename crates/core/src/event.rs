@@ -2,6 +2,7 @@
 //! headers it keeps, its data.
 
 mod content;
+mod token;
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -12,7 +13,7 @@ use http::{HeaderMap, Method};
 
 pub use self::content::Data;
 pub(crate) use self::content::{Content, Kind, Object, kind_of};
-use super::form::Field;
+use super::form;
 use super::outcome::Reject;
 use super::provider::Provider;
 use super::provider::locator::{Found, Locator};
@@ -46,11 +47,12 @@ pub struct Event {
     pub verified_by: String,
     /// `GET`, `POST`, …
     pub method: Method,
-    /// The raw query, without the `?`; may be empty.
+    /// The raw query, without the `?` and without the source's own token; may be empty.
     pub query: String,
     /// The media type of the body as known or as the sender says.
     pub content_type: Option<String>,
-    /// The raw body, byte for byte; shares its memory with the request.
+    /// The raw body, byte for byte, without a token that is a field of its form; shares its memory with
+    /// the request.
     pub body: Bytes,
 }
 
@@ -87,9 +89,9 @@ impl Event {
             source: source.to_owned(),
             verified_by: verified_by.to_owned(),
             method: received.method.clone(),
-            query: received.query.clone().unwrap_or_default(),
+            query: content.query,
             content_type: content.content_type,
-            body: received.body.clone(),
+            body: content.body,
         })
     }
 
@@ -259,16 +261,13 @@ fn joined(headers: &HeaderMap, name: &http::HeaderName) -> String {
 /// body. A token in it is no event.
 fn not_empty(verified: &Verified, provider: &Provider) -> Result<(), Reject> {
     let received = verified.received();
-    let has_query = || !received.query_fields().is_empty();
-    let says_something = |(name, _): &Field<'_>| {
-        let mut schemes = provider.schemes.iter();
-        !schemes.any(|scheme| scheme.is_token_in_query(name))
-    };
+    let query = token::query(received, provider);
+    let has_query = form::fields(query.as_bytes()).next().is_some();
     Err(Reject::Malformed(match received.method {
-        Method::GET if has_query() => return Ok(()),
+        Method::GET if has_query => return Ok(()),
         Method::GET => "the query is empty",
         _ if !received.body.is_empty() => return Ok(()),
-        _ if !received.query_fields().iter().any(says_something) => "the body is empty",
+        _ if !has_query => "the body is empty",
         _ if !verified.admits_query() => "the body is empty, and the query is not signed",
         _ => return Ok(()),
     }))

@@ -21,7 +21,8 @@ pub fn fields(form: &[u8]) -> impl Iterator<Item = Field<'_>> {
     })
 }
 
-fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+/// What a name or a value of a form says.
+pub(crate) fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.contains(&b'+') {
         return percent_decode(text).into();
     }

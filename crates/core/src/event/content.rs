@@ -15,6 +15,8 @@ use crate::multipart;
 use crate::provider::Provider;
 use crate::request::{FORM, MULTIPART, Received};
 
+use super::token;
+
 /// A body, in the form that the worker gets it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Data {
@@ -39,6 +41,10 @@ pub(crate) struct Content {
     pub(crate) hint: Option<&'static str>,
     /// See [`Event::content_type`](super::Event::content_type).
     pub(crate) content_type: Option<String>,
+    /// See [`Event::query`](super::Event::query).
+    pub(crate) query: String,
+    /// See [`Event::body`](super::Event::body).
+    pub(crate) body: Bytes,
 }
 
 impl Content {
@@ -46,30 +52,32 @@ impl Content {
         let known_type = provider.content_type.as_deref();
         let json_fields = &provider.json_fields;
         let said = content_type(received, known_type);
+        let (query, body) = (
+            token::query(received, provider),
+            token::body(received, provider),
+        );
         if received.is_query() {
-            let query = received.query.clone().unwrap_or_default();
-            let fields = fields(received.query_fields(), json_fields);
+            let fields = fields(form::fields(query.as_bytes()), json_fields);
             let is_text = fields.is_some();
             return Self {
-                data: fields.map_or_else(|| Data::Binary(query.into()), Data::Fields),
+                data: fields.map_or_else(|| Data::Binary(query.clone().into()), Data::Fields),
                 broken: None,
                 hint: None,
                 content_type: said.or_else(|| (!is_text).then(|| FORM.to_owned())),
+                query,
+                body,
             };
         }
         let kind = kind_of(received, known_type);
-        let is_json = matches!(kind, Some(Kind::Form)) && json_value(&received.body).is_some();
-        let data = data(
-            &received.body,
-            kind,
-            || parts(received, json_fields),
-            json_fields,
-        );
+        let is_json = matches!(kind, Some(Kind::Form)) && json_value(&body).is_some();
+        let data = data(&body, kind, || parts(received, provider), json_fields);
         Self {
             broken: data.as_ref().err().copied(),
-            data: data.unwrap_or_else(|_| Data::Binary(received.body.clone())),
+            data: data.unwrap_or_else(|_| Data::Binary(body.clone())),
             hint: is_json.then_some(JSON_AS_FORM),
             content_type: said,
+            query,
+            body,
         }
     }
 }
@@ -131,9 +139,13 @@ fn fields<'a>(form: impl IntoIterator<Item = Field<'a>>, json_fields: &[String])
 }
 
 /// Text fields as other forms have them, files as `{"filename", "content_type", "data_base64"}`.
-fn parts(received: &Received, json_fields: &[String]) -> Option<Bytes> {
+fn parts(received: &Received, provider: &Provider) -> Option<Bytes> {
+    let json_fields = &provider.json_fields;
     let mut object = Object::default();
     for part in multipart::parts(received)? {
+        if token::is_field(received, provider, part.name.as_bytes()) {
+            continue;
+        }
         let text = std::str::from_utf8(&part.bytes).ok();
         match text.filter(|_| part.filename.is_none()) {
             Some(text) => object.add_text(&part.name, text, json_fields),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::*;
+use crate::provider::scheme::{Algorithm, Scheme};
 use crate::provider::senders;
 use crate::request::FORM;
 use crate::verify::signed::Coverage;
@@ -539,6 +540,105 @@ fn a_token_does_not_reach_the_worker() {
         shown.contains("Push Hook") && !shown.contains("hush"),
         "{shown}"
     );
+}
+
+#[test]
+fn nor_does_one_that_stands_in_the_url_or_in_a_form() {
+    let provider = |places: &str| Provider {
+        id: vec![Locator::try_from("request-sha256".to_owned()).expect("a place")],
+        schemes: vec![Scheme {
+            locations: vec![places.to_owned().try_into().expect("a place")],
+            algorithm: Algorithm::Token,
+            ..senders::find("shippo").schemes[0].clone()
+        }],
+        ..senders::find("generic").clone()
+    };
+    let parts = b"--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nhush\r\n\
+          --b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n";
+    let multipart = "multipart/form-data; boundary=b";
+    let rest = "a=%20b&&A=+&a=2";
+    for (place, method, query, content_type, body) in [
+        (
+            "query token",
+            Method::POST,
+            "a=%20b&&to%6ben=hush&A=+&a=2",
+            FORM,
+            &b""[..],
+        ),
+        (
+            "query token",
+            Method::POST,
+            "token=hush&a=%20b&&A=+&a=2",
+            FORM,
+            b"b=1",
+        ),
+        (
+            "query token",
+            Method::GET,
+            "a=%20b&&A=+&a=2&token=hush",
+            FORM,
+            b"",
+        ),
+        (
+            "form token",
+            Method::GET,
+            "a=%20b&&A=+&token=hush&token=hush&a=2",
+            FORM,
+            b"",
+        ),
+        (
+            "form token",
+            Method::POST,
+            rest,
+            FORM,
+            b"b=%201&token=hush&c",
+        ),
+        ("form token", Method::POST, rest, multipart, parts),
+        (
+            "query a + query token",
+            Method::GET,
+            "b=1&token=hush&a=hush",
+            FORM,
+            b"",
+        ),
+    ] {
+        let received = Received {
+            method,
+            query: Some(query.into()),
+            ..received(&[("content-type", content_type.as_bytes())], body)
+        };
+        let verified = Verified::danger_unverified(received);
+        let event = Event::new(&verified, &provider(place), "/s", "").expect("an event");
+        let mut shown = format!("{:?} {:?} {}", event.data, event.headers, event.query);
+        // What else a multipart form holds is bytes: they are passed on as they are.
+        if content_type == FORM {
+            shown.push_str(&String::from_utf8_lossy(&event.body));
+        }
+        assert!(!shown.contains("hush"), "{place}: {shown}");
+        let rest = if place.contains('+') { "b=1" } else { rest };
+        assert_eq!(event.query, rest, "{place}");
+        if content_type == FORM && body.len() > 3 {
+            assert_eq!(&*event.body, b"b=%201&c");
+        }
+    }
+    for method in [Method::GET, Method::POST] {
+        let received = Received {
+            method,
+            query: Some("&token=hush&".into()),
+            ..received(&[], b"")
+        };
+        let verified = Verified::danger_unverified(received);
+        let event = Event::new(&verified, &provider("query token"), "/s", "");
+        event.expect_err("a token is no event");
+    }
+    // Another source's token is this one's data.
+    let other = Received {
+        query: Some("token=1".into()),
+        ..received(&[], b"{}")
+    };
+    let verified = Verified::danger_unverified(other);
+    let event = Event::new(&verified, &provider("query key"), "/s", "").expect("an event");
+    assert_eq!(event.query, "token=1");
 }
 
 #[test]

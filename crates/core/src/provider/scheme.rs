@@ -48,8 +48,14 @@ impl Scheme {
         self.is_token_at(|place| matches!(place, Locator::Query(key) if key.as_bytes() == name))
     }
 
+    /// Whether the secret itself is sent in this field of a form.
+    pub fn is_token_in_form(&self, name: &[u8]) -> bool {
+        self.is_token_at(|place| matches!(place, Locator::Form(key) if key.as_bytes() == name))
+    }
+
     fn is_token_at(&self, here: impl Fn(&Locator) -> bool) -> bool {
-        self.algorithm == Algorithm::Token && self.locations.iter().any(here)
+        let mut places = self.locations.iter().flat_map(Locator::parts);
+        self.algorithm == Algorithm::Token && places.any(here)
     }
 
     /// What is covered if it holds.

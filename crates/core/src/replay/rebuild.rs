@@ -167,9 +167,9 @@ impl Rebuilt {
             source: request.path,
             verified_by,
             method: request.method,
-            query: request.query.unwrap_or_default(),
+            query: content.query,
             content_type: content.content_type,
-            body: request.body,
+            body: content.body,
         })
     }
 }
