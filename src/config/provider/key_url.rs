@@ -134,6 +134,31 @@ mod tests {
     }
 
     #[test]
+    fn no_key_has_a_url_of_over_512_bytes() {
+        for (name, start, end) in [
+            (
+                "sns",
+                "https://sns.us-west-2.amazonaws.com/SimpleNotificationService-",
+                ".pem",
+            ),
+            (
+                "paypal",
+                "https://api.paypal.com/v1/notifications/certs/",
+                "",
+            ),
+        ] {
+            let url = |bytes: usize| {
+                let middle = "x".repeat(bytes - start.len() - end.len());
+                format!("{start}{middle}{end}")
+            };
+            assert!(accepts(name, &url(512)), "{name}");
+            for bytes in [513, 2 << 20] {
+                assert!(!accepts(name, &url(bytes)), "{name}: {bytes}");
+            }
+        }
+    }
+
+    #[test]
     fn keys_of_paypal_are_where_its_certificates_are() {
         let certificate = "/v1/notifications/certs/CERT-360caa42-fca2a594-5a29e601";
         for host in ["api.paypal.com", "api.sandbox.paypal.com"] {

@@ -48,8 +48,12 @@ impl KeyUrl {
         matches!(self.location, KeyUrlLocation::Fixed(_))
     }
 
-    /// Whether a URL is one of the provider's: https, no user, no port, one of the hosts.
+    /// Whether a URL is one of the provider's: at most 512 bytes, https, no user, no port, one of the
+    /// hosts.
     pub fn accepts(&self, url: &str) -> bool {
+        if url.len() > LONGEST {
+            return false;
+        }
         let Some(rest) = url.strip_prefix("https://") else {
             return false;
         };
@@ -116,3 +120,6 @@ fn is_path(path: &str, pattern: &str) -> bool {
     let mut pairs = segments.iter().zip(&wanted);
     segments.len() == wanted.len() && pairs.all(|(segment, wanted)| is_like(segment, wanted))
 }
+
+/// Bytes of a key's URL: it may get into a log, before anything is proven.
+const LONGEST: usize = 512;
