@@ -8,6 +8,7 @@ use reqwest::Url;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use webhook_core::provider::scheme::SecretForm;
+use webhook_core::shown::shown;
 use webhook_core::verify::key::Key;
 
 /// What a key is known by: where it is, and how its text is read.
@@ -57,12 +58,14 @@ impl Table {
         let again = good.is_some();
         let mut old = None;
         if let Some(good) = good {
-            let has = good.key.has(key_id);
+            // A request that names none is refused by any set, whatever is published.
+            let has = key_id.is_none() || good.key.has(key_id);
             // The sender may have published another one meanwhile.
             let lasts = if has { FRESH } else { FAILED };
             if good.fetched.elapsed() < lasts || (has && failed.is_some()) {
                 good.used = Instant::now();
-                return State::Answer(Ok(Arc::clone(&good.key)));
+                let key = has.then(|| Arc::clone(&good.key));
+                return State::Answer(key.ok_or_else(|| NOT_IN_SET.to_owned()));
             }
             old = has.then(|| Arc::clone(&good.key));
         }
@@ -88,7 +91,7 @@ impl Table {
 
     /// A fetch is over. A failure says so, and takes no key away.
     pub(super) fn end(&mut self, id: Id, fetched: Result<Arc<Key>, String>) {
-        let url = id.0.clone();
+        let url = id.0.to_string();
         let entry = self.0.entry(id).or_default();
         entry.flight = None;
         let now = Instant::now();
@@ -103,7 +106,12 @@ impl Table {
             }
             Err(problem) => {
                 if entry.good.is_some() {
-                    tracing::warn!(%url, problem, "a key cannot be fetched anew: the old one stays");
+                    let (url, problem) = (shown(url), shown(&problem));
+                    tracing::warn!(
+                        url,
+                        problem,
+                        "a key cannot be fetched anew: the old one stays"
+                    );
                 }
                 entry.failed = Some((now, problem));
             }
@@ -146,5 +154,7 @@ pub(super) const FRESH: Duration = Duration::from_secs(3600);
 /// How long a failure is remembered, and how often a set is asked for a key that it has not: a flood
 /// of bad URLs is no flood of fetches.
 pub(super) const FAILED: Duration = Duration::from_secs(10);
+/// The sender may have signed with a key that its set shows in a moment: not yet is no refusal.
+const NOT_IN_SET: &str = "the set has no key of this id yet";
 /// Keys, and failures besides.
 pub(super) const MAX_ENTRIES: usize = 64;

@@ -238,13 +238,21 @@ async fn who_waits_for_nothing_holds_up_nobody() {
 async fn a_set_is_asked_again_for_a_key_that_it_has_not() {
     let network = Network::new(Duration::from_millis(1), SET);
     network.get(named("a"), 1000).await.expect("it is there");
+    let not_yet = async || {
+        let why = network.get(named("b"), 1000).await;
+        why.expect_err("send again")
+    };
     for _ in 0..20 {
-        let set = network.get(named("b"), 1000).await.expect("the set");
-        assert!(!set.has(Some("b")), "nothing verifies under it");
+        assert_eq!(not_yet().await, "the set has no key of this id yet");
     }
     assert_eq!(network.asked(), 1);
+    // A request that names no key is refused by whatever set there is.
+    let mut nameless = named("b");
+    nameless.key_id = None;
+    let set = network.get(nameless, 0).await.expect("the set");
+    assert!(!set.has(None), "nothing verifies under it");
     advance(FAILED).await;
-    network.get(named("b"), 1000).await.expect("the set");
+    assert_eq!(not_yet().await, "the set has no key of this id yet");
     assert_eq!(network.asked(), 2);
     network.set(Down::Refused);
     advance(FAILED).await;
