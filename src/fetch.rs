@@ -12,13 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, Url, redirect};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 use webhook_core::outcome::Reject;
 use webhook_core::provider::locator::{Found, Locator};
 use webhook_core::provider::scheme::Scheme;
 use webhook_core::request::Received;
 use webhook_core::secret::Secret;
+use webhook_core::shown::shown;
 use webhook_core::source::{Source, Verification};
 use webhook_core::verify::key::Key;
 
@@ -27,7 +29,9 @@ use self::table::{Id, State, Table};
 /// The keys that were fetched.
 pub struct Keys {
     table: Arc<Mutex<Table>>,
-    /// Of each source, for URLs that no key has come from yet: whoever makes up URLs waits for himself.
+    /// Of each source, for URLs that requests name and that no key has come from yet: [`FETCHES`] at a
+    /// time, first come, first served. Made-up URLs hold up whatever else is new to that source (503,
+    /// and it is sent again), never a key that is known, a fixed URL or another source.
     places: Mutex<HashMap<String, Arc<Semaphore>>>,
     download: Download,
 }
@@ -37,7 +41,11 @@ type Downloading = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>
 
 impl Default for Keys {
     fn default() -> Self {
-        Self::by(Arc::new(|url| Box::pin(download(url))))
+        let https = Arc::new(Https::default());
+        Self::by(Arc::new(move |url| {
+            let https = Arc::clone(&https);
+            Box::pin(async move { https.get(url).await })
+        }))
     }
 }
 
@@ -122,7 +130,8 @@ impl Keys {
             keys.push(match wanted {
                 Some(wanted) => {
                     let key = self.one(&wanted, deadline).await;
-                    let at = |problem| format!("the key at {}: {problem}", wanted.id.0);
+                    let url = || shown(wanted.id.0.as_str());
+                    let at = |problem| format!("the key at {}: {problem}", url());
                     Some(key.map_err(|problem| Reject::Unavailable(at(problem)))?)
                 }
                 None => None,
@@ -196,27 +205,42 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn download(url: Url) -> Result<Vec<u8>, String> {
-    let client = Client::builder()
-        .https_only(true)
-        .http1_only()
-        .redirect(redirect::Policy::none())
-        .timeout(TIMEOUT)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let failed = |error: reqwest::Error| anyhow::Error::from(error).root_cause().to_string();
-    let mut response = client.get(url).send().await.map_err(failed)?;
-    if !response.status().is_success() {
-        return Err(format!("status {}", response.status()));
-    }
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > MAX_BYTES {
-            return Err("it is too large for a key".to_owned());
+/// What fetches: one client for all, made when the first key is wanted.
+#[derive(Default)]
+struct Https(OnceCell<Client>);
+
+impl Https {
+    async fn get(&self, url: Url) -> Result<Vec<u8>, String> {
+        let failed = |error: reqwest::Error| anyhow::Error::from(error).root_cause().to_string();
+        let mut response = self.client().await?.get(url).send().await.map_err(failed)?;
+        if !response.status().is_success() {
+            return Err(format!("status {}", response.status()));
         }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_BYTES {
+                return Err("it is too large for a key".to_owned());
+            }
+        }
+        Ok(bytes)
     }
-    Ok(bytes)
+
+    /// It reads the certificates that the machine trusts from disk: not on a thread that serves.
+    async fn client(&self) -> Result<&Client, String> {
+        let build = || {
+            let builder = Client::builder().https_only(true).http1_only();
+            let builder = builder.redirect(redirect::Policy::none()).timeout(TIMEOUT);
+            // A key is fetched once an hour: no connection is worth keeping.
+            builder.pool_max_idle_per_host(0).build()
+        };
+        let building = async || {
+            let built = spawn_blocking(build).await;
+            let built = built.map_err(|error| error.to_string())?;
+            built.map_err(|error| error.to_string())
+        };
+        self.0.get_or_try_init(building).await
+    }
 }
 
 /// For a fetch, whoever waits for it.

@@ -260,3 +260,11 @@ async fn a_set_is_asked_again_for_a_key_that_it_has_not() {
     network.get(named("a"), 0).await.expect("it is known");
     assert_eq!(network.asked(), 3);
 }
+
+#[tokio::test]
+async fn all_fetches_are_one_client_s() {
+    let https = Https::default();
+    let (one, other) = tokio::join!(https.client(), https.client());
+    let (one, other) = (one.expect("a client"), other.expect("a client"));
+    assert!(std::ptr::eq(one, other));
+}
