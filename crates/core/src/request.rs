@@ -114,7 +114,8 @@ impl fmt::Debug for Received {
 }
 
 /// A request whose sender is proven, or which the operator accepts unproven. Only
-/// [`verify`](super::verify::verify) and [`Verified::danger_unverified`] make one.
+/// [`verify`](super::verify::verify), [`Verified::by_address`] and [`Verified::danger_unverified`]
+/// make one.
 #[derive(Debug)]
 pub struct Verified {
     received: Received,
