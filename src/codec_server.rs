@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use webhook_core::codec::Codec;
 use webhook_core::secret::Secret;
+use webhook_core::shown::shown;
 
 use self::convert::Operation;
 
@@ -114,8 +115,8 @@ async fn report(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let peer = request.extensions().get::<Peer>();
     let peer = peer.map(|Peer(address)| address.to_string());
-    let namespace = request.headers().get(NAMESPACE).and_then(shown);
-    let origin = request.headers().get(ORIGIN).and_then(shown);
+    let namespace = request.headers().get(NAMESPACE).and_then(said);
+    let origin = request.headers().get(ORIGIN).and_then(said);
     let preflight = request.method() == Method::OPTIONS;
     let asked = format!("{} {}", request.method(), request.uri().path());
     let mut answer = next.run(request).await;
@@ -152,20 +153,14 @@ fn elsewhere(status: StatusCode, asked: &str) -> Option<String> {
     is_elsewhere.then(|| {
         format!(
             "{}: expected POST /encode or /decode, or the same below one segment",
-            escaped(asked)
+            shown(asked)
         )
     })
 }
 
 /// What the caller wrote; `None`: nothing.
-fn shown(value: &HeaderValue) -> Option<String> {
-    let text = escaped(&String::from_utf8_lossy(value.as_bytes()));
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// Without what a terminal would obey, and cut.
-fn escaped(text: &str) -> String {
-    text.escape_debug().take(MAX_SHOWN).collect()
+fn said(value: &HeaderValue) -> Option<String> {
+    Some(shown(value)).filter(|text| !text.is_empty())
 }
 
 /// The text goes to the caller, the reason to the log.
@@ -184,5 +179,3 @@ const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// Requests that are encoded or decoded at a time; others wait.
 const MAX_AT_WORK: usize = 4;
-/// Of what the caller chose, in characters.
-const MAX_SHOWN: usize = 200;

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tower_http::cors::CorsLayer;
 use webhook_core::secret::Secret;
 
-use super::{NAMESPACE, Shared, Told, refuse, shown};
+use super::{NAMESPACE, Shared, Told, refuse, said};
 
 /// What is answered to browsers that ask whether a page may ask.
 pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
@@ -37,10 +37,10 @@ pub(super) async fn check_origin(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut said = request.headers().get_all(ORIGIN).iter();
-    if !said.all(|origin| shared.origins.contains(origin)) {
+    let mut origins = request.headers().get_all(ORIGIN).iter();
+    if !origins.all(|origin| shared.origins.contains(origin)) {
         let text = "pages of this origin may not ask: --origin names those that may";
-        let known: Vec<_> = shared.origins.iter().filter_map(shown).collect();
+        let known: Vec<_> = shared.origins.iter().filter_map(said).collect();
         let reason = format!(
             "the page's origin is none of --origin ({})",
             known.join(", ")
@@ -64,11 +64,11 @@ pub(super) async fn check_origin(
 fn blocked(headers: &HeaderMap) -> Option<String> {
     let method = headers.get(ACCESS_CONTROL_REQUEST_METHOD);
     if let Some(method) = method.filter(|method| *method != "POST") {
-        let method = shown(method).unwrap_or_default();
+        let method = said(method).unwrap_or_default();
         return Some(format!("the page wants to send {method}, not POST"));
     }
     let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS)?;
-    let wanted = shown(wanted)?;
+    let wanted = said(wanted)?;
     let mut wanted = wanted.split(',').map(str::trim);
     let unknown = wanted.find(|name| {
         let mut known = HEADERS.into_iter();

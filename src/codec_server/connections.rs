@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -14,11 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
 use super::Peer;
+use crate::server::connection::handshake;
+use crate::server::refused::Refusals;
 use crate::server::tls::Certificate;
 
 /// Serves until `shutdown`, then answers what is in flight.
@@ -28,7 +29,7 @@ pub async fn run(
     router: Router,
     shutdown: impl Future<Output = ()>,
 ) {
-    let failures = Arc::new(Failures::default());
+    let refusals = Refusals::new();
     let (stop, stopped) = watch::channel(false);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -46,13 +47,11 @@ pub async fn run(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let tls = certificate.as_ref().map(|tls| http1_only(&tls.current()));
+                let tls = certificate.as_ref().map(|tls| tls.current());
                 let (router, stopped) = (router.clone(), stopped.clone());
-                let failures = Arc::clone(&failures);
+                let refusals = refusals.clone();
                 connections.spawn(async move {
-                    if let Err(problem) = connection(stream, peer, tls, router, stopped).await {
-                        failures.tell(peer, &problem);
-                    }
+                    connection(stream, peer, tls, router, refusals, stopped).await;
                     drop(place);
                 });
             }
@@ -70,41 +69,26 @@ pub async fn run(
     }
 }
 
-/// One connection; an error if its TLS handshake failed.
+/// One connection to its end.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
+    refusals: Refusals,
     stopped: watch::Receiver<bool>,
-) -> Result<(), String> {
+) {
     let _ = stream.set_nodelay(true);
     let router = router.layer(Extension(Peer(peer)));
     match tls {
         None => serve(stream, router, stopped).await,
-        Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve(stream, router, stopped).await,
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("too slow".to_owned()),
-        },
-    }
-    Ok(())
-}
-
-/// TLS handshakes that failed: a caller that does not trust the certificate learns nothing else
-/// of it, and nor does its browser's page. At most one line a minute.
-#[derive(Default)]
-struct Failures(Mutex<Option<Instant>>);
-
-impl Failures {
-    fn tell(&self, peer: SocketAddr, problem: &str) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last.elapsed() < QUIET) {
-            tracing::debug!(%peer, problem, "TLS handshake failed");
-            return;
+        // A caller that does not trust the certificate learns nothing else of it, and nor does its
+        // browser's page.
+        Some(tls) => {
+            if let Some(stream) = handshake(stream, tls, &refusals, peer.ip()).await {
+                serve(stream, router, stopped).await;
+            }
         }
-        *last = Some(Instant::now());
-        tracing::warn!(%peer, problem, "TLS handshake failed");
     }
 }
 
@@ -130,17 +114,7 @@ where
     }
 }
 
-/// The same certificate, without HTTP/2: browsers and Temporal's CLI do without.
-fn http1_only(acceptor: &TlsAcceptor) -> TlsAcceptor {
-    let mut config = ServerConfig::clone(acceptor.config());
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    TlsAcceptor::from(Arc::new(config))
-}
-
 const MAX_CONNECTIONS: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEAD: Duration = Duration::from_secs(30);
-/// Between two lines about TLS handshakes.
-const QUIET: Duration = Duration::from_secs(60);
 const DRAIN: Duration = Duration::from_secs(5);

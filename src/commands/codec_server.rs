@@ -114,6 +114,8 @@ fn good(args: &CodecServerArgs, outside: &dyn Outside) -> Result<Good, Vec<Mista
     };
     let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose();
     let acceptor = acceptor.map_err(|problem| vec![Mistake::new("TLS", problem)])?;
+    // Browsers and Temporal's CLI do without HTTP/2.
+    let acceptor = acceptor.as_ref().map(tls::http1_only);
     Ok(Good { settings, acceptor })
 }
 

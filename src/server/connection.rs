@@ -56,32 +56,48 @@ pub(super) async fn serve<T: Temporal>(
         return http1(stream, peer, terms, stopped).await;
     };
     let mut stopping = stopped.clone();
-    let handshake = tokio::select! {
-        handshake = timeout(HANDSHAKE, handshake(stream, tls)) => handshake,
+    let stream = tokio::select! {
+        stream = handshake(stream, tls, &terms.refusals, peer) => stream,
         // Nothing was asked yet.
         () = async { drop(stopping.wait_for(|stopped| *stopped).await); sleep(GOODBYE).await } => return,
     };
-    match handshake {
-        Ok(Ok(stream)) => {
-            terms.refusals.note(&refused::OK, peer);
-            if stream.get_ref().1.alpn_protocol() == Some(H2) {
-                http2(stream, peer, terms, stopped).await;
-            } else {
-                http1(stream, peer, terms, stopped).await;
-            }
+    match stream {
+        Some(stream) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
+            http2(stream, peer, terms, stopped).await;
         }
-        Ok(Err(None)) => tracing::debug!("a connection ended before its first byte"),
-        Ok(Err(Some((opening, error)))) => {
-            tracing::debug!(%error, "TLS handshake failed");
-            let kind = refused::handshake(&opening, &error);
-            terms.refusals.note(kind, peer);
-        }
-        Err(_) => terms.refusals.note(&refused::TIMEOUT, peer),
+        Some(stream) => http1(stream, peer, terms, stopped).await,
+        None => {}
     }
 }
 
+/// The TLS handshake, within 10 s; `None`: it failed. How it ended is noted.
+pub async fn handshake(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    refusals: &Refusals,
+    peer: IpAddr,
+) -> Option<TlsStream<TcpStream>> {
+    let kind = match timeout(HANDSHAKE, open(stream, tls)).await {
+        Ok(Ok(stream)) => {
+            refusals.note(&refused::OK, peer);
+            return Some(stream);
+        }
+        Ok(Err(None)) => {
+            tracing::debug!("a connection ended before its first byte");
+            return None;
+        }
+        Ok(Err(Some((opening, error)))) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            refused::handshake(&opening, &error)
+        }
+        Err(_) => &refused::TIMEOUT,
+    };
+    refusals.note(kind, peer);
+    None
+}
+
 /// An error comes with the client's first bytes; `None`: there were none.
-async fn handshake(
+async fn open(
     stream: TcpStream,
     tls: TlsAcceptor,
 ) -> Result<TlsStream<TcpStream>, Option<(Vec<u8>, io::Error)>> {

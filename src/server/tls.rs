@@ -48,8 +48,15 @@ pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
         .with_no_client_auth()
         .with_single_cert(certificates, key)
         .map_err(|error| explain(&error, identity))?;
-    config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// The same, without HTTP/2.
+pub fn http1_only(acceptor: &TlsAcceptor) -> TlsAcceptor {
+    let mut config = ServerConfig::clone(acceptor.config());
+    config.alpn_protocols = vec![HTTP1.to_vec()];
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// When the leaf certificate expires, Unix seconds.
@@ -59,3 +66,4 @@ pub fn expiry(identity: &Identity) -> Option<i64> {
 
 /// HTTP/2's name in ALPN.
 pub const H2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
