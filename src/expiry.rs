@@ -47,6 +47,11 @@ impl Dated {
         }
     }
 
+    /// Whether it has expired at this time (Unix seconds), or should have been renewed.
+    pub const fn is_soon(&self, now: i64) -> bool {
+        self.end - now < self.soon
+    }
+
     /// What is to be said of it at this time, if anything.
     fn warning(&self, now: i64) -> Option<String> {
         let (what, left) = (self.what, self.end - now);
@@ -57,7 +62,8 @@ impl Dated {
         if left < 0 {
             return Some(format!("{what} expired {} ago", span(-left)));
         }
-        (left < self.soon).then(|| format!("{what} expires in {}", span(left)))
+        self.is_soon(now)
+            .then(|| format!("{what} expires in {}", span(left)))
     }
 }
 

@@ -12,6 +12,7 @@ use webhook_core::event::{Event, short};
 use webhook_core::hint::hint;
 use webhook_core::outcome::{Fault, Outcome, Reject};
 use webhook_core::provider::locator::Locator;
+use webhook_core::request::media_type;
 use webhook_core::shown::shown;
 use webhook_core::source::Source;
 
@@ -102,9 +103,7 @@ impl Refused {
             refused.claimed_topic = claimed(&provider.topic, parts);
             refused.claimed_event_id = claimed(&provider.id, parts);
             if let (Some(_), Some(body)) = (refused.secrets_tried, &trail.body) {
-                let content_type = refused.content_type.as_deref().unwrap_or_default();
-                let media_type = content_type.split(';').next().map(str::trim);
-                refused.hint = hint(provider, media_type, body);
+                refused.hint = hint(provider, media_type(&parts.headers).as_deref(), body);
             }
         }
         refused

@@ -99,6 +99,8 @@ struct Form<'e> {
     place: String,
     /// With the names of its source in it.
     shape: Vec<Part>,
+    /// The same, byte by byte.
+    tokens: Vec<Token>,
     /// One workflow for each event; otherwise one for many.
     is_per_event: bool,
 }
@@ -154,6 +156,7 @@ impl<'e> Ids<'e> {
             self.forms.push(Form {
                 template,
                 place,
+                tokens: tokens(&shape),
                 shape,
                 is_per_event,
             });
@@ -196,7 +199,7 @@ impl<'e> Ids<'e> {
         let mut pairs = pairs.filter(|(form, theirs)| form.is_per_event || theirs.is_per_event);
         let (form, theirs) = pairs.find(|(form, theirs)| {
             let is_excused = form.shape == theirs.shape && form.is_per_event && theirs.is_per_event;
-            !is_excused && meet(&form.shape, &theirs.shape)
+            !is_excused && meet(&form.tokens, &theirs.tokens)
         })?;
         Some(Mistake::new(
             &form.place,
@@ -212,20 +215,21 @@ impl<'e> Ids<'e> {
 
     /// Whether their sender gives no two subscriptions the same id.
     fn is_of_one_subscription(&self, other: &Self) -> bool {
-        let sender = |ids: &Self| {
-            let provider = ids.entry.provider.as_ref()?;
-            let places = ids.entry.event_id.as_ref();
-            let holds = provider.id_scope == IdScope::Subscription
-                && places.is_none_or(|places| places.is_empty() || *places == provider.id);
-            holds.then(|| provider.name.clone())
-        };
-        sender(self).is_some() && sender(self) == sender(other)
+        self.sender_of_unique_ids().is_some()
+            && self.sender_of_unique_ids() == other.sender_of_unique_ids()
+    }
+
+    fn sender_of_unique_ids(&self) -> Option<&str> {
+        let provider = self.entry.provider.as_ref()?;
+        let places = self.entry.event_id.as_ref();
+        let holds = provider.id_scope == IdScope::Subscription
+            && places.is_none_or(|places| places.is_empty() || *places == provider.id);
+        holds.then_some(provider.name.as_str())
     }
 }
 
 /// Whether one text may be of both shapes.
-fn meet(one: &[Part], other: &[Part]) -> bool {
-    let (one, other) = (tokens(one), tokens(other));
+fn meet(one: &[Token], other: &[Token]) -> bool {
     let mut seen = HashSet::new();
     let mut open = vec![(0, 0)];
     while let Some(at) = open.pop() {

@@ -161,7 +161,7 @@ pub async fn discard(parts: &Parts, mut body: Incoming, latest: Instant) -> bool
 }
 
 /// How the names of character sets begin.
-const CHARSETS: [&str; 17] = [
+const CHARSETS: [&str; 16] = [
     "ascii",
     "big5",
     "cp125",
@@ -176,7 +176,6 @@ const CHARSETS: [&str; 17] = [
     "latin",
     "shift_jis",
     "us-ascii",
-    "utf-",
     "utf",
     "windows-",
 ];

@@ -9,11 +9,10 @@ use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use self::place::FORM;
 use super::provider::Provider;
 use super::provider::locator::Locator;
 use super::provider::scheme::{Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit};
-use super::request::Received;
+use super::request::{FORM, Received};
 use super::verify::key::STANDARD;
 use super::verify::signed::Scope;
 

@@ -4,7 +4,7 @@
 pub mod body;
 pub mod check;
 pub mod cost;
-mod implied;
+pub mod implied;
 mod mistake;
 pub mod scope;
 pub mod template;

@@ -41,10 +41,7 @@ impl Received {
     /// The media type: `type/subtype` in lower case, without parameters; `None` without a
     /// `Content-Type`.
     pub fn media_type(&self) -> Option<String> {
-        let value = self.headers.get(CONTENT_TYPE)?;
-        let text = String::from_utf8_lossy(value.as_bytes());
-        let essence = text.split(';').next().unwrap_or_default();
-        Some(essence.trim().to_ascii_lowercase())
+        media_type(&self.headers)
     }
 
     /// The fields of a form: of a GET's query, of a urlencoded body, or the text fields of a
@@ -101,6 +98,14 @@ impl Received {
     pub fn is_form(&self) -> bool {
         matches!(self.media_type().as_deref(), Some(FORM | MULTIPART))
     }
+}
+
+/// As [`Received::media_type`], of a request that is not read to its end.
+pub fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?;
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let essence = text.split(';').next().unwrap_or_default();
+    Some(essence.trim().to_ascii_lowercase())
 }
 
 /// Neither the body nor a header's value: both may hold what no log may hold.

@@ -9,6 +9,7 @@ use webhook_core::source::{Source, Verification};
 use super::{Finding, Trouble};
 use crate::config::Config;
 use crate::dispatch::nonce;
+use crate::expiry::{Dated, now};
 use crate::server::tls;
 use crate::temporal::connect::Settings;
 
@@ -83,7 +84,7 @@ pub(super) fn certificate(config: &Config) -> Finding {
         let text = format!("{names}: not valid yet, but in {hours} hours: is the clock right?");
         return Err(Trouble::Wrong(text));
     }
-    if days < SOON {
+    if Dated::server(validity.end).is_soon(now()) {
         return Err(Trouble::Warning(text));
     }
     Ok(text)
@@ -108,17 +109,10 @@ pub(super) fn connection(settings: &Settings) -> Finding {
         ),
         _ => format!("{text}: the client certificate expires in {days} days"),
     };
-    // Some live for hours only, and are renewed in time.
-    if days < SOON && left < (validity.end - validity.start) / 3 {
+    if Dated::client(validity).is_soon(now()) {
         return Err(Trouble::Warning(text));
     }
     Ok(text)
-}
-
-/// Unix seconds.
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// What each key seals, the codec opens.
@@ -160,7 +154,5 @@ pub(super) fn clock() -> Finding {
     Ok(text)
 }
 
-/// Days in which a certificate should be renewed.
-const SOON: i64 = 14;
 /// 2026-11-01, since the Unix epoch.
 const RELEASED: Duration = Duration::from_secs(1_793_491_200);

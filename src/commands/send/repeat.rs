@@ -35,12 +35,7 @@ pub(super) async fn patiently(
         let Some((why, wait)) = asks_again(&result, pause) else {
             return result;
         };
-        let goes_on = match repeat {
-            None => false,
-            Some(Repeat::Times(times)) => tries <= times,
-            Some(Repeat::For(span)) => begun.elapsed() + wait < span,
-        };
-        if !goes_on {
+        if !goes_on(repeat, tries, begun.elapsed(), wait) {
             return result;
         }
         tries += 1;
@@ -48,6 +43,16 @@ pub(super) async fn patiently(
         sleep(wait).await;
         bar.set_message("");
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Whether there is to be another try, after so many, so long, and one more wait.
+fn goes_on(repeat: Option<Repeat>, tries: u32, elapsed: Duration, wait: Duration) -> bool {
+    match repeat {
+        None => false,
+        Some(Repeat::Times(times)) => tries <= times,
+        // A forwarder, or whatever stands in for it, may ask for any wait.
+        Some(Repeat::For(span)) => wait < span.saturating_sub(elapsed),
     }
 }
 
@@ -85,3 +90,28 @@ const AGAIN: [StatusCode; 2] = [
 ];
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_wait_can_be_asked_for() {
+        let span = Some(Repeat::For(Duration::from_secs(120)));
+        let secs = Duration::from_secs;
+        for (elapsed, wait, expected) in [
+            (secs(0), secs(119), true),
+            (secs(60), secs(59), true),
+            (secs(60), secs(60), false),
+            (secs(200), secs(0), false),
+            (secs(1), secs(u64::MAX), false),
+            (Duration::MAX, Duration::MAX, false),
+        ] {
+            assert_eq!(
+                goes_on(span, 1, elapsed, wait),
+                expected,
+                "{elapsed:?} {wait:?}"
+            );
+        }
+    }
+}

@@ -1,17 +1,19 @@
 //! Routes to which no event ever comes, as far as that can be told without one.
 
-use webhook_core::expression::Expression;
+use webhook_core::expression::implied::Demands;
 
 use crate::config::Mistake;
 use crate::config::file::route::Route;
 
 /// Warns of each route that an earlier one leaves no event.
 pub(super) fn check(routes: &[Route], warnings: &mut Vec<Mistake>) {
+    let demands = |route: &Route| route.when.as_ref().map(Demands::of);
+    let demands: Vec<_> = routes.iter().map(demands).collect();
     for (index, route) in routes.iter().enumerate() {
-        let Some(when) = &route.when else { continue };
-        let earlier = routes[..index].iter().enumerate();
-        let takes_all = |(number, earlier): (usize, &Route)| {
-            Some((number + 1, why(earlier.when.as_ref()?, when)?))
+        let Some(own) = &demands[index] else { continue };
+        let earlier = demands[..index].iter().enumerate();
+        let takes_all = |(number, earlier): (usize, &Option<Demands>)| {
+            Some((number + 1, why(earlier.as_ref()?, own)?))
         };
         if let Some((number, why)) = earlier.filter_map(takes_all).next() {
             let text = format!(
@@ -22,10 +24,10 @@ pub(super) fn check(routes: &[Route], warnings: &mut Vec<Mistake>) {
     }
 }
 
-fn why(earlier: &Expression, later: &Expression) -> Option<&'static str> {
-    if earlier.always_holds() {
+fn why(earlier: &Demands, later: &Demands) -> Option<&'static str> {
+    if earlier.always_hold() {
         Some("whose condition always holds")
-    } else if earlier.takes_all_of(later) {
+    } else if earlier.take_all_of(later) {
         Some("whose condition holds whenever this one does")
     } else {
         None

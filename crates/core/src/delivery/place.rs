@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Delivery;
 use crate::provider::locator::{Found, Locator};
+use crate::request::FORM;
 
 impl Delivery {
     /// Puts the value into the first place that has one, or else into the first of all. What has it
@@ -98,6 +99,3 @@ fn set(json: &mut Value, path: &[String], value: &str) {
         set(inner, rest, value);
     }
 }
-
-/// The type of a form.
-pub(super) const FORM: &str = "application/x-www-form-urlencoded";

@@ -6,23 +6,37 @@ use cel::{Context, Value};
 
 use super::{ENV, Expression, cost};
 
-impl Expression {
-    /// Whether it holds for every event: a part that alone is enough reads nothing of the event and
-    /// is true.
-    pub fn always_holds(&self) -> bool {
-        parts(&self.code, operators::LOGICAL_OR)
-            .into_iter()
-            .any(is_true)
+/// What a condition asks of an event, taken apart once for comparing it with many others.
+pub struct Demands {
+    always: bool,
+    /// The parts of the whole that `&&` joins.
+    asked: Vec<IdedExpr>,
+    /// The same of each condition that the whole joins with `||`.
+    enough: Vec<Vec<IdedExpr>>,
+}
+
+impl Demands {
+    /// Of this condition.
+    pub fn of(condition: &Expression) -> Self {
+        let parts = parts(&condition.code, operators::LOGICAL_OR);
+        Self {
+            always: parts.iter().any(|part| is_true(part)),
+            asked: joined(&condition.code),
+            enough: parts.into_iter().map(joined).collect(),
+        }
     }
 
-    /// Whether it holds for every event for which `later` holds: `later` asks for all of it, or for
+    /// Whether they hold for every event: a part that alone is enough reads nothing of the event and
+    /// is true.
+    pub const fn always_hold(&self) -> bool {
+        self.always
+    }
+
+    /// Whether they hold for every event for which `later` hold: `later` ask for all of it, or for
     /// all of a condition that it joins with `||`, and perhaps for more.
-    pub fn takes_all_of(&self, later: &Self) -> bool {
-        let asked = joined(&later.code);
-        let enough = parts(&self.code, operators::LOGICAL_OR).into_iter();
-        enough
-            .chain([&*self.code])
-            .any(|part| joined(part).iter().all(|part| asked.contains(part)))
+    pub fn take_all_of(&self, later: &Self) -> bool {
+        let mut enough = self.enough.iter().chain([&self.asked]);
+        enough.any(|parts| parts.iter().all(|part| later.asked.contains(part)))
     }
 }
 
@@ -78,8 +92,9 @@ fn forget(expression: &mut IdedExpr) {
 mod tests {
     use super::*;
 
-    fn condition(text: &str) -> Expression {
-        Expression::condition(text).unwrap_or_else(|problem| panic!("{text}: {problem}"))
+    fn demands(text: &str) -> Demands {
+        let condition = Expression::condition(text);
+        Demands::of(&condition.unwrap_or_else(|problem| panic!("{text}: {problem}")))
     }
 
     #[test]
@@ -92,7 +107,7 @@ mod tests {
             "topic == '' || true",
             "1 < 2 && true",
         ] {
-            assert!(condition(text).always_holds(), "{text}");
+            assert!(demands(text).always_hold(), "{text}");
         }
         for text in [
             "false",
@@ -102,7 +117,7 @@ mod tests {
             "1 > 2",
             "has(body.a)",
         ] {
-            assert!(!condition(text).always_holds(), "{text}");
+            assert!(!demands(text).always_hold(), "{text}");
         }
     }
 
@@ -135,7 +150,7 @@ mod tests {
             ),
         ] {
             assert!(
-                condition(earlier).takes_all_of(&condition(later)),
+                demands(earlier).take_all_of(&demands(later)),
                 "{earlier} | {later}"
             );
         }
@@ -148,7 +163,7 @@ mod tests {
             ("body.a == 'id: 1,'", "body.a == 'id: 2,'"),
         ] {
             assert!(
-                !condition(earlier).takes_all_of(&condition(later)),
+                !demands(earlier).take_all_of(&demands(later)),
                 "{earlier} | {later}"
             );
         }

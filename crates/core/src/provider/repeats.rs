@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::words::{Span, spelled};
 
-/// `"never"`, `"unknown"`, `"4h"`, `{ for = "4h", on = ["5xx", "429"] }`.
+/// `"never"`, `"unknown"`, `"4h"`, `{ for = "4h", on = ["5xx", "429"] }`; without `on` as `"4h"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
 pub enum Repeats {
@@ -119,6 +119,7 @@ enum Written {
 #[serde(deny_unknown_fields)]
 struct Table {
     r#for: Span,
+    #[serde(default)]
     on: Vec<Failure>,
 }
 
@@ -133,9 +134,6 @@ impl TryFrom<Written> for Repeats {
                 Span::try_from(word).map_err(|problem| format!("{problem}, {OR_WORDS}"))?,
                 Vec::new(),
             ),
-            Written::Table(table) if table.on.is_empty() => {
-                return Err("on is empty: leave it out if the sender names no codes".to_owned());
-            }
             Written::Table(table) => (table.r#for, table.on),
         };
         if !SPANS.contains(&span.0) {
@@ -185,6 +183,8 @@ mod tests {
             (r#""4h""#, "4 hours"),
             (r#""24h""#, "1 day"),
             (r#""1500ms""#, "1500 ms"),
+            (r#"{ "for": "4h" }"#, "4 hours"),
+            (r#"{ "for": "4h", "on": [] }"#, "4 hours"),
             (
                 r#"{ "for": "3d", "on": ["5xx", "429", "no-answer"] }"#,
                 "3 days, after 5xx, 429, no answer",
@@ -201,7 +201,6 @@ mod tests {
             (r#""0s""#, "\"1s\" to \"365days\""),
             (r#""10000 years""#, "\"1s\" to \"365days\""),
             ("4", "expected \"never\""),
-            (r#"{ "for": "4h", "on": [] }"#, "on is empty"),
             (r#"{ "on": ["5xx"] }"#, "expected \"never\""),
             (r#"{ "for": "4h", "on": ["2xx"] }"#, "expected"),
         ] {

@@ -1,0 +1,73 @@
+//! Secrets as settings name them: `env:NAME`, `file:PATH`, or in the file itself.
+
+use std::fmt;
+
+use webhook_core::secret::Secret;
+
+use super::Outside;
+use super::file::SecretRef;
+
+/// The secret itself.
+///
+/// # Errors
+/// A variable that is not set, a file that cannot be read, nothing in it.
+pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, String> {
+    match reference {
+        // Not repeated: it may be the secret itself.
+        SecretRef::Env(name) if !is_variable(name) => Err(
+            "no variable has such a name: expected one such as \"env:WEBHOOK_SECRET\"".to_owned(),
+        ),
+        SecretRef::Env(name) => outside
+            .env(name)
+            .ok_or_else(|| format!("{name} is not set"))
+            .and_then(|text| Secret::new(text).ok_or_else(|| format!("{name} is empty"))),
+        // Not repeated: it may be a secret all the same.
+        SecretRef::Literal(Some(secret)) if looks_meant(secret.reveal()) => {
+            Err("no secret, it seems: expected \"env:NAME\" or \"file:PATH\"".to_owned())
+        }
+        SecretRef::Literal(secret) => secret
+            .clone()
+            .ok_or_else(|| "empty: expected \"env:NAME\" or \"file:PATH\"".to_owned()),
+        SecretRef::File(path) => {
+            let shown = path.display();
+            let mut bytes = outside
+                .read(path)
+                .map_err(|error| format!("{shown}: {error}"))?;
+            if bytes.last() == Some(&b'\n') {
+                bytes.pop();
+            }
+            Secret::new(bytes).ok_or_else(|| format!("{shown}: the file is empty"))
+        }
+    }
+}
+
+/// `ENV:NAME`, `flie:PATH`, `$NAME`: not what was meant.
+fn looks_meant(text: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(text) else {
+        return false;
+    };
+    if let Some(name) = text.strip_prefix('$') {
+        return is_variable(name.trim_matches(['{', '}']));
+    }
+    let Some((prefix, _)) = text.split_once(':') else {
+        return false;
+    };
+    let mut letters: Vec<_> = prefix.trim().to_ascii_lowercase().into_bytes();
+    letters.sort_unstable();
+    [&b"env"[..], b"efil"].contains(&&*letters)
+}
+
+fn is_variable(name: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    name.bytes().all(word) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Literal(_) => f.write_str("literal"),
+        }
+    }
+}
