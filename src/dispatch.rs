@@ -117,7 +117,8 @@ impl<T: Temporal> Dispatch<'_, T> {
         match plan {
             Plan::Drop => Ok(Outcome::Dropped),
             Plan::Call(call) => {
-                let payload = payload::encode(call.format, event);
+                let encode = || payload::encode(call.format, event);
+                let payload = work_on(event.body.len(), encode);
                 self.perform_in(turn, *call, payload, event_key).await
             }
         }
@@ -128,7 +129,8 @@ impl<T: Temporal> Dispatch<'_, T> {
         let reason = &letter.cause.reason;
         // Each round there are fewer attributes, or it is compressed.
         loop {
-            let (call, payload) = dead_letter::start(event, letter.clone());
+            let start = || dead_letter::start(event, letter.clone());
+            let (call, payload) = work_on(event.body.len(), start);
             match self.perform(call, payload, event.key()).await {
                 Ok(Outcome::Started(execution) | Outcome::Duplicate(execution)) => {
                     return Ok(Outcome::DeadLettered(execution));
@@ -263,11 +265,7 @@ impl<T: Temporal> Dispatch<'_, T> {
             nonce()
         };
         let encode = |payload| self.codec.encode(payload, compression, drawn);
-        match compression {
-            // It takes a while: other requests of this thread go on elsewhere.
-            Compression::Zlib => work_on(payload.data.len(), || encode(payload)),
-            Compression::None => encode(payload),
-        }
+        work_on(payload.data.len(), || encode(payload))
     }
 }
 

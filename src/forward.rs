@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{Method, Request, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use webhook_core::codec::Codec;
@@ -15,21 +15,24 @@ use webhook_core::event::Event;
 use webhook_core::handshake::Reply;
 use webhook_core::outcome::{Outcome, Reject};
 use webhook_core::provider::Provider;
-use webhook_core::similar::closest_path;
+use webhook_core::request::Received;
+use webhook_core::similar::Paths;
 use webhook_core::source::Source;
+use webhook_core::verify::key::Key;
 use webhook_core::visit::{Visit, allow};
 
 use crate::admit::{self, Admitted, Authorised, admit, check_tenant};
 use crate::answer::{self, Answer};
 use crate::dispatch::Dispatch;
 use crate::fetch::{self, Keys};
+use crate::hints::Hints;
 use crate::large::Store;
 use crate::pages::{Pages, about};
 use crate::report::{Ended, Trail, report};
 use crate::server::intake;
 use crate::telemetry::{Gauge, IN_FLIGHT};
 use crate::temporal::Temporal;
-use crate::turn::{Turns, work_on};
+use crate::turn::{Turn, Turns, work_on};
 
 /// What every request needs.
 pub struct Forwarder<T> {
@@ -39,6 +42,7 @@ pub struct Forwarder<T> {
     temporal: Arc<T>,
     authorised: Authorised,
     keys: Keys,
+    hints: Hints,
     calls: Semaphore,
     memory: Semaphore,
     turns: Turns,
@@ -52,6 +56,21 @@ pub struct Settings {
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
     pub large: Option<Store>,
+    /// Those of the sources, for whoever asks for one that is nearly the same.
+    paths: Paths,
+}
+
+impl Settings {
+    /// Of at least one source.
+    pub fn new(sources: Vec<Source>, codec: Codec, large: Option<Store>) -> Self {
+        let paths = sources.iter().map(|source| source.path.as_str());
+        Self {
+            paths: Paths::new(paths),
+            sources,
+            codec,
+            large,
+        }
+    }
 }
 
 impl<T: Temporal> Forwarder<T> {
@@ -63,6 +82,7 @@ impl<T: Temporal> Forwarder<T> {
             temporal,
             authorised: Authorised::default(),
             keys: Keys::default(),
+            hints: Hints::default(),
             calls: Semaphore::new(MAX_CALLS),
             memory: Semaphore::new(MAX_MEMORY),
             turns: Turns::default(),
@@ -102,10 +122,7 @@ impl<T: Temporal> Forwarder<T> {
         if let Some(ended) = &ended {
             report(&trail, request_id, first_byte, ended);
         }
-        let hopeless = matches!(
-            handled,
-            Err(Reject::TooSlow(_) | Reject::Malformed(_) | Reject::Unstartable(_))
-        );
+        let hopeless = matches!(handled, Err(Reject::TooSlow(_) | Reject::Malformed(_)));
         let mut answer = match handled {
             Ok(Handled::Page(answer)) => {
                 tracing::debug!(request_id, status = answer.status().as_u16(), "page");
@@ -119,8 +136,9 @@ impl<T: Temporal> Forwarder<T> {
         if parts.method == Method::HEAD {
             answer::without_body(&mut answer);
         }
-        // The body is not coming; or where it ends is anybody's guess.
-        let usable = !hopeless && intake::discard(&parts, body, first_byte + LATEST).await;
+        // What is left of a body is not coming; or where it ends is anybody's guess.
+        let usable = body.is_end_stream()
+            || !hopeless && intake::discard(&parts, body, first_byte + LATEST).await;
         if !usable && parts.version < Version::HTTP_2 {
             answer::close(&mut answer);
         }
@@ -142,7 +160,7 @@ impl<T: Temporal> Forwarder<T> {
         }
         let mut sources = settings.sources.iter();
         let found = sources.find(|source| source.path == path);
-        let source = found.ok_or_else(|| not_found(settings, path))?;
+        let source = found.ok_or_else(|| self.not_found(settings, path))?;
         trail.source = Some(source);
         if !source.allows(from.peer) {
             return Err(Reject::Forbidden("the address may not send to this source"));
@@ -161,17 +179,7 @@ impl<T: Temporal> Forwarder<T> {
             intake::receive(parts, body, source.body_limit, deadline, &self.memory).await?;
         let size = received.body.len();
         trail.body = Some(received.body.clone());
-        let mut turn = self.turns.take(size, deadline).await?;
-        let wanted = work_on(size, || fetch::wanted(source, &received))?;
-        let fetched = if wanted.iter().any(Option::is_some) {
-            // Nobody waits for a key host in the others' way.
-            drop(turn);
-            let fetched = self.keys.get(wanted, deadline).await?;
-            turn = self.turns.take(size, deadline).await?;
-            fetched
-        } else {
-            Vec::new()
-        };
+        let (turn, fetched) = self.turn_with_keys(source, &received, deadline).await?;
         let admitted = work_on(size, || {
             admit(source, received, from.peer, &self.authorised, &fetched)
         })?;
@@ -206,6 +214,33 @@ impl<T: Temporal> Forwarder<T> {
             .result
             .map(|outcome| Handled::Event(outcome, &source.provider))
     }
+
+    /// A turn for what was received, and the public keys that it needs of its sender.
+    async fn turn_with_keys(
+        &self,
+        source: &Source,
+        received: &Received,
+        deadline: Instant,
+    ) -> Result<(Turn<'_>, Vec<Option<Arc<Key>>>), Reject> {
+        let size = received.body.len();
+        let turn = self.turns.take(size, deadline).await?;
+        let wanted = work_on(size, || fetch::wanted(source, received))?;
+        if !wanted.iter().any(Option::is_some) {
+            return Ok((turn, Vec::new()));
+        }
+        // Nobody waits for a key host in the others' way.
+        drop(turn);
+        let fetched = self.keys.get(wanted, deadline).await?;
+        Ok((self.turns.take(size, deadline).await?, fetched))
+    }
+
+    fn not_found(&self, settings: &Settings, path: &str) -> Reject {
+        let meant = self.hints.is_due().then(|| settings.paths.closest(path));
+        Reject::NotFound(meant.flatten().map_or_else(
+            || "no source has this path".to_owned(),
+            |meant| format!("no source has this path: did you mean {meant}?"),
+        ))
+    }
 }
 
 /// When and whence a request came.
@@ -213,14 +248,6 @@ impl<T: Temporal> Forwarder<T> {
 struct From {
     first_byte: Instant,
     peer: IpAddr,
-}
-
-fn not_found(settings: &Settings, path: &str) -> Reject {
-    let paths = settings.sources.iter().map(|source| source.path.as_str());
-    Reject::NotFound(closest_path(path, paths).map_or_else(
-        || "no source has this path".to_owned(),
-        |meant| format!("no source has this path: did you mean {meant}?"),
-    ))
 }
 
 enum Handled<'a> {

@@ -26,6 +26,7 @@ pub mod dispatch;
 pub mod expiry;
 pub mod fetch;
 pub mod forward;
+pub mod hints;
 pub mod large;
 pub mod pages;
 pub mod reload;

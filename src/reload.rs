@@ -8,17 +8,19 @@ pub mod poll;
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use webhook_core::secret::Secret;
 
 pub use self::changes::Inventory;
 use crate::cli::ServeArgs;
 use crate::commands::Failure;
-use crate::commands::check::attributes;
 use crate::commands::load::{Loaded, all};
 use crate::commands::serve::announce_sources;
 use crate::config::listen::Listen;
@@ -30,6 +32,7 @@ use crate::server::Timeouts;
 use crate::server::tls::{self, Certificate};
 use crate::telemetry::{CERTIFICATE_EXPIRY, LAST_RELOAD};
 use crate::temporal::Temporal;
+use crate::temporal::attributes;
 use crate::temporal::connect::Settings as Connection;
 
 /// The world, as a task of its own may ask it.
@@ -51,6 +54,8 @@ pub struct Reload<T> {
     pub certificates: watch::Sender<Vec<Dated>>,
     /// The settings in use, for saying what changes.
     pub in_use: Mutex<Inventory>,
+    /// Asks Temporal about the newest settings.
+    pub asking: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the process started with.
@@ -105,8 +110,6 @@ impl<T: Temporal> Reload<T> {
                 return;
             }
         };
-        let inventory = Inventory::new(&good.config, &good.temporal);
-        let dated = expiry::certificates(&good.config, &good.temporal);
         if *fixed != good.fixed {
             tracing::warn!(
                 "other addresses of listeners, another address or namespace of Temporal, or other timeouts of [server] take effect at the next start"
@@ -121,6 +124,10 @@ impl<T: Temporal> Reload<T> {
                 is_new
             });
         }
+        // Of another Temporal nothing is in use.
+        let connection = self.temporal.borrow().clone();
+        let inventory = Inventory::new(&good.config, &connection);
+        let dated = expiry::certificates(&good.config, &connection);
         metrics::gauge!(LAST_RELOAD).set(1.0);
         if let Some(expiry) = good.config.tls.as_ref().and_then(tls::expiry) {
             metrics::gauge!(CERTIFICATE_EXPIRY).set(expiry as f64);
@@ -131,26 +138,34 @@ impl<T: Temporal> Reload<T> {
         self.certificates
             .send_if_modified(|old| std::mem::replace(old, dated.clone()) != dated);
         announce_sources(&good.config);
-        self.ask_for_attributes(&good.config);
+        self.ask_for_attributes(&good.config, connection);
         let Config { sources, codec, .. } = good.config;
         let count = sources.len();
-        self.forwarder.replace(Settings {
-            sources,
-            codec,
-            large: good.large,
-        });
+        self.forwarder
+            .replace(Settings::new(sources, codec, good.large));
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = inventory.since(&in_use);
         *in_use = inventory;
         tracing::info!(sources = count, changed, "configuration reloaded");
     }
 
-    /// In the background: Temporal may be away, and the settings are good without its answer.
-    fn ask_for_attributes(&self, config: &Config) {
+    /// In the background, for a while: Temporal may be away, and the settings are good without its
+    /// answer. What was asked for older settings matters no more.
+    fn ask_for_attributes(&self, config: &Config, connection: Connection) {
         let wanted = attributes::wanted(&config.sources);
-        if !wanted.is_empty() {
-            let settings = self.temporal.borrow().clone();
-            tokio::spawn(async move { attributes::warn(&settings, wanted).await });
+        let asking = (!wanted.is_empty()).then(|| {
+            tokio::spawn(async move {
+                if timeout(ASKING, attributes::warn(&connection, wanted))
+                    .await
+                    .is_err()
+                {
+                    tracing::debug!("search attributes were asked for in vain");
+                }
+            })
+        });
+        let mut last = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = std::mem::replace(&mut *last, asking) {
+            last.abort();
         }
     }
 }
@@ -253,3 +268,6 @@ impl Outside for Recorder<'_> {
         self.outside.doubts(identity)
     }
 }
+
+/// For so long Temporal is asked about new settings.
+const ASKING: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 //! The seam to Temporal: one small trait, and the client that keeps it.
 
+pub mod attributes;
 pub mod client;
 pub mod connect;
 pub mod history;

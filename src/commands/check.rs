@@ -3,7 +3,6 @@
 
 mod against;
 mod ask;
-pub mod attributes;
 mod event;
 mod repeats;
 mod settings;

@@ -178,11 +178,7 @@ pub async fn serve(
     let client = Client::new(temporal);
     let wanted = client.wanted();
     let connecting = tokio::spawn(Arc::clone(&client).connect());
-    let settings = forward::Settings {
-        sources: config.sources,
-        codec: config.codec,
-        large,
-    };
+    let settings = forward::Settings::new(config.sources, config.codec, large);
     let forwarder = Arc::new(Forwarder::new(settings, client));
     let (certificates, expiring) = watch::channel(certificates);
     let expiring = tokio::spawn(expiry::watch(expiring, expiry::now, tokio::time::sleep));
@@ -194,6 +190,7 @@ pub async fn serve(
         temporal: wanted,
         certificates,
         in_use: Mutex::new(inventory),
+        asking: Mutex::default(),
     };
     let timeouts = origin.fixed.timeouts;
     let reloading = tokio::spawn(reload.watch(origin, hangup));

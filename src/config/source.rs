@@ -60,7 +60,7 @@ fn are_mixed_up(one: &str, other: &str) -> bool {
 fn source(
     args: &ServeArgs,
     name: Option<String>,
-    entry: file::Source,
+    mut entry: file::Source,
     outside: &dyn Outside,
     mistakes: &mut Vec<Mistake>,
     warnings: &mut Vec<Mistake>,
@@ -81,6 +81,7 @@ fn source(
     }
     circumstances(&entry, &provider, mistakes);
     let routes = route::routes(args, &entry, &provider, mistakes, warnings);
+    overwrite(&mut provider, &mut entry);
     let file::Source {
         path,
         public_url,
@@ -88,13 +89,6 @@ fn source(
         allow,
         ..
     } = entry;
-    overwrite(&mut provider.deadline, entry.deadline);
-    overwrite(&mut provider.success_status, entry.success_status);
-    overwrite(&mut provider.keep_headers, entry.keep_headers);
-    overwrite(&mut provider.id, entry.event_id);
-    overwrite(&mut provider.topic, entry.topic);
-    overwrite(&mut provider.tenant, entry.tenant);
-    overwrite(&mut provider.json_fields, entry.json_fields);
     Some(Source {
         name: name?,
         path,
@@ -109,10 +103,34 @@ fn source(
     })
 }
 
-fn overwrite<T>(setting: &mut T, said: Option<T>) {
-    if let Some(said) = said {
-        *setting = said;
-    }
+/// What a source may say otherwise than its provider: the file's key, and the provider's field.
+macro_rules! overwritable {
+    ($($key:ident: $field:ident,)+) => {
+        /// Puts what the source says in place of what its provider says.
+        fn overwrite(provider: &mut Provider, entry: &mut file::Source) {
+            $(if let Some(said) = entry.$key.take() {
+                provider.$field = said;
+            })+
+        }
+
+        /// Takes these settings from a provider: the file's key of each, and how it reads.
+        pub fn take_overwritable(provider: &mut Provider) -> Vec<(&'static str, String)> {
+            vec![$((
+                stringify!($key),
+                format!("{:?}", std::mem::take(&mut provider.$field)),
+            )),+]
+        }
+    };
+}
+
+overwritable! {
+    event_id: id,
+    topic: topic,
+    tenant: tenant,
+    keep_headers: keep_headers,
+    json_fields: json_fields,
+    deadline: deadline,
+    success_status: success_status,
 }
 
 /// The secrets that are there; without verification they do not matter.

@@ -6,14 +6,13 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use http::StatusCode;
-use webhook_core::provider::Provider;
 use webhook_core::secret::Secret;
 use webhook_core::source::{Source, Verification};
 
 use super::Digest;
 use crate::config::Config;
 use crate::config::large::credentials::Credentials;
+use crate::config::source::take_overwritable;
 use crate::temporal::connect::Settings as Connection;
 
 /// What there is to compare of all settings.
@@ -167,7 +166,7 @@ fn parts(source: &Source) -> Parts {
         body_limit,
     } = source;
     let mut rest = provider.clone();
-    let said = overwritten(&mut rest);
+    let said = take_overwritable(&mut rest);
     let (kind, authorised_for) = match verification {
         Verification::Signature { .. } => ("signature", Duration::ZERO),
         Verification::AddressHandshake { authorised_for, .. } => ("address", *authorised_for),
@@ -188,30 +187,6 @@ fn parts(source: &Source) -> Parts {
     let all = own.into_iter().chain(said);
     all.map(|(name, text)| (name, digest([text.as_bytes()])))
         .collect()
-}
-
-/// What a source may say otherwise than its provider, which then has it no more.
-fn overwritten(provider: &mut Provider) -> [(&'static str, String); 6] {
-    [
-        ("event_id", text(&std::mem::take(&mut provider.id))),
-        ("topic", text(&std::mem::take(&mut provider.topic))),
-        ("tenant", text(&std::mem::take(&mut provider.tenant))),
-        (
-            "keep_headers",
-            text(&std::mem::take(&mut provider.keep_headers)),
-        ),
-        (
-            "deadline",
-            text(&std::mem::replace(&mut provider.deadline, Duration::ZERO)),
-        ),
-        (
-            "success_status",
-            text(&std::mem::replace(
-                &mut provider.success_status,
-                StatusCode::OK,
-            )),
-        ),
-    ]
 }
 
 fn secrets(sources: &[Source]) -> BTreeMap<(String, String), Vec<Digest>> {

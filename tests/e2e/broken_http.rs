@@ -207,6 +207,31 @@ fn a_line_end_between_requests_is_no_request() {
     });
 }
 
+#[test]
+fn what_is_refused_after_it_was_read_whole_costs_no_connection() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        let mut stream = raw::connect(&forwarder).await;
+        let mut nameless = Delivery::order();
+        nameless
+            .headers
+            .retain(|(name, _)| !name.to_lowercase().ends_with("-id"));
+        for (order, status) in [(nameless, "400"), (Delivery::order(), "200")] {
+            let bytes = request(&order, &["Host: localhost"]);
+            let text = String::from_utf8_lossy(&bytes).replacen("Connection: close\r\n", "", 1);
+            stream.write_all(text.as_bytes()).await.expect("it reads");
+            let mut answer = [0; 4096];
+            let length = stream.read(&mut answer).await.expect("an answer");
+            let answer = String::from_utf8_lossy(&answer[..length]).to_lowercase();
+            assert!(
+                answer.starts_with(&format!("http/1.1 {status} ")),
+                "{answer}"
+            );
+            assert!(!answer.contains("connection: close"), "{answer}");
+        }
+    });
+}
+
 /// An order as bytes, with these lines in its head.
 fn request(order: &Delivery, lines: &[&str]) -> Vec<u8> {
     let length = format!("Content-Length: {}", order.body.len());

@@ -289,7 +289,21 @@ fn a_reload_says_in_one_line_what_changed_and_no_secret() {
                 shop(one) + &hub(""),
                 "secret \"file:FOLDER/b\" of /temporal/shopify removed",
             ),
-            (shop(one), "sources -1 (/hub)"),
+            (
+                shop(one) + &hub("json_fields = ['a']\nkeep_headers = ['x-team']"),
+                "keep_headers, json_fields of /hub changed",
+            ),
+            (
+                shop(one) + &hub("json_fields = ['b']\nkeep_headers = ['x-team']"),
+                "json_fields of /hub changed",
+            ),
+            (
+                // Takes effect at the next start: it is not in use.
+                "[temporal]\nnamespace = 'elsewhere'\n[temporal.grpc_meta]\nx-team = 'a'\n"
+                    .to_owned()
+                    + &shop(one),
+                "sources -1 (/hub)",
+            ),
             (keys(&["k1"]) + &shop(one), "encryption key \"k1\" added"),
             (
                 keys(&["k2", "k1"]) + &shop(one),

@@ -1,8 +1,8 @@
 //! What was meant by a word that is not known: a misspelt key, name or value.
 
-/// The one name that `word` is probably a slip of, if there is one: the same apart from case,
-/// dashes and underscores; a letter or two off; or one of its words alone (`queue` for
-/// `task_queue`).
+/// The name that `word` is probably a slip of, if there is one: the same apart from case, dashes and
+/// underscores; a letter or two off, of two that are equally near the first; or the one of whose
+/// words it is (`queue` for `task_queue`).
 pub fn closest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let names: Vec<&str> = names.into_iter().filter(|name| *name != word).collect();
     let plain_word = plain(word);
@@ -14,7 +14,7 @@ pub fn closest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
     }
     let distance = |name: &&str| strsim::damerau_levenshtein(&plain_word, &plain(name));
     let allowed = (plain_word.chars().count() / 3).min(MAX_SLIPS);
-    let near = only_least(&names, distance).filter(|(least, _)| *least <= allowed);
+    let near = nearest(names.iter().copied(), distance).filter(|(least, _)| *least <= allowed);
     near.map(|(_, name)| name)
         .or_else(|| part_of_one(word, &names))
 }
@@ -24,53 +24,84 @@ pub fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) ->
     closest(word, names).map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
-/// The path that was probably meant by one that is not known: the same apart from case and doubled
-/// or last slashes; the path that it goes on from; the one path that ends alike; or a letter or two
-/// off.
-pub fn closest_path<'n>(path: &str, paths: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let path = plain_path(path);
-    if path.is_empty() {
-        return None;
+/// Paths that others are compared with, made ready for it once.
+#[derive(Debug, Default)]
+pub struct Paths(Vec<Known>);
+
+#[derive(Debug)]
+struct Known {
+    path: String,
+    plain: String,
+}
+
+impl Paths {
+    /// Of these.
+    pub fn new<'p>(paths: impl IntoIterator<Item = &'p str>) -> Self {
+        let known = |path: &str| Known {
+            path: path.to_owned(),
+            plain: plain_path(path),
+        };
+        Self(paths.into_iter().map(known).collect())
     }
-    let paths: Vec<(String, &str)> = paths.into_iter().map(|p| (plain_path(p), p)).collect();
-    let begins = |known: &str| path.strip_prefix(known).is_some_and(|m| m.starts_with('/'));
-    let same = paths.iter().find(|(known, _)| *known == path);
-    let same = same.or_else(|| paths.iter().find(|(known, _)| begins(known)));
-    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let mut alike = paths.iter().filter(|(known, _)| name(known) == name(&path));
-    let alike = alike.next().filter(|_| alike.next().is_none());
-    if let Some((_, found)) = same.or(alike) {
-        return Some(found);
+
+    /// The path that was probably meant by one that is not known: the same apart from case and
+    /// doubled or last slashes; the path that it goes on from; the one path that ends alike; or, of
+    /// one of at most 64 characters, the nearest that is a letter or two off.
+    pub fn closest(&self, path: &str) -> Option<&str> {
+        let path = &*plain_path(path);
+        if path.is_empty() {
+            return None;
+        }
+        let begins = |known: &Known| {
+            let more = path.strip_prefix(known.plain.as_str());
+            more.is_some_and(|more| more.starts_with('/'))
+        };
+        let same = self.0.iter().find(|known| known.plain == path);
+        let same = same.or_else(|| self.0.iter().find(|known| begins(known)));
+        let found = same
+            .or_else(|| self.alike(path))
+            .or_else(|| self.near(path))?;
+        Some(&found.path)
     }
-    let allowed = (path.len() / 3).min(MAX_SLIPS);
-    let near = paths
-        .iter()
-        .filter(|(known, _)| known.len().abs_diff(path.len()) <= allowed);
-    let near: Vec<&str> = near.map(|(_, known)| *known).collect();
-    let distance = |known: &&str| strsim::damerau_levenshtein(&path, &plain_path(known));
-    let found = only_least(&near, distance).filter(|(least, _)| *least <= allowed);
-    found.map(|(_, known)| known)
+
+    /// The one that ends alike.
+    fn alike(&self, path: &str) -> Option<&Known> {
+        let name = |path: &str| path.rfind('/').map_or(0, |slash| slash + 1);
+        let last = &path[name(path)..];
+        let ends = |known: &&Known| &known.plain[name(&known.plain)..] == last;
+        let mut alike = self.0.iter().filter(ends);
+        alike.next().filter(|_| alike.next().is_none())
+    }
+
+    /// The nearest, if it is near.
+    fn near(&self, path: &str) -> Option<&Known> {
+        if path.chars().count() > LONGEST_MISTYPED {
+            return None;
+        }
+        let allowed = (path.len() / 3).min(MAX_SLIPS);
+        let near = self.0.iter();
+        let near = near.filter(|known| known.plain.len().abs_diff(path.len()) <= allowed);
+        let distance = |known: &&Known| strsim::damerau_levenshtein(path, &known.plain);
+        let found = nearest(near, distance).filter(|(least, _)| *least <= allowed);
+        found.map(|(_, known)| known)
+    }
 }
 
 fn plain_path(path: &str) -> String {
-    let segments = path.split('/').filter(|segment| !segment.is_empty());
-    let plain = segments
-        .map(str::to_lowercase)
-        .collect::<Vec<_>>()
-        .join("/");
-    if plain.len() > LONGEST_PATH {
-        String::new()
-    } else {
-        plain
+    if path.len() > LONGEST_PATH {
+        return String::new();
     }
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let plain: Vec<_> = segments.map(str::to_lowercase).collect();
+    plain.join("/")
 }
 
-/// The name at the least distance; of two that are equally near, the first.
-fn only_least<'n>(
-    names: &[&'n str],
-    distance: impl Fn(&&str) -> usize,
-) -> Option<(usize, &'n str)> {
-    let measured = names.iter().map(|name| (distance(name), *name));
+/// What is at the least distance, and that; of two that are equally near, the first.
+fn nearest<T>(
+    all: impl IntoIterator<Item = T>,
+    distance: impl Fn(&T) -> usize,
+) -> Option<(usize, T)> {
+    let measured = all.into_iter().map(|one| (distance(&one), one));
     measured.min_by_key(|(distance, _)| *distance)
 }
 
@@ -99,8 +130,10 @@ fn plain(word: &str) -> String {
 
 /// Further away, two words have little to do with each other.
 const MAX_SLIPS: usize = 3;
-/// Longer, nobody mistyped it.
+/// Longer, in bytes, nobody meant it.
 const LONGEST_PATH: usize = 200;
+/// Longer, nobody typed it by hand; and comparing takes as many steps as the lengths multiplied.
+const LONGEST_MISTYPED: usize = 64;
 /// A name so long that a word which begins with it is a longer form of it.
 const MIN_STEM: usize = 4;
 
@@ -142,12 +175,12 @@ mod tests {
 
     #[test]
     fn a_path_is_taken_for_the_one_that_it_is_nearly() {
-        let paths = [
+        let paths = Paths::new([
             "/temporal/shopify",
             "/temporal/github",
             "/hooks/github",
             "/temporal/stripe",
-        ];
+        ]);
         for (path, meant) in [
             ("/temporal/shopify/", Some("/temporal/shopify")),
             ("/temporal//shopify", Some("/temporal/shopify")),
@@ -164,9 +197,29 @@ mod tests {
             ("/favicon.ico", None),
             ("/wp-login.php", None),
         ] {
-            assert_eq!(closest_path(path, paths), meant, "{path}");
+            assert_eq!(paths.closest(path), meant, "{path}");
         }
-        assert_eq!(closest_path(&"/temporal/shopify".repeat(100), paths), None);
+        assert_eq!(paths.closest(&"/temporal/shopify".repeat(100)), None);
+    }
+
+    #[test]
+    fn only_a_short_path_is_searched_for_slips() {
+        for (length, found) in [(63, true), (64, false)] {
+            let known = format!("/{}", "a".repeat(length));
+            let paths = Paths::new([known.as_str()]);
+            let slip = format!("{known}b");
+            assert_eq!(paths.closest(&slip).is_some(), found, "{length}");
+            assert!(paths.closest(&format!("{known}/more")).is_some());
+        }
+    }
+
+    #[test]
+    fn of_two_that_are_equally_near_it_is_the_first() {
+        assert_eq!(closest("key", ["kex", "kez"]), Some("kex"));
+        assert_eq!(
+            Paths::new(["/ab/key1", "/ab/key2"]).closest("/ab/key3"),
+            Some("/ab/key1")
+        );
     }
 
     #[test]

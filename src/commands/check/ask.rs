@@ -1,6 +1,6 @@
 //! `check`: what Temporal says, and the store of large payloads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use temporalio_client::Connection;
@@ -14,10 +14,11 @@ use webhook_core::action::Action;
 use webhook_core::provider::words::spelled;
 use webhook_core::source::Source;
 
-use super::{Finding, Table, Trouble, attributes};
+use super::{Finding, Table, Trouble};
 use crate::config::Config;
 use crate::config::large::Large;
 use crate::large::Store;
+use crate::temporal::attributes::{self, Missing, NOT_REGISTERED};
 use crate::temporal::connect::Settings;
 use crate::temporal::{link, status};
 
@@ -60,7 +61,7 @@ pub(super) async fn namespace<'a>(
     let retention = retention.ok()?;
     let wanted = attributes::wanted(&config.sources);
     if !wanted.is_empty() {
-        let registered = attributes::registered(&connection, settings, wanted).await;
+        let registered = registered(&connection, settings, wanted).await;
         table.row("attributes", registered);
     }
     Some(Namespace {
@@ -98,6 +99,25 @@ async fn server(connection: &Connection, settings: &Settings) -> Finding {
             status::text(&error)
         ))),
     }
+}
+
+/// A start with one that is not registered is refused, and would become a dead letter.
+async fn registered(
+    connection: &Connection,
+    settings: &Settings,
+    wanted: BTreeMap<String, &'static str>,
+) -> Finding {
+    let missing = Missing::of(&wanted, connection, settings).await;
+    let missing = missing.map_err(|text| Trouble::Warning(format!("not asked: {text}")))?;
+    if missing.is_empty() {
+        let names: Vec<_> = wanted.into_keys().collect();
+        return Ok(format!("{} registered", names.join(", ")));
+    }
+    Err(Trouble::Wrong(format!(
+        "{} {NOT_REGISTERED}; this registers it (if the type is right):\n  {}",
+        missing.names(),
+        missing.commands(settings).join("\n  ")
+    )))
 }
 
 /// How long the namespace remembers a closed workflow.
