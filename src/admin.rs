@@ -10,9 +10,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::answer::{Answer, json_answer};
 use crate::cli::NAME;
 use crate::forward::Forwarder;
+use crate::forward::answer::{Answer, json_answer};
 use crate::temporal::Temporal;
 
 /// Serves until `shutdown`.

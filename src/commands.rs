@@ -3,7 +3,7 @@
 pub mod check;
 pub mod codec_server;
 pub mod dev;
-pub mod load;
+mod kept;
 pub mod providers;
 pub mod replay;
 pub mod send;

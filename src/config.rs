@@ -11,7 +11,7 @@ pub mod outline;
 pub mod provider;
 pub mod reader;
 pub mod route;
-mod secret;
+pub mod secret;
 pub mod source;
 mod weak;
 
@@ -26,9 +26,10 @@ use webhook_core::provider::words::IdleTimeout;
 use webhook_core::secret::Secret;
 use webhook_core::source::Source;
 
+use self::file::File;
 use self::file::source::VerifyWord;
-use self::file::{File, SecretRef};
 use self::large::Large;
+use self::secret::SecretRef;
 pub use self::secret::resolve;
 use crate::cli::ServeArgs;
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::server::tls;
 use crate::temporal::connect::Settings;
+use crate::tls;
 
 /// A certificate, and until when it is good.
 #[derive(Debug, Clone, PartialEq, Eq)]

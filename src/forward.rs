@@ -1,6 +1,16 @@
 //! The story of one webhook, top to bottom: request -> verified -> event -> Temporal ->
 //! answer.
 
+pub mod admit;
+pub mod answer;
+pub mod dispatch;
+pub mod fetch;
+pub mod hints;
+pub mod intake;
+pub mod pages;
+pub mod report;
+pub mod turn;
+
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,18 +31,17 @@ use webhook_core::source::Source;
 use webhook_core::verify::key::Key;
 use webhook_core::visit::{Visit, allow};
 
-use crate::admit::{self, Admitted, Authorised, admit, check_tenant};
-use crate::answer::{self, Answer};
-use crate::dispatch::Dispatch;
-use crate::fetch::{self, Keys};
-use crate::hints::Hints;
-use crate::large::Store;
-use crate::pages::{Pages, about};
-use crate::report::{Ended, Trail, report};
-use crate::server::intake;
+use self::admit::{Admitted, Authorised, admit, check_tenant};
+use self::answer::Answer;
+use self::dispatch::Dispatch;
+use self::fetch::Keys;
+use self::hints::Hints;
+use self::pages::{Pages, about};
+use self::report::{Ended, Trail, report};
+use self::turn::{Turn, Turns, work_on};
+use crate::storage::Store;
 use crate::telemetry::{Gauge, IN_FLIGHT};
 use crate::temporal::Temporal;
-use crate::turn::{Turn, Turns, work_on};
 
 /// What every request needs.
 pub struct Forwarder<T> {

@@ -5,9 +5,8 @@
 //! - [`webhook_core`]: decides everything, does no IO
 //! - [`config`]: everything a person typed, checked
 //! - [`forward`]: the story of one webhook, top to bottom
-//! - [`dispatch`]: from an event to Temporal's answer
 //! - [`server`]: sockets, TLS, limits, drain
-//! - [`large`]: large payloads, stored in S3
+//! - [`storage`]: large payloads, stored in S3
 //! - [`temporal`]: the connection to Temporal, its answers
 //! - [`admin`]: health and metrics
 //! - [`codec_server`]: Temporal's remote codec protocol
@@ -16,22 +15,16 @@
 //! `ARCHITECTURE.md` has the map and the invariants.
 
 pub mod admin;
-pub mod admit;
-pub mod answer;
 pub mod cli;
 pub mod codec_server;
 pub mod commands;
 pub mod config;
-pub mod dispatch;
 pub mod expiry;
-pub mod fetch;
 pub mod forward;
-pub mod hints;
-pub mod large;
-pub mod pages;
+pub mod load;
 pub mod reload;
-pub mod report;
 pub mod server;
+pub mod storage;
 pub mod telemetry;
 pub mod temporal;
-pub mod turn;
+pub mod tls;

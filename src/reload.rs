@@ -20,20 +20,17 @@ use webhook_core::secret::Secret;
 
 pub use self::changes::Inventory;
 use crate::cli::ServeArgs;
-use crate::commands::Failure;
-use crate::commands::load::{Loaded, all};
-use crate::commands::serve::announce_sources;
 use crate::config::listen::Listen;
 use crate::config::{Config, Identity, Mistake, Outside};
 use crate::expiry::{self, Dated};
 use crate::forward::{Forwarder, Settings};
-use crate::large::Store;
+use crate::load::{Loaded, all};
 use crate::server::Timeouts;
-use crate::server::tls::{self, Certificate};
-use crate::telemetry::{CERTIFICATE_EXPIRY, LAST_RELOAD};
-use crate::temporal::Temporal;
-use crate::temporal::attributes;
+use crate::storage::Store;
+use crate::telemetry::{self, CERTIFICATE_EXPIRY, LAST_RELOAD};
 use crate::temporal::connect::Settings as Connection;
+use crate::temporal::{Temporal, attributes};
+use crate::tls::{self, Certificate};
 
 /// The world, as a task of its own may ask it.
 pub type SharedOutside = Arc<dyn Outside + Send + Sync>;
@@ -137,7 +134,7 @@ impl<T: Temporal> Reload<T> {
         }
         self.certificates
             .send_if_modified(|old| std::mem::replace(old, dated.clone()) != dated);
-        announce_sources(&good.config);
+        telemetry::announce_sources(&good.config);
         self.ask_for_attributes(&good.config, connection);
         let Config { sources, codec, .. } = good.config;
         let count = sources.len();
@@ -188,12 +185,9 @@ fn read(args: &ServeArgs, outside: &dyn Outside) -> poll::Reading<Good> {
 }
 
 fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
-    let whole = Loaded::new(args, outside)
-        .and_then(|loaded| all(loaded.config, loaded.public, loaded.admin, loaded.temporal));
-    let (config, public, admin, temporal) = whole.map_err(|failure| match failure {
-        Failure::Configuration(mistakes) => mistakes,
-        other => vec![Mistake::new("configuration", format!("{other:?}"))],
-    })?;
+    let loaded = Loaded::new(args, outside)?;
+    let (config, public, admin, temporal) =
+        all(loaded.config, loaded.public, loaded.admin, loaded.temporal)?;
     let acceptor = config.tls.as_ref().map(tls::acceptor).transpose();
     let acceptor = acceptor.map_err(|problem| vec![Mistake::new("TLS", problem)])?;
     let large = config.large.as_ref().map(Store::new).transpose();

@@ -2,9 +2,7 @@
 
 mod activity;
 pub mod connection;
-pub mod intake;
 pub mod refused;
-pub mod tls;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,10 +17,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::connection::Terms;
 use self::refused::Refusals;
-use self::tls::Certificate;
 use crate::config::Config;
 use crate::forward::Forwarder;
 use crate::temporal::Temporal;
+use crate::tls::Certificate;
 
 /// How long connections may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

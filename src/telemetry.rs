@@ -14,6 +14,7 @@ use webhook_core::outcome::LABELS;
 use webhook_core::source::{Source, Verification};
 
 use crate::cli::LogFormat;
+use crate::config::Config;
 
 /// `requests_total{source,outcome}`
 pub const REQUESTS: &str = "webhook_forwarder_requests_total";
@@ -126,6 +127,34 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::gauge!(IN_FLIGHT).set(0.0);
     metrics::gauge!(CONNECTIONS).set(0.0);
     Ok(handle)
+}
+
+/// Says which sources there are, and what should be otherwise with them.
+pub fn announce_sources(config: &Config) {
+    begin(&config.sources);
+    for warning in &config.warnings {
+        tracing::warn!(setting = warning.place, "{}", warning.problem);
+    }
+    for key in config.codec.keys() {
+        metrics::counter!(SEALS, "key" => key.id().to_owned()).increment(0);
+    }
+    for source in &config.sources {
+        let unverified = matches!(source.verification, Verification::DangerUnverified);
+        let encrypted = !config.codec.keys().is_empty();
+        tracing::info!(
+            name = source.name,
+            path = source.path,
+            provider = source.provider.name,
+            encrypted,
+            "source"
+        );
+        if unverified {
+            tracing::warn!(
+                path = source.path,
+                "DANGER: this source accepts webhooks that anybody may have sent"
+            );
+        }
+    }
 }
 
 /// Series whose labels are known begin at 0: the first that is counted is an increase, too. What

@@ -8,9 +8,7 @@ pub mod limits;
 pub mod link;
 pub mod request;
 pub mod status;
-mod taken;
 mod update;
-mod watch;
 
 use std::future::Future;
 

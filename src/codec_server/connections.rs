@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::Peer;
 use crate::server::connection::handshake;
 use crate::server::refused::Refusals;
-use crate::server::tls::Certificate;
+use crate::tls::Certificate;
 
 /// Serves until `shutdown`, then answers what is in flight.
 pub async fn run(

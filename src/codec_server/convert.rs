@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use webhook_core::codec::{Codec, CodecError, Compression, remote};
 
 use super::{Shared, Told};
-use crate::dispatch::nonce;
+use crate::forward::dispatch::nonce;
 
 /// A request's body.
 pub(super) type Sent = Result<Bytes, BytesRejection>;

@@ -11,10 +11,10 @@ use std::fmt::Display;
 
 use webhook_core::source::Source;
 
-use super::load::{self, Loaded, World};
 use super::{Failure, block_on, say};
 use crate::cli::CheckArgs;
 use crate::config::Config;
+use crate::load::{self, Loaded, World};
 use crate::temporal::connect::Settings;
 
 /// Prints the table.
@@ -27,8 +27,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         public,
         admin,
         temporal,
-    } = Loaded::new(&args.serve, &World)?;
-    let (config, _, _, temporal) = load::all(config, public, admin, temporal)?;
+    } = Loaded::new(&args.serve, &World).map_err(Failure::Configuration)?;
+    let (config, _, _, temporal) =
+        load::all(config, public, admin, temporal).map_err(Failure::Configuration)?;
     let mut table = Table::default();
     table.row("configuration", Ok(paths(&config.sources)));
     for warning in &config.warnings {

@@ -8,7 +8,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 use webhook_core::codec::Codec;
 
-use super::load::{self, World};
 use super::serve::Signals;
 use super::{Failure, block_on};
 use crate::cli::codec_server::CodecServerArgs;
@@ -18,10 +17,11 @@ use crate::config::codec_server::CodecServer;
 use crate::config::listen::Listen;
 use crate::config::{Mistake, Outside};
 use crate::expiry::{self, Dated};
+use crate::load::{self, World};
 use crate::reload::poll::{self, Reading};
 use crate::reload::{Recorder, not_used};
-use crate::server::tls::{self, Certificate};
 use crate::telemetry;
+use crate::tls::{self, Certificate};
 
 /// Serves until SIGTERM or SIGINT. Keys, token and certificate are read again when their files
 /// change, and at SIGHUP.

@@ -18,13 +18,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 use webhook_core::secret::Secret;
 
-use super::load::{self, World};
+use super::kept::{SECRET, folder as data_folder};
 use super::serve;
 use super::{Failure, block_on, say};
-use crate::cli::{DevArgs, NAME, ServeArgs};
+use crate::cli::{DevArgs, ServeArgs};
 use crate::config::file::File;
 use crate::config::source::SHOPIFY_KEY;
 use crate::config::{Identity, Outside};
+use crate::load::{self, World};
 use crate::temporal::connect::Settings;
 use crate::temporal::link;
 
@@ -87,11 +88,6 @@ fn fill_in(serve: &mut ServeArgs, outside: &dyn Outside, folder: &Path) -> Resul
         serve.admin.get_or_insert_with(|| ADMIN.to_owned());
     }
     Ok(())
-}
-
-/// The secret that `dev` made, if it has.
-pub fn secret() -> Option<String> {
-    fs::read_to_string(data_folder()?.join(SECRET)).ok()
 }
 
 /// The real world, with a secret for Shopify.
@@ -337,12 +333,7 @@ fn folder() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-fn data_folder() -> Option<PathBuf> {
-    Some(dirs::data_local_dir()?.join(NAME).join("dev"))
-}
-
 const TOKEN: &str = "verify-token";
-const SECRET: &str = "shopify-secret";
 const ADMIN: &str = "127.0.0.1:9000";
 /// A dev server's web interface listens so many ports above its endpoint.
 const UI_ABOVE: u16 = 1000;

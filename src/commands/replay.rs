@@ -23,17 +23,17 @@ use webhook_core::route::{Plan, Verb};
 
 use self::post::Target;
 use self::report::{Line, Report};
-use super::load::{self, Loaded, World};
 use super::{Failure, block_on, check, say};
 use crate::cli::ServeArgs;
 use crate::cli::replay::ReplayArgs;
 use crate::config::Config;
-use crate::dispatch::{Dispatch, planned};
-use crate::large::Store;
+use crate::forward::dispatch::{Dispatch, planned};
+use crate::forward::turn::Turns;
+use crate::load::{self, Loaded, World};
+use crate::storage::Store;
 use crate::temporal::client::Client;
 use crate::temporal::history::Argument;
 use crate::temporal::status;
-use crate::turn::Turns;
 
 /// Replays every event of the workflows that are asked for.
 ///
@@ -52,8 +52,9 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     };
     let Loaded {
         config, temporal, ..
-    } = Loaded::new(&serve, &World)?;
-    let (config, (), (), settings) = load::all(config, Ok(()), Ok(()), temporal)?;
+    } = Loaded::new(&serve, &World).map_err(Failure::Configuration)?;
+    let (config, (), (), settings) =
+        load::all(config, Ok(()), Ok(()), temporal).map_err(Failure::Configuration)?;
     let store = config.large.as_ref().map(Store::new).transpose();
     let store = store.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
     block_on(async {

@@ -19,9 +19,9 @@ use webhook_core::provider::scheme::Scheme;
 
 use self::repeat::patiently;
 use self::target::Target;
-use super::load::read;
 use super::{Failure, block_on, say, sign};
 use crate::cli::send::{PrintForm, SendArgs};
+use crate::load::read;
 
 /// Sends, or prints what it would send.
 ///

@@ -9,20 +9,20 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-use webhook_core::source::{Source, Verification};
+use webhook_core::source::Source;
 
-use super::load::{self, Loaded, World};
 use super::{Failure, block_on};
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
 use crate::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
-use crate::large::Store;
+use crate::load::{self, Loaded, World};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedOutside};
-use crate::server::tls::{self, Certificate};
 use crate::server::{self, Timeouts};
+use crate::storage::Store;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
+use crate::tls::{self, Certificate};
 use crate::{admin, expiry, telemetry};
 
 /// Everything that can be wrong before the first request was checked.
@@ -102,7 +102,7 @@ pub async fn until_signal(
 /// [`Failure::Configuration`].
 pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, Failure> {
     let recorder = Recorder::new(outside);
-    let loaded = Loaded::new(args, &recorder)?;
+    let loaded = Loaded::new(args, &recorder).map_err(Failure::Configuration)?;
     let digest = recorder.digest();
     let said = (loaded.public.clone().ok(), loaded.admin.clone().ok());
     let public = match loaded.public {
@@ -115,7 +115,7 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
         Err(mistake) => Err(mistake),
     };
     let (config, public, admin, temporal) =
-        load::all(loaded.config, public, admin, loaded.temporal)?;
+        load::all(loaded.config, public, admin, loaded.temporal).map_err(Failure::Configuration)?;
     let tls = config.tls.as_ref().map(tls::acceptor).transpose();
     let large = config.large.as_ref().map(Store::new).transpose();
     let fixed = Fixed {
@@ -226,37 +226,9 @@ async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
-/// Says which sources there are, and what should be otherwise with them.
-pub fn announce_sources(config: &Config) {
-    telemetry::begin(&config.sources);
-    for warning in &config.warnings {
-        tracing::warn!(setting = warning.place, "{}", warning.problem);
-    }
-    for key in config.codec.keys() {
-        metrics::counter!(telemetry::SEALS, "key" => key.id().to_owned()).increment(0);
-    }
-    for source in &config.sources {
-        let unverified = matches!(source.verification, Verification::DangerUnverified);
-        let encrypted = !config.codec.keys().is_empty();
-        tracing::info!(
-            name = source.name,
-            path = source.path,
-            provider = source.provider.name,
-            encrypted,
-            "source"
-        );
-        if unverified {
-            tracing::warn!(
-                path = source.path,
-                "DANGER: this source accepts webhooks that anybody may have sent"
-            );
-        }
-    }
-}
-
 fn announce(ready: &Ready) -> Result<(), Failure> {
     let config = &ready.config;
-    announce_sources(config);
+    telemetry::announce_sources(config);
     if let Some(expiry) = config.tls.as_ref().and_then(tls::expiry) {
         metrics::gauge!(telemetry::CERTIFICATE_EXPIRY).set(expiry as f64);
     }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use webhook_core::codec::Codec;
 use webhook_core::secret::Secret;
 
-use super::file::{File, SecretRef};
+use super::file::File;
 use super::listen::{Listen, parse_listen};
+use super::secret::SecretRef;
 use super::{Identity, Mistake, Outside, codec, keep, resolve};
 use crate::cli::codec_server::CodecServerArgs;
 

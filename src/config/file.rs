@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use webhook_core::provider::words::{IdleTimeout, Span};
-use webhook_core::secret::Secret;
 
 use super::Mistake;
 use super::large::Written as Large;
 use super::listen::parse_listen;
 use super::reader::{Reader, Section};
+use super::secret::SecretRef;
 
 pub mod route;
 pub mod source;
@@ -176,28 +176,6 @@ impl EncryptionKey {
             id: id?,
             key: key?,
         })
-    }
-}
-
-/// A secret: `env:NAME`, `file:PATH`, or the text itself.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(from = "String")]
-pub enum SecretRef {
-    /// An environment variable.
-    Env(String),
-    /// A file; one trailing newline is not part of the secret.
-    File(PathBuf),
-    /// The secret itself: works, with a warning.
-    Literal(Option<Secret>),
-}
-
-impl From<String> for SecretRef {
-    fn from(text: String) -> Self {
-        match text.split_once(':') {
-            Some(("env", name)) => Self::Env(name.to_owned()),
-            Some(("file", path)) => Self::File(path.into()),
-            _ => Self::Literal(Secret::new(text.into_bytes())),
-        }
     }
 }
 

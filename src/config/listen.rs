@@ -1,7 +1,6 @@
 //! Where to listen: flags, then the file, then the defaults.
 
 use super::Mistake;
-use super::file::File;
 use crate::cli::ServeArgs;
 
 /// Where to listen: `host` may be a name, `port` 0 means any free one.
@@ -15,12 +14,9 @@ pub struct Listen {
     pub setting: &'static str,
 }
 
-/// Where the public listener listens.
-pub fn public(args: &ServeArgs, file: &File) -> Result<Listen, Mistake> {
+/// Where the public listener listens; `file` is what the file says.
+pub fn public(args: &ServeArgs, file: Option<&str>) -> Result<Listen, Mistake> {
     let from_file = file
-        .server
-        .listen
-        .as_deref()
         .map(|text| parse_listen(text, "[server] listen"))
         .transpose()?;
     let flags = args.host.is_some() || args.port.is_some();
@@ -38,13 +34,13 @@ pub fn public(args: &ServeArgs, file: &File) -> Result<Listen, Mistake> {
     })
 }
 
-/// Where the admin listener listens, if there is one.
-pub fn admin(args: &ServeArgs, file: &File) -> Result<Option<Listen>, Mistake> {
+/// Where the admin listener listens, if there is one; `file` is what the file says.
+pub fn admin(args: &ServeArgs, file: Option<&str>) -> Result<Option<Listen>, Mistake> {
     let flag = args
         .admin
         .as_deref()
         .map(|text| (text, "--admin (TWF_ADMIN)"));
-    let from_file = file.admin.as_deref().map(|text| (text, "[admin] listen"));
+    let from_file = file.map(|text| (text, "[admin] listen"));
     flag.or(from_file)
         .map(|(text, setting)| parse_listen(text, setting))
         .transpose()

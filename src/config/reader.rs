@@ -18,7 +18,7 @@ pub use self::secrets::Placed;
 use self::secrets::{SECRET, secret, secrets};
 use self::syntax::faults;
 use super::Mistake;
-use super::file::SecretRef;
+use super::secret::SecretRef;
 
 /// A file being read, and what is wrong with it so far.
 #[derive(Debug)]

@@ -1,11 +1,34 @@
 //! Secrets as settings name them: `env:NAME`, `file:PATH`, or in the file itself.
 
 use std::fmt;
+use std::path::PathBuf;
 
+use serde::Deserialize;
 use webhook_core::secret::Secret;
 
 use super::Outside;
-use super::file::SecretRef;
+
+/// A secret: `env:NAME`, `file:PATH`, or the text itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "String")]
+pub enum SecretRef {
+    /// An environment variable.
+    Env(String),
+    /// A file; one trailing newline is not part of the secret.
+    File(PathBuf),
+    /// The secret itself: works, with a warning.
+    Literal(Option<Secret>),
+}
+
+impl From<String> for SecretRef {
+    fn from(text: String) -> Self {
+        match text.split_once(':') {
+            Some(("env", name)) => Self::Env(name.to_owned()),
+            Some(("file", path)) => Self::File(path.into()),
+            _ => Self::Literal(Secret::new(text.into_bytes())),
+        }
+    }
+}
 
 /// The secret itself.
 ///

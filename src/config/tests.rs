@@ -110,9 +110,9 @@ fn flag_beats_file_beats_default() {
     };
     let config = Config::new(&flags, &file(text), &world()).expect("fine");
     assert_eq!(config.drain_timeout, Duration::from_secs(60));
-    let listen = listen::public(&flags, &file(text)).expect("fine");
+    let listen = listen::public(&flags, file(text).server.listen.as_deref()).expect("fine");
     assert_eq!((listen.host.as_str(), listen.port), ("::1", 7000));
-    let listen = listen::public(&ServeArgs::default(), &File::default()).expect("fine");
+    let listen = listen::public(&ServeArgs::default(), None).expect("fine");
     assert_eq!((listen.host.as_str(), listen.port), ("0.0.0.0", 5000));
 }
 

@@ -25,12 +25,12 @@ use webhook_core::outcome::Reject;
 
 use super::activity::{Activity, Busy, watched};
 use super::refused::{self, OPENING, Refusals};
-use super::tls::H2;
-use crate::answer::{Answer, identify, problem};
 use crate::forward::Forwarder;
-use crate::report;
+use crate::forward::answer::{Answer, identify, problem};
+use crate::forward::report;
 use crate::telemetry::{CONNECTIONS, Gauge};
 use crate::temporal::Temporal;
+use crate::tls::H2;
 
 /// What all connections have in common.
 pub struct Terms<T> {

@@ -1,5 +1,8 @@
 //! The real Temporal behind [`Temporal`]: goes on without a connection.
 
+pub(super) mod taken;
+pub(super) mod watch;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,20 +14,19 @@ use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeWorkflowExecutionRequest,
 };
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code, IntoRequest, Request, Response, Status};
 use webhook_core::action::OnMissing;
 use webhook_core::outcome::{Execution, Outcome, Reject};
 use webhook_core::route::Verb;
 
+use self::taken::Subject;
+use self::watch::Health;
 use super::connect::Settings;
 use super::limits::{Limits, Sizes};
 use super::link::Link;
 use super::request::Caller;
 use super::status::Asked;
-use super::taken::Subject;
-use super::watch::Health;
 use super::{Call, Done, Temporal, status};
 use crate::telemetry::TEMPORAL_DURATION;
 
@@ -65,7 +67,7 @@ impl Client {
     }
 
     /// Where a reload puts new settings of the connection. Address and namespace stay.
-    pub fn wanted(&self) -> watch::Sender<Settings> {
+    pub fn wanted(&self) -> tokio::sync::watch::Sender<Settings> {
         self.link.wanted()
     }
 

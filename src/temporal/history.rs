@@ -14,9 +14,10 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use webhook_core::outcome::Execution;
 
+use super::client::taken::event_key;
 use super::client::{Client, timed, within};
+use super::request::run;
 use super::status;
-use super::taken::event_key;
 
 /// What a run of a workflow was given.
 #[derive(Debug, Default)]
@@ -92,7 +93,7 @@ impl Client {
         let mut given = Given::default();
         let mut request = GetWorkflowExecutionHistoryRequest {
             namespace: self.caller().namespace.to_owned(),
-            execution: Some(execution(of)),
+            execution: Some(run(of)),
             maximum_page_size: 1,
             ..GetWorkflowExecutionHistoryRequest::default()
         };
@@ -180,13 +181,6 @@ impl Given {
             event_key: event_key.clone(),
             at,
         }));
-    }
-}
-
-pub(super) fn execution(of: &Execution) -> WorkflowExecution {
-    WorkflowExecution {
-        workflow_id: of.workflow_id.clone(),
-        run_id: of.run_id.clone(),
     }
 }
 

@@ -24,6 +24,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     ExecuteMultiOperationRequest, SignalWithStartWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
+use webhook_core::outcome::Execution;
 use webhook_core::action::{ConflictPolicy, Options, Retry, ReusePolicy, Versioning};
 use webhook_core::payload;
 
@@ -181,6 +182,14 @@ pub const fn until(stage: Stage) -> WaitPolicy {
 fn header(event_key: &str) -> Header {
     Header {
         fields: [(EVENT_KEY.to_owned(), payload::text(event_key))].into(),
+    }
+}
+
+/// The run as Temporal names it.
+pub(super) fn run(of: &Execution) -> WorkflowExecution {
+    WorkflowExecution {
+        workflow_id: of.workflow_id.clone(),
+        run_id: of.run_id.clone(),
     }
 }
 

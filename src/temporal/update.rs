@@ -15,9 +15,9 @@ use tonic::Status;
 use webhook_core::action::{OnLate, Respond};
 use webhook_core::outcome::{Execution, Outcome, Reject};
 
+use super::client::taken::Subject;
 use super::client::{Client, timed, within};
 use super::request::until;
-use super::taken::Subject;
 use super::{Call, Done, status};
 
 impl Client {

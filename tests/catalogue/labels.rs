@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use temporal_webhook_forwarder::config::provider::catalogue;
 use webhook_core::event::Event;
 use webhook_core::provider::locator::Locator;
-use webhook_core::request::Verified;
+use webhook_core::verified::Verified;
 
 use super::recorded::{Became, Expect, Recorded, Request};
 

@@ -11,16 +11,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
-use temporal_webhook_forwarder::admit::{Admitted, Authorised, admit, check_tenant};
 use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::config::file::File;
 use temporal_webhook_forwarder::config::{Config, Identity, Outside};
+use temporal_webhook_forwarder::forward::admit::{Admitted, Authorised, admit, check_tenant};
 use webhook_core::event::Event;
 use webhook_core::handshake::Reply;
 use webhook_core::outcome::Reject;
 use webhook_core::provider::scheme::Scheme;
-use webhook_core::request::{Received, Verified};
+use webhook_core::request::Received;
 use webhook_core::source::{Source, Verification};
+use webhook_core::verified::Verified;
 use webhook_core::verify::verify;
 
 /// The file, as it is written.

@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use tempfile::TempDir;
 use temporal_webhook_forwarder::config::Identity;
-use temporal_webhook_forwarder::server::tls::acceptor;
+use temporal_webhook_forwarder::tls::acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::sleep;

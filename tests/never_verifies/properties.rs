@@ -7,14 +7,15 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use temporal_webhook_forwarder::admit::{Admitted, Authorised, admit};
 use temporal_webhook_forwarder::config::provider::catalogue;
+use temporal_webhook_forwarder::forward::admit::{Admitted, Authorised, admit};
 use webhook_core::event::Event;
 use webhook_core::handshake::Handshake;
 use webhook_core::outcome::Reject;
-use webhook_core::request::{Received, Verified};
+use webhook_core::request::Received;
 use webhook_core::secret::Secret;
 use webhook_core::source::Source;
+use webhook_core::verified::Verified;
 
 use super::{attack, targets};
 

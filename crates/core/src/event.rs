@@ -17,7 +17,8 @@ use super::form;
 use super::outcome::Reject;
 use super::provider::Provider;
 use super::provider::locator::{Found, Locator};
-use super::request::{Proof, Received, Verified, text};
+use super::request::text;
+use super::verified::{Proof, Verified};
 use super::verify::signed::Coverage;
 
 /// A verified webhook: the only thing a workflow can be started from.
@@ -141,27 +142,6 @@ pub(crate) fn own_headers(
     let values = [source, method.as_str(), verified];
     let mut values = values.into_iter().map(str::to_owned);
     OWN_HEADERS.map(|name| (name.to_owned(), values.next().unwrap_or_default()))
-}
-
-/// The hex SHA-256 of method, path, query and body, each after its length.
-pub(crate) fn request_sha256(received: &Received) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
-    let query = received.query.as_deref().unwrap_or_default();
-    for part in [
-        received.method.as_str().as_bytes(),
-        received.path.as_bytes(),
-        query.as_bytes(),
-        &received.body,
-    ] {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    hex::encode(context.finish())
-}
-
-/// The hex SHA-256 of the body.
-pub(crate) fn body_sha256(received: &Received) -> String {
-    hex::encode(digest::digest(&digest::SHA256, &received.body))
 }
 
 /// The places of the id in the order in which they count: as the entry has them, with one exception.

@@ -1,16 +1,17 @@
-//! A webhook as received, and the proof that its signature held: [`Received`] -> [`Verified`].
+//! A webhook as received, and what is read of it.
+
+pub mod multipart;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
+use aws_lc_rs::digest;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method};
 
-use super::provider::locator::Locator;
-use super::verify::signed::Coverage;
-use super::{form, multipart};
+use super::form;
 
 /// One request to a source, its body complete and untouched.
 pub struct Received {
@@ -118,88 +119,25 @@ impl fmt::Debug for Received {
     }
 }
 
-/// A request whose sender is proven, or which the operator accepts unproven. Only
-/// [`verify`](super::verify::verify), [`Verified::by_address`] and [`Verified::danger_unverified`]
-/// make one.
-#[derive(Debug)]
-pub struct Verified {
-    received: Received,
-    proof: Proof,
-    coverage: Coverage,
+/// The hex SHA-256 of method, path, query and body, each after its length.
+pub(crate) fn request_sha256(received: &Received) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let query = received.query.as_deref().unwrap_or_default();
+    for part in [
+        received.method.as_str().as_bytes(),
+        received.path.as_bytes(),
+        query.as_bytes(),
+        &received.body,
+    ] {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    hex::encode(context.finish())
 }
 
-/// Why a request was let through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// The signature matched the source's secret of this index.
-    Secret(usize),
-    /// The signature matched a key that was fetched from the sender's host.
-    FetchedKey,
-    /// The sender's address was authorised by a handshake.
-    Address,
-    /// The operator switched verification off for the source.
-    Unverified,
-}
-
-impl Verified {
-    /// For [`verify`](super::verify::verify) alone: the signature matched what `proof` says, and
-    /// covers so much.
-    pub(crate) const fn by_signature(received: Received, proof: Proof, coverage: Coverage) -> Self {
-        Self {
-            received,
-            proof,
-            coverage,
-        }
-    }
-
-    /// The request's address was authorised by a handshake with the verify token. Weak: whoever
-    /// shares the address shares the authority.
-    pub const fn by_address(received: Received) -> Self {
-        Self {
-            received,
-            proof: Proof::Address,
-            coverage: Coverage::Nothing,
-        }
-    }
-
-    /// Lets a request through without any proof: the operator asked for it by name.
-    pub const fn danger_unverified(received: Received) -> Self {
-        Self {
-            received,
-            proof: Proof::Unverified,
-            coverage: Coverage::Nothing,
-        }
-    }
-
-    /// The request itself.
-    pub const fn received(&self) -> &Received {
-        &self.received
-    }
-
-    /// What the proof covers.
-    pub(crate) const fn coverage(&self) -> &Coverage {
-        &self.coverage
-    }
-
-    /// Whether the signature covers what stands in this place, by itself or with all around it.
-    pub fn signs(&self, place: &Locator) -> bool {
-        self.coverage.covers(place, self.received.is_query())
-    }
-
-    /// Whether the signature covers this place by itself, as the sender's words name it.
-    pub fn names(&self, place: &Locator) -> bool {
-        self.coverage.names(place)
-    }
-
-    /// Whether an event may be the query: it is signed, or nothing is.
-    pub fn admits_query(&self) -> bool {
-        self.coverage.admits_query()
-    }
-
-    /// What proved it.
-    pub const fn proof(&self) -> Proof {
-        self.proof
-    }
+/// The hex SHA-256 of the body.
+pub(crate) fn body_sha256(received: &Received) -> String {
+    hex::encode(digest::digest(&digest::SHA256, &received.body))
 }
 
 /// Bytes of a header or a form as text: UTF-8 if they are that, else Latin-1, which every byte is.

@@ -8,9 +8,9 @@ use ipnet::IpNet;
 
 use super::handshake::Handshake;
 use super::provider::Provider;
-use super::request::Proof;
 use super::route::Route;
 use super::secret::Secret;
+use super::verified::Proof;
 use super::verify::{Circumstances, Verifier};
 
 /// One path, one provider, its secrets, and what its events start.

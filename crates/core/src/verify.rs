@@ -22,7 +22,8 @@ use super::provider::locator::{Found, Locator};
 use super::provider::scheme::{
     Algorithm, Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit,
 };
-use super::request::{Proof, Received, Verified};
+use super::request::Received;
+use super::verified::{Proof, Verified};
 
 /// A scheme and the keys that a source has for it.
 #[derive(Debug)]

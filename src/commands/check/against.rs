@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::super::load::{self, World};
 use super::{Table, Trouble};
 use crate::cli::ServeArgs;
 use crate::commands::Failure;
 use crate::config::file::File;
 use crate::config::outline::{self, Fact, Outline};
+use crate::load::{self, World};
 
 /// Prints a row for each difference, or that there is none. Secrets are not looked at.
 ///

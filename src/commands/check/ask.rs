@@ -17,7 +17,7 @@ use webhook_core::source::Source;
 use super::{Finding, Table, Trouble};
 use crate::config::Config;
 use crate::config::large::Large;
-use crate::large::Store;
+use crate::storage::Store;
 use crate::temporal::attributes::{self, Missing, NOT_REGISTERED};
 use crate::temporal::connect::Settings;
 use crate::temporal::{link, status};

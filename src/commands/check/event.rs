@@ -16,16 +16,18 @@ use webhook_core::event::{Event, short};
 use webhook_core::expression::Failure as Unevaluated;
 use webhook_core::expression::scope::Scope;
 use webhook_core::payload;
-use webhook_core::request::{Received, Verified};
+use webhook_core::request::Received;
 use webhook_core::route::{self, Plan, Route};
 use webhook_core::source::Source;
+use webhook_core::variables;
+use webhook_core::verified::Verified;
 
 use super::{Finding, Table, Trouble};
-use crate::admit::{Admitted, Authorised, admit};
-use crate::commands::load::read as read_file;
 use crate::commands::{Failure, say};
 use crate::config::Config;
-use crate::dispatch::planned;
+use crate::forward::admit::{Admitted, Authorised, admit};
+use crate::forward::dispatch::planned;
+use crate::load::read as read_file;
 
 /// Prints what would become of the request in the file.
 ///
@@ -53,7 +55,7 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
     if let Some(hint) = event.hint {
         table.row("event", Err(Trouble::Warning(hint.to_owned())));
     }
-    let mut scope = Scope::new(&event, &source.name);
+    let mut scope = variables::of(&event, &source.name);
     let routes = source.routes.iter().filter(|_| event.broken.is_none());
     for route in routes {
         let Some(verdict) = verdict(route, &mut scope) else {
@@ -62,7 +64,8 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
         table.row(&route.name, verdict);
     }
     let (route, plan) = planned(source, &event);
-    let is_chosen = || route::choose(&source.routes, &mut Scope::new(&event, &source.name)).is_ok();
+    let is_chosen =
+        || route::choose(&source.routes, &mut variables::of(&event, &source.name)).is_ok();
     if event.broken.is_none() && is_chosen() {
         table.row("route", Ok(route.name.clone()));
     }

@@ -8,10 +8,10 @@ use webhook_core::source::{Source, Verification};
 
 use super::{Finding, Trouble};
 use crate::config::Config;
-use crate::dispatch::nonce;
 use crate::expiry::{Dated, now};
-use crate::server::tls;
+use crate::forward::dispatch::nonce;
 use crate::temporal::connect::Settings;
+use crate::tls;
 
 /// How the source knows its sender.
 pub(super) fn verification(source: &Source) -> Finding {

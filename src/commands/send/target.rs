@@ -11,12 +11,13 @@ use webhook_core::source::{NamedSecret, Source, Verification};
 
 use crate::cli::send::SendArgs;
 use crate::cli::{Cli, NAME, ServeArgs};
-use crate::commands::load::{self, World};
-use crate::commands::{Failure, dev, sign};
-use crate::config::file::{self, File, SecretRef};
+use crate::commands::{Failure, kept, sign};
+use crate::config::file::{self, File};
 use crate::config::provider::catalogue;
+use crate::config::secret::SecretRef;
 use crate::config::source::{self, SHOPIFY_KEY};
 use crate::config::{Identity, Outside, listen, resolve};
+use crate::load::{self, World};
 
 /// What a delivery is made of, and where it goes.
 pub(super) struct Target {
@@ -167,7 +168,7 @@ fn chosen(sources: Vec<file::Source>, args: &SendArgs) -> Result<file::Source, F
 
 /// Where the forwarder of this file listens, seen from the same machine.
 fn url(serve: &ServeArgs, file: &File, path: &str) -> Result<String, Failure> {
-    let listen = listen::public(serve, file);
+    let listen = listen::public(serve, file.server.listen.as_deref());
     let listen = listen.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
     if listen.port == 0 {
         let problem = "the port is any free one: --url says where it listens";
@@ -250,7 +251,7 @@ fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failur
     let reference = World
         .env(&variable)
         .map(|_| SecretRef::Env(variable.clone()))
-        .or_else(|| dev::secret().filter(|_| is_shopify).map(SecretRef::from));
+        .or_else(|| kept::secret().filter(|_| is_shopify).map(SecretRef::from));
     let reference = reference.ok_or_else(|| {
         Failure::Usage(format!(
             "no secret to sign with: give --secret or set {variable}, or name the forwarder's --config"
@@ -271,7 +272,7 @@ struct Sending;
 
 impl Outside for Sending {
     fn env(&self, name: &str) -> Option<Vec<u8>> {
-        let of_dev = || dev::secret().filter(|_| name == SHOPIFY_KEY);
+        let of_dev = || kept::secret().filter(|_| name == SHOPIFY_KEY);
         World.env(name).or_else(|| of_dev().map(String::into_bytes))
     }
 

@@ -12,10 +12,10 @@ use webhook_core::provider::locator::Locator;
 use webhook_core::provider::words::{Deadline, Size, Span, Success};
 use webhook_core::provider::{HeaderPattern, Provider};
 
-use super::SecretRef;
 use super::route::{Route, Says};
 use crate::config::provider::{self, catalogue};
 use crate::config::reader::{Places, Reader, Section};
+use crate::config::secret::SecretRef;
 
 /// `[[source]]`
 #[derive(Debug, Default, Clone)]

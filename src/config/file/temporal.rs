@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::super::reader::{Placed, Places, Reader, Section};
-use super::SecretRef;
+use crate::config::secret::SecretRef;
 
 /// `[temporal]`
 #[derive(Debug, Default)]

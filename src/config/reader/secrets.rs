@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::Reader;
-use crate::config::file::SecretRef;
+use crate::config::secret::SecretRef;
 
 /// One secret or a list of them.
 pub(super) fn secrets<'t>(

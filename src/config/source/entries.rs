@@ -5,9 +5,10 @@ use webhook_core::source::Source;
 use super::{SHOPIFY_KEY, source};
 use crate::cli::ServeArgs;
 use crate::config::file::source::SecretEntry;
-use crate::config::file::{self, File, SecretRef};
+use crate::config::file::{self, File};
 use crate::config::provider::catalogue;
 use crate::config::reader::Places;
+use crate::config::secret::SecretRef;
 use crate::config::{Mistake, Outside};
 
 /// The sources as somebody wrote them: those of the file, or the one of the flags.

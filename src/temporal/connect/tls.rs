@@ -11,7 +11,7 @@ use webhook_core::secret::Secret;
 use super::Loader;
 use crate::config::Identity;
 use crate::config::file::temporal::Tls;
-use crate::server::tls::{check_authorities, validity};
+use crate::tls::{check_authorities, validity};
 
 /// Puts what our file says over the profile's. The section is enough to have TLS.
 pub(super) fn overlay(said: &Tls, tls: &mut ClientConfigTLS) {

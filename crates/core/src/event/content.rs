@@ -11,9 +11,8 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::form::{self, Field};
-use crate::multipart;
 use crate::provider::Provider;
-use crate::request::{FORM, MULTIPART, Received};
+use crate::request::{FORM, MULTIPART, Received, multipart};
 
 use super::token;
 

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use super::*;
 use crate::provider::scheme::{Algorithm, Scheme};
 use crate::provider::senders;
-use crate::request::FORM;
+use crate::request::{FORM, Received, request_sha256};
 use crate::verify::signed::Coverage;
 
 /// An event of Shopify's, which `docs/payloads.md` shows, too; a test says what matters to it.

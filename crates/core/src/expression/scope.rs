@@ -1,4 +1,4 @@
-//! The variables of an expression: one event, its body read when an expression asks for it.
+//! The variables of an expression, the body read when one asks for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,44 +10,60 @@ use cel::common::value::Val;
 use chrono::{DateTime, Utc};
 
 use super::{ENV, body, cost};
-use crate::event::{Data, Event};
 
 /// The variables of one event, and what its expressions may still spend.
 pub struct Scope<'v> {
-    event: &'v Event,
+    unread: Unread<'v>,
     context: Context<'v, 'v>,
     has_body: bool,
     pub(super) budget: cost::Budget,
 }
 
+/// What becomes the variable `body` once an expression names it.
+#[derive(Debug, Clone, Copy)]
+pub enum Unread<'v> {
+    /// Maps and lists.
+    Json(&'v [u8]),
+    /// A text.
+    Text(&'v str),
+    /// All else.
+    Bytes(&'v [u8]),
+}
+
 impl<'v> Scope<'v> {
-    /// The variables of an event of the source of this name. What the event has not is an empty text.
-    pub fn new(event: &'v Event, name: &'v str) -> Self {
-        let mut context = Context::with_env(Arc::clone(&ENV));
-        let mut text = |name: &str, value: &'v str| {
-            context.add_variable_as_val(name, Box::new(CelString::from(value)));
-        };
-        text("name", name);
-        text("event_id", &event.id);
-        text("topic", event.topic.as_deref().unwrap_or_default());
-        text("tenant", event.tenant.as_deref().unwrap_or_default());
-        text("provider", &event.provider);
-        text("source", &event.source);
-        let headers = event.headers.iter();
-        let headers = headers.map(|(name, value)| (name.clone(), value.clone()));
-        context.add_variable_as_val("headers", map(headers));
-        let query = form_urlencoded::parse(event.query.as_bytes()).into_owned();
-        context.add_variable_as_val("query", map(query));
-        let at = CelTimestamp::from(time(event.received_at).fixed_offset());
-        context.add_variable_as_val("received_at", Box::new(at));
-        let verified = CelBool::from(event.is_verified());
-        context.add_variable_as_val("verified", Box::new(verified));
+    /// No variables yet but the body.
+    pub fn new(unread: Unread<'v>) -> Self {
         Self {
-            event,
-            context,
+            unread,
+            context: Context::with_env(Arc::clone(&ENV)),
             has_body: false,
             budget: cost::FULL,
         }
+    }
+
+    /// Adds a text.
+    pub fn text(&mut self, name: &str, value: &'v str) {
+        self.add(name, Box::new(CelString::from(value)));
+    }
+
+    /// Adds a map of texts.
+    pub fn texts(&mut self, name: &str, entries: impl Iterator<Item = (String, String)>) {
+        self.add(name, map(entries));
+    }
+
+    /// Adds a moment.
+    pub fn moment(&mut self, name: &str, at: SystemTime) {
+        let at = CelTimestamp::from(time(at).fixed_offset());
+        self.add(name, Box::new(at));
+    }
+
+    /// Adds a truth.
+    pub fn flag(&mut self, name: &str, value: bool) {
+        self.add(name, Box::new(CelBool::from(value)));
+    }
+
+    fn add(&mut self, name: &str, value: Box<dyn Val + 'v>) {
+        self.context.add_variable_as_val(name, value);
     }
 
     pub(super) const fn context(&self) -> &Context<'v, 'v> {
@@ -62,12 +78,12 @@ impl<'v> Scope<'v> {
         if self.has_body {
             return Ok(());
         }
-        let value: Box<dyn Val + 'v> = match &self.event.data {
-            Data::Json(json) | Data::Fields(json) => body::read(json)?,
-            Data::Text(text) => Box::new(CelString::from(text.as_str())),
-            Data::Binary(bytes) => Box::new(CelBytes::from(bytes.to_vec())),
+        let value: Box<dyn Val + 'v> = match self.unread {
+            Unread::Json(json) => body::read(json)?,
+            Unread::Text(text) => Box::new(CelString::from(text)),
+            Unread::Bytes(bytes) => Box::new(CelBytes::from(bytes.to_vec())),
         };
-        self.context.add_variable_as_val("body", value);
+        self.add("body", value);
         self.has_body = true;
         Ok(())
     }

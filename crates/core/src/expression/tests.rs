@@ -7,6 +7,7 @@ use super::template::Template;
 use super::{Expression, Failure, mistake};
 use crate::event::tests::sample;
 use crate::event::{Data, Event};
+use crate::variables;
 
 fn event(body: &str) -> Event {
     let body = Bytes::copy_from_slice(body.as_bytes());
@@ -25,13 +26,13 @@ fn event(body: &str) -> Event {
 fn holds(condition: &str, event: &Event) -> Result<bool, String> {
     Expression::condition(condition)
         .expect(condition)
-        .holds(&mut Scope::new(event, "eu"))
+        .holds(&mut variables::of(event, "eu"))
 }
 
 fn rendered(template: &str, event: &Event) -> Result<String, String> {
     Template::try_from(template.to_owned())
         .expect(template)
-        .name(&mut Scope::new(event, "eu"))
+        .name(&mut variables::of(event, "eu"))
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn no_failure_quotes_the_event() {
     ] {
         let expression = Expression::compile(condition).expect(condition);
         let failure = expression
-            .evaluate(&mut Scope::new(&order, "eu"))
+            .evaluate(&mut variables::of(&order, "eu"))
             .expect_err(condition);
         let (Failure::Missing(text) | Failure::Wrong(text)) = failure;
         assert!(!text.contains("hunter2"), "{condition}: {text}");
@@ -354,7 +355,10 @@ fn a_single_hole_keeps_its_type() {
         ("{verified}", serde_json::json!(true)),
     ] {
         let template = Template::try_from(template.to_owned()).expect(template);
-        assert_eq!(template.value(&mut Scope::new(&order, "eu")), Ok(expected));
+        assert_eq!(
+            template.value(&mut variables::of(&order, "eu")),
+            Ok(expected)
+        );
     }
 }
 
@@ -382,11 +386,11 @@ fn a_queue_per_topic_is_for_events_that_have_one() {
         ..event("{}")
     };
     assert_eq!(
-        queue.name(&mut Scope::new(&with, "eu")).as_deref(),
+        queue.name(&mut variables::of(&with, "eu")).as_deref(),
         Ok("queue:orders/create")
     );
     assert_eq!(
-        queue.name(&mut Scope::new(&without, "eu")).as_deref(),
+        queue.name(&mut variables::of(&without, "eu")).as_deref(),
         Ok("queue")
     );
 }
@@ -415,13 +419,13 @@ fn what_holes_bring_into_names_is_printable_ascii() {
         ),
     ] {
         let template = Template::try_from(template.to_owned()).expect(template);
-        let scope = &mut Scope::new(&event, "eu");
+        let scope = &mut variables::of(&event, "eu");
         assert_eq!(template.name(scope).as_deref(), Ok(name));
         assert_eq!(template.id(scope).as_deref(), Ok(id));
         assert_eq!(template.key(scope).as_deref(), Ok(name));
     }
     let text = Template::try_from("{topic}".to_owned()).expect("a template");
-    let scope = &mut Scope::new(&event, "eu");
+    let scope = &mut variables::of(&event, "eu");
     assert_eq!(text.text(scope), Ok("Störung/50 % \u{7f}\n".to_owned()));
     assert_eq!(text.value(scope), Ok("Störung/50 % \u{7f}\n".into()));
 }
@@ -456,7 +460,7 @@ fn no_two_labels_give_one_name() {
                     topic: Some(label.clone()),
                     ..event("{}")
                 };
-                let name = kind(&template, &mut Scope::new(&event, "eu")).expect("a name");
+                let name = kind(&template, &mut variables::of(&event, "eu")).expect("a name");
                 let before = names.insert(name, label);
                 assert_eq!(before, None, "{label:?}");
             }
@@ -479,7 +483,7 @@ fn an_id_that_somebody_handed_out_stays_as_it_is() {
         ),
     ] {
         let template = Template::try_from(template.to_owned()).expect(template);
-        let scope = &mut Scope::new(&event, "eu");
+        let scope = &mut variables::of(&event, "eu");
         assert_eq!(template.id(scope).as_deref(), Ok(id));
         assert_eq!(template.given_id(scope).as_deref(), Ok(given));
     }
@@ -493,7 +497,7 @@ fn what_is_too_long_is_shortened_and_stays_different() {
             ..event("{}")
         };
         let template = Template::try_from(template.to_owned()).expect(template);
-        let made: Result<String, String> = kind(&template, &mut Scope::new(&event, "eu"));
+        let made: Result<String, String> = kind(&template, &mut variables::of(&event, "eu"));
         made.expect("it fits")
     };
     for (kind, max) in [

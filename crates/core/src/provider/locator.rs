@@ -8,9 +8,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::event::{body_sha256, request_sha256};
 use crate::form::Field;
-use crate::request::{Received, text};
+use crate::request::{Received, body_sha256, request_sha256, text};
 use crate::similar::did_you_mean;
 
 /// One place.

@@ -49,7 +49,7 @@ pub enum Coverage {
 }
 
 impl Coverage {
-    /// See [`Verified::names`](crate::request::Verified::names).
+    /// See [`Verified::names`](crate::verified::Verified::names).
     pub fn names(&self, place: &Locator) -> bool {
         match self {
             Self::Nothing => false,
@@ -78,7 +78,7 @@ impl Coverage {
         }
     }
 
-    /// See [`Verified::admits_query`](crate::request::Verified::admits_query).
+    /// See [`Verified::admits_query`](crate::verified::Verified::admits_query).
     pub fn admits_query(&self) -> bool {
         match self {
             Self::Nothing => true,

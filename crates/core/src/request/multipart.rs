@@ -8,8 +8,8 @@ use futures_util::{FutureExt, stream};
 use http::header::CONTENT_TYPE;
 use multer::Multipart;
 
-use super::form::Field;
-use super::request::Received;
+use super::Received;
+use crate::form::Field;
 
 /// One part.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tonic::{Code, Status};
 
-use super::client::Client;
-use super::status;
+use super::Client;
+use crate::temporal::status;
 
 /// What was said of Temporal last.
 #[derive(Debug, Default)]
-pub(super) struct Health(Mutex<State>);
+pub(in crate::temporal) struct Health(Mutex<State>);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
@@ -26,7 +26,7 @@ enum State {
 
 impl Client {
     /// For ever.
-    pub(super) async fn watch(&self) {
+    pub(in crate::temporal) async fn watch(&self) {
         loop {
             let asked = self.ask(PATIENCE).await;
             let after = self.health.after(&asked);
@@ -65,7 +65,7 @@ impl Client {
 
 impl Health {
     /// Whether Temporal was not there when it was asked last.
-    pub(super) fn is_away(&self) -> bool {
+    pub(in crate::temporal) fn is_away(&self) -> bool {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) == State::Away
     }
 

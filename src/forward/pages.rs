@@ -12,8 +12,8 @@ use webhook_core::outcome::Reject;
 use webhook_core::source::Source;
 use webhook_core::visit::is_read;
 
-use crate::answer::{self, Answer, json_answer};
 use crate::cli::NAME;
+use crate::forward::answer::{self, Answer, json_answer};
 use crate::temporal::Temporal;
 
 /// The pages that are no source.

@@ -4,13 +4,12 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::Failure;
 use crate::cli::ServeArgs;
 use crate::config::file::File;
 use crate::config::listen::{self, Listen};
 use crate::config::{Config, Identity, Mistake, Outside};
-use crate::server::tls;
 use crate::temporal::connect::{self, Settings};
+use crate::tls;
 
 /// The parts of the settings, each checked on its own.
 pub struct Loaded {
@@ -29,11 +28,11 @@ impl Loaded {
     ///
     /// # Errors
     /// A configuration file that cannot be read: nothing else can be said then.
-    pub fn new(args: &ServeArgs, outside: &dyn Outside) -> Result<Self, Failure> {
-        let (file, mut mistakes) = file(args.config.as_deref(), outside)
-            .map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+    pub fn new(args: &ServeArgs, outside: &dyn Outside) -> Result<Self, Vec<Mistake>> {
+        let (file, mut mistakes) =
+            file(args.config.as_deref(), outside).map_err(|mistake| vec![mistake])?;
         if file.is_broken {
-            return Err(Failure::Configuration(mistakes));
+            return Err(mistakes);
         }
         let config = match Config::new(args, &file, outside) {
             Ok(config) if mistakes.is_empty() => Ok(config),
@@ -44,8 +43,8 @@ impl Loaded {
             }
         };
         Ok(Self {
-            public: listen::public(args, &file),
-            admin: listen::admin(args, &file),
+            public: listen::public(args, file.server.listen.as_deref()),
+            admin: listen::admin(args, file.admin.as_deref()),
             temporal: connect::settings(args, &file.temporal, outside),
             config,
         })
@@ -55,20 +54,20 @@ impl Loaded {
 /// All parts, or the mistakes of all.
 ///
 /// # Errors
-/// [`Failure::Configuration`]
+/// Every mistake.
 pub fn all<P, A>(
     config: Result<Config, Vec<Mistake>>,
     public: Result<P, Mistake>,
     admin: Result<A, Mistake>,
     temporal: Result<Settings, Vec<Mistake>>,
-) -> Result<(Config, P, A, Settings), Failure> {
+) -> Result<(Config, P, A, Settings), Vec<Mistake>> {
     match (config, public, admin, temporal) {
         (Ok(config), Ok(public), Ok(admin), Ok(temporal)) => Ok((config, public, admin, temporal)),
         (config, public, admin, temporal) => {
             let mut mistakes = config.err().unwrap_or_default();
             mistakes.extend([public.err(), admin.err()].into_iter().flatten());
             mistakes.extend(temporal.err().unwrap_or_default());
-            Err(Failure::Configuration(mistakes))
+            Err(mistakes)
         }
     }
 }

@@ -10,21 +10,20 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use webhook_core::outcome::{Execution, Outcome, Reject};
 
-use super::client::{Client, timed, within};
-use super::history::execution;
-use super::limits::Sizes;
-use super::request::EVENT_KEY;
-use super::{Call, Done, Temporal, status};
+use super::{Client, timed, within};
+use crate::temporal::limits::Sizes;
+use crate::temporal::request::{self, EVENT_KEY};
+use crate::temporal::{Call, Done, Temporal, status};
 
 /// Whose call it was, for what becomes of it.
-pub(super) struct Subject {
-    pub(super) workflow_id: String,
-    pub(super) event_key: String,
-    pub(super) sizes: Sizes,
+pub(in crate::temporal) struct Subject {
+    pub(in crate::temporal) workflow_id: String,
+    pub(in crate::temporal) event_key: String,
+    pub(in crate::temporal) sizes: Sizes,
 }
 
 impl Subject {
-    pub(super) fn of(call: &Call) -> Self {
+    pub(in crate::temporal) fn of(call: &Call) -> Self {
         Self {
             workflow_id: call.workflow_id.clone(),
             event_key: call.event_key.clone(),
@@ -35,7 +34,7 @@ impl Subject {
 
 impl Client {
     /// What the refusal of a signal or an update means.
-    pub(super) async fn refused(
+    pub(in crate::temporal) async fn refused(
         &self,
         error: &Status,
         subject: Subject,
@@ -88,7 +87,7 @@ impl Client {
         let mut service = self.ready_service()?;
         let mut request = GetWorkflowExecutionHistoryRequest {
             namespace: self.caller().namespace.to_owned(),
-            execution: Some(execution(run)),
+            execution: Some(request::run(run)),
             maximum_page_size: PAGE,
             ..GetWorkflowExecutionHistoryRequest::default()
         };
@@ -112,7 +111,7 @@ impl Client {
 
 /// The key of the event in a signal or an update of ours. Newer servers keep a signal's request id in
 /// the history; all keep its header.
-pub(super) fn event_key(event: &HistoryEvent) -> Option<String> {
+pub(in crate::temporal) fn event_key(event: &HistoryEvent) -> Option<String> {
     let id = |request: Option<&Request>| {
         let meta = request.and_then(|request| request.meta.as_ref());
         meta.map(|meta| meta.update_id.clone())

@@ -13,18 +13,18 @@ use uuid::Uuid;
 use webhook_core::codec::{Codec, Compression};
 use webhook_core::dead_letter::{self, Cause, Kind, Letter};
 use webhook_core::event::Event;
-use webhook_core::expression::scope::Scope;
 use webhook_core::large::Claim;
 use webhook_core::outcome::{Execution, Outcome, Reject};
 use webhook_core::payload;
 use webhook_core::respond;
 use webhook_core::route::{self, Call, Plan, Route};
 use webhook_core::source::Source;
+use webhook_core::variables;
 
-use crate::large::{Store, Stored};
+use crate::forward::turn::{Turn, Turns, work_on};
+use crate::storage::{Store, Stored};
 use crate::telemetry::SEALS;
 use crate::temporal::{self, Done, Temporal};
-use crate::turn::{Turn, Turns, work_on};
 
 /// What a dispatch needs besides the event.
 pub struct Dispatch<'a, T> {
@@ -277,7 +277,7 @@ pub fn planned<'s>(source: &'s Source, event: &Event) -> (&'s Route, Result<Plan
         return (itself, Err(problem.to_owned()));
     }
     let plan = || {
-        let mut scope = Scope::new(event, &source.name);
+        let mut scope = variables::of(event, &source.name);
         match route::choose(&source.routes, &mut scope) {
             Ok(route) => {
                 let plan = route.settings.plan(event, &mut scope);
@@ -300,7 +300,7 @@ fn letter<'a>(
     task_queue: &'a str,
 ) -> Letter<'a> {
     let attributes = || {
-        let scope = &mut Scope::new(event, &source.name);
+        let scope = &mut variables::of(event, &source.name);
         route.settings.attributes(scope)
     };
     Letter {
