@@ -67,16 +67,23 @@ impl Dated {
     }
 }
 
-/// Warns for ever. `now` gives Unix seconds, `pause` lets time go by.
-pub async fn watch(
+/// Warns for ever.
+pub async fn watch(certificates: watch::Receiver<Vec<Dated>>) {
+    let warn = |dated: &Dated, text: String| tracing::warn!(expires = date(dated.end), "{text}");
+    look_daily(certificates, now, tokio::time::sleep, warn).await;
+}
+
+/// `now` gives Unix seconds, `pause` lets time go by.
+async fn look_daily(
     mut certificates: watch::Receiver<Vec<Dated>>,
     now: impl Fn() -> i64,
     pause: impl AsyncFn(Duration),
+    warn: impl Fn(&Dated, String),
 ) {
     loop {
         for dated in &*certificates.borrow_and_update() {
             if let Some(text) = dated.warning(now()) {
-                tracing::warn!(expires = date(dated.end), "{text}");
+                warn(dated, text);
             }
         }
         tokio::select! {
@@ -106,9 +113,6 @@ const EVERY: Duration = Duration::from_secs(86_400);
 mod tests {
     use std::cell::{Cell, RefCell};
     use std::future::pending;
-    use std::sync::{Arc, Mutex};
-
-    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
 
@@ -133,76 +137,47 @@ mod tests {
 
     #[tokio::test]
     async fn it_warns_at_once_and_daily_and_of_a_new_one_at_once() {
-        let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let warned = Cell::new(0);
         let clock = Cell::new(0);
         let (sender, receiver) = watch::channel(vec![Dated::server(16 * DAY)]);
         let days = RefCell::new(Vec::new());
         // Time stands still but for what is waited for; after 20 days nothing more happens.
         let pause = async |span: Duration| {
-            days.borrow_mut().push(log.count());
+            days.borrow_mut().push(warned.get());
             if clock.get() >= 20 * DAY {
                 return pending().await;
             }
             clock.set(clock.get() + span.as_secs() as i64);
         };
-        let watching = watch(receiver, || clock.get(), pause);
+        let warn = |_: &Dated, _| warned.set(warned.get() + 1);
+        let watching = look_daily(receiver, || clock.get(), pause, warn);
         let test = async {
             while clock.get() < 20 * DAY {
                 tokio::task::yield_now().await;
             }
             tokio::task::yield_now().await;
-            let before = log.count();
+            let before = warned.get();
             sender.send_replace(vec![Dated::server(21 * DAY)]);
             tokio::task::yield_now().await;
-            assert_eq!(log.count(), before + 1, "a new one is looked at, at once");
+            assert_eq!(warned.get(), before + 1, "a new one is looked at, at once");
             sender.send_replace(vec![Dated::server(90 * DAY)]);
             tokio::task::yield_now().await;
-            assert_eq!(log.count(), before + 1, "a good one is not spoken of");
+            assert_eq!(warned.get(), before + 1, "a good one is not spoken of");
         };
         tokio::select! {
+            biased;
             () = watching => unreachable!("it watches for ever"),
             () = test => {}
         }
-        let warned = days.borrow();
+        let days = days.borrow();
         // Nothing while 14 days or more are left, then one line a day.
-        assert_eq!(warned[..3], [0, 0, 0]);
+        assert_eq!(days[..3], [0, 0, 0]);
         assert!(
-            warned[3..21]
+            days[3..21]
                 .iter()
                 .enumerate()
                 .all(|(day, count)| *count == day + 1),
-            "{warned:?}"
+            "{days:?}"
         );
-    }
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Log {
-        fn count(&self) -> usize {
-            let text = self.0.lock().expect("no holder panics").clone();
-            String::from_utf8_lossy(&text).matches("WARN").count()
-        }
-    }
-
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("no holder panics").extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl<'w> MakeWriter<'w> for Log {
-        type Writer = Self;
-
-        fn make_writer(&'w self) -> Self {
-            self.clone()
-        }
     }
 }

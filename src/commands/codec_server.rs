@@ -52,7 +52,7 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
         tokio::select! {
             () = connections::run(listener, certificate, router, stop) => {}
             () = watching => {}
-            () = expiry::watch(expires, expiry::now, tokio::time::sleep) => {}
+            () = expiry::watch(expires) => {}
         }
         tracing::info!("stopped");
         Ok(())

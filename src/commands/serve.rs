@@ -181,7 +181,7 @@ pub async fn serve(
     let settings = forward::Settings::new(config.sources, config.codec, large);
     let forwarder = Arc::new(Forwarder::new(settings, client));
     let (certificates, expiring) = watch::channel(certificates);
-    let expiring = tokio::spawn(expiry::watch(expiring, expiry::now, tokio::time::sleep));
+    let expiring = tokio::spawn(expiry::watch(expiring));
     let reload = Reload {
         args: args.clone(),
         outside,
