@@ -38,6 +38,14 @@ pub trait Temporal: Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<Option<Execution>, Reject>> + Send;
 
+    /// The type of this run's workflow; `None` if Temporal knows it no more; has answered by
+    /// `deadline`.
+    fn type_of(
+        &self,
+        run: &Execution,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Option<String>, Reject>> + Send;
+
     /// Where workflows are started.
     fn namespace(&self) -> &str;
 

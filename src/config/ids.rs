@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use webhook_core::action::Action;
+use webhook_core::dead_letter;
 use webhook_core::expression::template::{Part, Template};
 use webhook_core::provider::IdScope;
 use webhook_core::source::Source;
@@ -56,6 +57,7 @@ pub(super) fn check(
         .filter_map(|(entry, name)| Some(Ids::new(entry, name.as_deref()?)))
         .collect();
     for (index, ids) in sources.iter().enumerate() {
+        mistakes.extend(sources.iter().find_map(|of| ids.dead_letter_of(of)));
         for other in &sources[..index] {
             // The same path or name was a mistake already.
             let is_twice = ids.entry.path == other.entry.path || ids.name == other.name;
@@ -185,6 +187,37 @@ impl<'e> Ids<'e> {
                 "{:?} gives the events of {own:?} the same ids as those of {theirs:?}: one would be answered as a duplicate of the other and never start; \
                  expected workflow_id = {advised:?} in one of them or, if they are the same events under two paths, shared_ids = true in both",
                 form.template.to_string()
+            ),
+        ))
+    }
+
+    /// The mistake, if an event of one may have the id of a dead letter of the other's, so that one would
+    /// be answered as stored because of the other. What a hole begins cannot: see [`Template::id`].
+    fn dead_letter_of(&self, other: &Self) -> Option<Mistake> {
+        let path = &other.entry.path;
+        // Most begin otherwise, and need no closer look.
+        let mut forms = self.forms.iter().filter(|form| {
+            let Some(Part::Text(text)) = form.shape.first() else {
+                return false;
+            };
+            let mut both = text.bytes().zip(dead_letter::NAME.bytes());
+            both.all(|(own, letter)| own == letter)
+        });
+        let form = forms.find(|form| {
+            let letters = [
+                Part::Text(dead_letter::ids_of(path)),
+                Part::Hole("event_id".to_owned()),
+            ];
+            meet(&form.tokens, &tokens(&letters))
+        })?;
+        Some(Mistake::new(
+            &form.place,
+            format!(
+                "{:?} may give an event of {:?} the id of a dead letter of {path:?}, which begins with {:?}: one would be taken for the other; \
+                 expected an id that begins otherwise, such as workflow_id = \"{{name}}:{{event_id}}\"",
+                form.template.to_string(),
+                self.entry.path,
+                dead_letter::ids_of(path),
             ),
         ))
     }

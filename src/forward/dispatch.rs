@@ -132,8 +132,9 @@ impl<T: Temporal> Dispatch<'_, T> {
             let start = || dead_letter::start(event, letter.clone());
             let (call, payload) = work_on(event.body.len(), start);
             match self.perform(call, payload, event.key()).await {
-                Ok(Outcome::Started(execution) | Outcome::Duplicate(execution)) => {
-                    return Ok(Outcome::DeadLettered(execution));
+                Ok(Outcome::Started(execution)) => return Ok(Outcome::DeadLettered(execution)),
+                Ok(Outcome::Duplicate(execution)) => {
+                    return self.parked_before(execution, reason).await;
                 }
                 Ok(outcome) => return Ok(outcome),
                 Err(Reject::Oversized(_)) if !letter.compress => letter.compress = true,
@@ -151,6 +152,27 @@ impl<T: Temporal> Dispatch<'_, T> {
                     )));
                 }
             }
+        }
+    }
+
+    /// The event is stored if the workflow that has its dead letter's id is one: anybody may have
+    /// started another under it.
+    async fn parked_before(&self, execution: Execution, reason: &str) -> Result<Outcome, Reject> {
+        let begun = format!("{reason}; and its dead letter cannot be stored");
+        let workflow_type = self.temporal.type_of(&execution, self.deadline).await;
+        match workflow_type {
+            Ok(Some(name)) if name == dead_letter::WORKFLOW_TYPE => {
+                Ok(Outcome::DeadLettered(execution))
+            }
+            Ok(Some(name)) => Err(Reject::Refused(format!(
+                "{begun}: the workflow {:?} is no {}, but a {name:?}",
+                execution.workflow_id,
+                dead_letter::WORKFLOW_TYPE
+            ))),
+            Ok(None) => Err(Reject::Unavailable(format!(
+                "{begun}: Temporal has just forgotten the one that was there"
+            ))),
+            Err(reject) => Err(Reject::Unavailable(format!("{begun}: {}", reject.reason()))),
         }
     }
 

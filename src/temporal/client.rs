@@ -10,7 +10,7 @@ use prost::Message;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
 use temporalio_client::{Connection, RetryOptions};
-use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeWorkflowExecutionRequest,
 };
@@ -25,7 +25,7 @@ use self::watch::Health;
 use super::connect::Settings;
 use super::limits::{Limits, Sizes};
 use super::link::Link;
-use super::request::Caller;
+use super::request::{Caller, run};
 use super::status::Asked;
 use super::{Call, Done, Temporal, status};
 use crate::telemetry::TEMPORAL_DURATION;
@@ -213,6 +213,25 @@ impl Client {
         }
     }
 
+    /// `None`: there is none.
+    async fn describe(
+        &self,
+        of: &Execution,
+        deadline: Instant,
+    ) -> Result<Option<WorkflowExecutionInfo>, Reject> {
+        let mut service = self.service()?;
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: self.settings.namespace.clone(),
+            execution: Some(run(of)),
+        };
+        let answer = service.describe_workflow_execution(within(request, deadline));
+        match timed("DescribeWorkflowExecution", deadline, answer).await {
+            Ok(answer) => Ok(answer.workflow_execution_info),
+            Err(error) if error.code() == Code::NotFound => Ok(None),
+            Err(error) => Err(status::reject(&error, self.asked(Sizes::default()))),
+        }
+    }
+
     /// With the client's retries, which the bare `workflow_service()` has not.
     pub(super) fn service(&self) -> Result<Connection, Reject> {
         self.connection().map_err(Reject::Unavailable)
@@ -245,26 +264,20 @@ impl Temporal for Client {
         workflow_id: &str,
         deadline: Instant,
     ) -> Result<Option<Execution>, Reject> {
-        let mut service = self.service()?;
-        let request = DescribeWorkflowExecutionRequest {
-            namespace: self.settings.namespace.clone(),
-            execution: Some(WorkflowExecution {
-                workflow_id: workflow_id.to_owned(),
-                run_id: String::new(),
-            }),
+        let newest = Execution {
+            workflow_id: workflow_id.to_owned(),
+            run_id: String::new(),
         };
-        let answer = service.describe_workflow_execution(within(request, deadline));
-        match timed("DescribeWorkflowExecution", deadline, answer).await {
-            Ok(answer) => {
-                let info = answer.workflow_execution_info.unwrap_or_default();
-                Ok(Some(Execution {
-                    workflow_id: workflow_id.to_owned(),
-                    run_id: info.execution.unwrap_or_default().run_id,
-                }))
-            }
-            Err(error) if error.code() == Code::NotFound => Ok(None),
-            Err(error) => Err(status::reject(&error, self.asked(Sizes::default()))),
-        }
+        let info = self.describe(&newest, deadline).await?;
+        Ok(info.map(|info| Execution {
+            run_id: info.execution.unwrap_or_default().run_id,
+            ..newest
+        }))
+    }
+
+    async fn type_of(&self, run: &Execution, deadline: Instant) -> Result<Option<String>, Reject> {
+        let info = self.describe(run, deadline).await?;
+        Ok(info.map(|info| info.r#type.unwrap_or_default().name))
     }
 
     fn namespace(&self) -> &str {

@@ -28,6 +28,8 @@ pub struct Given {
     pub memo: Memo,
     /// What identifies it through resets and retries.
     pub first_run_id: String,
+    /// The run before this one, which continued as new, failed or had its time; empty: it is the first.
+    pub previous_run_id: String,
     /// By its start, its signals and its updates, in their order.
     pub arguments: Vec<Argument>,
 }
@@ -158,6 +160,7 @@ impl Given {
                 self.workflow_type = started.workflow_type.unwrap_or_default().name;
                 self.memo = started.memo.unwrap_or_default();
                 self.first_run_id = started.first_execution_run_id;
+                self.previous_run_id = started.continued_execution_run_id;
                 (started.input, true)
             }
             Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => {

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, hmac};
 use crate::support::forwarder::{AES, Forwarder, ForwarderConfig, SECRET};
 use crate::support::history::open;
-use crate::support::inspect::json;
+use crate::support::inspect::{cli, json};
 use crate::support::sender::Sender;
 use crate::support::temporal::Temporal;
 use crate::support::wait::{PATIENCE, run, until};
@@ -234,6 +235,54 @@ fn a_queue_of_ones_own_and_503_if_it_cannot_be_parked() {
     });
 }
 
+#[test]
+fn no_other_workflow_is_taken_for_the_dead_letter() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let configured = Configured::new(&format!("{ROUTES}{STRANGERS}"));
+        let forwarder = Forwarder::start(configured.plain()).await;
+        let sender = Sender::new(&forwarder);
+
+        // Another program has started one under the id.
+        let event = Delivery::shopify("{}").with("X-Shopify-Topic", "template");
+        let id = format!("dead-letter:/temporal/shopify:{}", event.id);
+        cli(
+            temporal,
+            &["start", "--type", "Stranger", "--task-queue", "q"],
+            &id,
+            None,
+        );
+        let answer = sender.send(&event).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        let line = forwarder.request_line(answer.request_id());
+        assert_eq!(line["outcome"], "refused");
+        let reason = line["reason"].as_str().unwrap_or_default();
+        let says = format!("the workflow {id:?} is no WebhookDeadLetter, but a \"Stranger\"");
+        assert!(reason.ends_with(&says), "{reason}");
+        assert_eq!(temporal.runs(&id, 1).await.len(), 1);
+
+        // Another source's sender tries to.
+        for (path, beginning) in [("/joined", "letter:"), ("/topic", "")] {
+            let event = Delivery::shopify("{}").with("X-Shopify-Topic", "template");
+            let id = format!("/temporal/shopify:{}", event.id);
+            let stranger = Delivery::bare(Method::POST, path)
+                .with("X-Part", "dead")
+                .with("X-Id", format!("{beginning}{id}"))
+                .with_body("{}");
+            let answer = sender.send(&stranger).await;
+            assert_eq!(answer.outcome(), "200 started", "{answer:?}");
+            let escaped = format!("dead-letter%3A{id}");
+            assert_eq!(answer.json()["workflow_id"], escaped);
+            for _ in 0..2 {
+                let answer = sender.send(&event).await;
+                assert_eq!(answer.outcome(), "200 dead_lettered", "{answer:?}");
+            }
+            let started = temporal.started(&format!("dead-letter:{id}")).await;
+            assert_eq!(started.workflow_type, "WebhookDeadLetter");
+        }
+    });
+}
+
 /// Everything that the sender sent, so that a worker could verify it again.
 fn assert_whole(whole: &Value, event: &Delivery) {
     assert_eq!(whole["id"], event.id);
@@ -277,6 +326,24 @@ search_attributes = { TwfOrderName = "{body.missing}", TwfShop = "{tenant}" }
 [[source.route]]
 when = 'topic == "long"'
 search_attributes = { TwfOrderName = "{body.name}", TwfShop = "{tenant}" }
+"#;
+
+const STRANGERS: &str = r#"
+[[source]]
+path = "/joined"
+provider = "generic"
+danger_accept_unverified = true
+event_id = ["header X-Id"]
+tenant = ["header X-Part"]
+workflow_id = "{tenant}-{event_id}"
+
+[[source]]
+path = "/topic"
+provider = "generic"
+danger_accept_unverified = true
+event_id = ["header X-Id"]
+topic = ["header X-Part"]
+workflow_id = "{topic}-letter:{event_id}"
 "#;
 
 const ROUTES: &str = r#"

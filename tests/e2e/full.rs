@@ -12,11 +12,11 @@ use crate::support::configured::Configured;
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{AES, Forwarder, ForwarderConfig, SECRET};
 use crate::support::history::open;
-use crate::support::inspect::json;
+use crate::support::inspect::{cli, json};
 use crate::support::run::Run;
 use crate::support::run_folder;
 use crate::support::sender::{Answer, Sender};
-use crate::support::temporal::{self, Temporal};
+use crate::support::temporal::Temporal;
 use crate::support::wait::{PATIENCE, run, until};
 use crate::support::worker::{self, PythonWorker};
 
@@ -94,6 +94,69 @@ fn an_event_for_a_workflow_with_all_its_signals_is_parked_as_perhaps_taken_and_r
         let signal = json(&open(&signals[0].1, AES.1, AES.0));
         assert_eq!(signal["headers"]["x-shopify-webhook-id"], new.id);
         assert!(!stage.is_open(&new).await);
+    });
+}
+
+#[test]
+fn an_event_that_the_run_before_has_taken_is_not_replayed() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let stage = Stage::new(temporal, false).await;
+        let id = format!("entity:{}", stage.key);
+        cli(
+            temporal,
+            &[
+                "start",
+                "--type",
+                "Entity",
+                "--task-queue",
+                "q",
+                "--cron",
+                "@every 1s",
+                "--run-timeout",
+                "1s",
+            ],
+            &id,
+            None,
+        );
+        let (taken, new) = (stage.event("signal"), stage.event("signal"));
+        assert_eq!(stage.send(&taken).await.outcome(), "200 signalled");
+        let first = temporal.run_id(&id).await.expect("it runs");
+        until("it goes on in another run", PATIENCE, async || {
+            temporal.run_id(&id).await.is_some_and(|run| run != first)
+        })
+        .await;
+        let run_id = temporal.run_id(&id).await.expect("it runs");
+        temporal.terminate(&id).await;
+
+        // As if Temporal had refused it just before.
+        let named = json!({"workflow_id": id, "run_id": run_id});
+        for event in [&taken, &new] {
+            let odd = event.clone().with("X-Shopify-Topic", "odd");
+            let answer = stage.send(&odd).await;
+            assert_eq!(answer.outcome(), "200 dead_lettered", "{answer:?}");
+            let started = temporal.started(&letter(event)).await;
+            let mut data = json(&started.input[0]);
+            data["may_have_been_taken"] = named.clone();
+            let input = data.to_string().replace("\"odd\"", "\"entity\"");
+            temporal.terminate(&letter(event)).await;
+            let start = [
+                "start",
+                "--type",
+                "WebhookDeadLetter",
+                "--task-queue",
+                "q",
+                "--id-reuse-policy",
+                "AllowDuplicate",
+            ];
+            cli(temporal, &start, &letter(event), Some(input));
+        }
+        let replayed = stage.replay(&[], &[&taken, &new]).fine();
+        let lines: Vec<_> = replayed.lines().collect();
+        let expected = format!("duplicate     {}  {id} has taken it", taken.id);
+        assert_eq!(lines[0], expected, "{replayed}");
+        assert!(lines[1].starts_with("signalled "), "{replayed}");
+        assert_eq!(temporal.signals(&id).await.len(), 1);
     });
 }
 
@@ -357,17 +420,6 @@ fn envelope(event: &Delivery) -> String {
     json!({"headers": headers, "data": body}).to_string()
 }
 
-/// Asks for a workflow with the official CLI.
-fn cli(temporal: &Temporal, verb: &[&str], id: &str, input: Option<String>) {
-    let address = temporal.address();
-    let input: Vec<_> = input.iter().flat_map(|input| ["--input", input]).collect();
-    let common = ["--workflow-id", id, "--address", &address];
-    let args = [&["workflow"], verb, &common, &input].concat();
-    let output = Command::new(temporal::binary()).args(&args).output();
-    let output = output.expect("the Temporal CLI runs");
-    assert!(output.status.success(), "{args:?}: {output:?}");
-}
-
 const CART_WORKER: &str = r#"import asyncio
 import sys
 from datetime import timedelta
@@ -416,6 +468,10 @@ workflow_type = "Cart"
 [[source.route]]
 when = 'topic == "signal"'
 action = "signal"
+
+[[source.route]]
+when = 'topic == "odd"'
+summary = "{body.missing}"
 
 [[source.route]]
 when = 'topic == "once"'

@@ -107,6 +107,17 @@ impl Temporal {
     }
 }
 
+/// Asks for a workflow with the official CLI.
+pub(crate) fn cli(temporal: &Temporal, verb: &[&str], id: &str, input: Option<String>) {
+    let address = temporal.address();
+    let input: Vec<_> = input.iter().flat_map(|input| ["--input", input]).collect();
+    let common = ["--workflow-id", id, "--address", &address];
+    let args = [&["workflow"], verb, &common, &input].concat();
+    let output = Command::new(temporal::binary()).args(&args).output();
+    let output = output.expect("the Temporal CLI runs");
+    assert!(output.status.success(), "{args:?}: {output:?}");
+}
+
 /// A payload's JSON.
 pub(crate) fn json(payload: &Payload) -> serde_json::Value {
     assert_eq!(payload.metadata["encoding"], b"json/plain");

@@ -11,6 +11,7 @@ use super::event::{Event, short};
 use super::outcome::{Execution, Reject};
 use super::payload::{self, Format, protobuf};
 use super::route::{Call, Verb, default_memo};
+pub use crate::expression::template::DEAD_LETTER as NAME;
 
 /// Why an event is parked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +141,7 @@ pub fn start(event: &Event, letter: Letter<'_>) -> (Call, Payload) {
     let compress = letter.compress || payload.data.len() > LARGE;
     let call = Call {
         verb: Verb::Start,
-        workflow_id: format!("dead-letter:{}:{}", event.source, event.id),
+        workflow_id: format!("{}{}", ids_of(&event.source), event.id),
         workflow_type: WORKFLOW_TYPE.to_owned(),
         task_queue: letter.task_queue.to_owned(),
         options: Options::default(),
@@ -158,6 +159,12 @@ pub fn start(event: &Event, letter: Letter<'_>) -> (Call, Payload) {
         },
     };
     (call, payload)
+}
+
+/// How the ids of the dead letters of the source at this path begin. No other workflow's does: the name
+/// is kept, and a template that makes an id writes the colon after it as `%3A`.
+pub fn ids_of(source: &str) -> String {
+    format!("{NAME}:{source}:")
 }
 
 /// Takes out the search attribute that Temporal's refusal names, or all if it names none.

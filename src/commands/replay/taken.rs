@@ -15,28 +15,48 @@ pub(super) fn line(run: &Execution, event_id: String, is_dry: bool) -> Line {
 }
 
 impl Replay<'_> {
-    /// Whether the run has taken the event of this key.
+    /// Whether the run, or one before it, has taken the event of this key: between Temporal's refusal
+    /// and the question which run it was, the workflow may have continued as new.
     ///
     /// # Errors
     /// That it cannot be told.
     pub(super) async fn has_taken(&self, run: &Execution, key: &str) -> Result<bool, String> {
-        let given = self.temporal.given(run, "").await.map_err(|error| {
-            format!(
-                "{} may have taken it, and its history cannot be read: {}",
-                run.workflow_id,
-                status::text(&error)
-            )
-        })?;
-        for argument in given.arguments {
+        let mut run = run.clone();
+        for is_named in [true].into_iter().chain([false; RUNS_BEFORE]) {
+            let given = match self.temporal.given(&run, "").await {
+                Ok(given) => given,
+                // Temporal keeps earlier runs less long.
+                Err(error) if !is_named && status::is_missing(&error) => return Ok(false),
+                Err(error) => {
+                    return Err(format!(
+                        "{} may have taken it, and its history cannot be read: {}",
+                        run.workflow_id,
+                        status::text(&error)
+                    ));
+                }
+            };
+            if self.has(given.arguments, key).await {
+                return Ok(true);
+            }
+            if given.previous_run_id.is_empty() {
+                return Ok(false);
+            }
+            run.run_id = given.previous_run_id;
+        }
+        Ok(false)
+    }
+
+    async fn has(&self, arguments: Vec<Argument>, key: &str) -> bool {
+        for argument in arguments {
             let is_it = match &argument.event_key {
                 Some(known) => known == key,
                 None => self.is_of(argument, key).await,
             };
             if is_it {
-                return Ok(true);
+                return true;
             }
         }
-        Ok(false)
+        false
     }
 
     /// Whether a signal that came without a key, as those of earlier versions did, is the event's.
@@ -53,3 +73,7 @@ impl Replay<'_> {
         event.is_some_and(|replayed| replayed.event.key() == key)
     }
 }
+
+/// How many runs before the one that a dead letter names are looked through: a workflow that continues
+/// as new does so every few thousand events.
+const RUNS_BEFORE: usize = 10;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 use ipnet::IpNet;
 use serde::Deserialize;
+use webhook_core::dead_letter;
 use webhook_core::provider::locator::Locator;
 use webhook_core::provider::words::{Deadline, Size, Span, Success};
 use webhook_core::provider::{HeaderPattern, Provider};
@@ -266,9 +267,20 @@ impl Source {
     /// # Errors
     /// A path that gives no name.
     pub fn name(&self) -> Result<String, String> {
-        if let Some(name) = &self.name {
-            return Ok(name.clone());
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => self.derived_name()?,
+        };
+        if name == dead_letter::NAME {
+            return Err(format!(
+                "{name:?} is kept for dead letters, whose ids begin with it: give {:?} another, such as name = \"{name}-hooks\"",
+                self.path
+            ));
         }
+        Ok(name)
+    }
+
+    fn derived_name(&self) -> Result<String, String> {
         let rest = self.path.strip_prefix("/temporal/");
         let rest = rest.unwrap_or_else(|| self.path.trim_start_matches('/'));
         let plain = |c: char| {

@@ -7,7 +7,8 @@ use std::fmt;
 use cel::Value;
 use serde::Deserialize;
 
-use self::name::{Writing, push_ascii, shortened};
+pub use self::name::DEAD_LETTER;
+use self::name::{Writing, apart_from_dead_letters, push_ascii, shortened};
 use super::scope::Scope;
 use super::types::Type;
 use super::{Expression, Failure};
@@ -118,12 +119,14 @@ impl Template {
     }
 
     /// A workflow's id: a name in which a hole that begins it writes `:` as `%3A`, so that it never
-    /// is another source's `{name}:…`.
+    /// is another source's `{name}:…`; nor a dead letter's `dead-letter:…`, whatever it is made of.
     ///
     /// # Errors
     /// Those of [`Template::name`].
     pub fn id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
-        Ok(shortened(self.text_of(scope, Kind::Id)?, MAX_NAME))
+        let mut id = self.text_of(scope, Kind::Id)?;
+        apart_from_dead_letters(&mut id);
+        Ok(shortened(id, MAX_NAME))
     }
 
     /// The id of a workflow that somebody else named: a name in which a hole that begins it stays as

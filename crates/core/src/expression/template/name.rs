@@ -32,6 +32,17 @@ pub(super) fn push_ascii(out: &mut String, text: &str, writing: Writing) {
     }
 }
 
+/// An id that would begin as a dead letter's does, `dead-letter:`, has the colon as `%3A`.
+pub(super) fn apart_from_dead_letters(id: &mut String) {
+    let end = DEAD_LETTER.len();
+    if id
+        .strip_prefix(DEAD_LETTER)
+        .is_some_and(|rest| rest.starts_with(':'))
+    {
+        id.replace_range(end..=end, COLON);
+    }
+}
+
 /// Its beginning, `~` and a hash of the whole, if it is longer than `max` bytes: the same for the same
 /// text, another one for every other.
 pub(super) fn shortened(text: String, max: usize) -> String {
@@ -46,6 +57,8 @@ pub(super) fn shortened(text: String, max: usize) -> String {
     format!("{}~{}", &text[..end], &hash[..HASH])
 }
 
+/// What the ids of all dead letters begin with, and no source's name.
+pub const DEAD_LETTER: &str = "dead-letter";
 /// Hex digits of the SHA-256 in a shortened name.
 const HASH: usize = 32;
 const COLON: &str = "%3A";
