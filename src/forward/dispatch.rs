@@ -17,7 +17,7 @@ use webhook_core::large::Claim;
 use webhook_core::outcome::{Execution, Outcome, Reject};
 use webhook_core::payload;
 use webhook_core::respond;
-use webhook_core::route::{self, Call, Plan, Route};
+use webhook_core::route::{self, Call, Plan, Route, Verb};
 use webhook_core::source::Source;
 use webhook_core::variables;
 
@@ -253,15 +253,21 @@ impl<T: Temporal> Dispatch<'_, T> {
             payloads: vec![self.encode(payload, call.compression)],
         };
         let sealed = |payload| self.encode(payload, Compression::None);
+        // A signal starts nothing that could have them, and each takes a nonce.
+        let starts = !matches!(call.verb, Verb::Signal { .. });
         let fields: HashMap<_, _> = call
             .memo
             .into_iter()
+            .filter(|_| starts)
             .map(|(name, value)| (name, sealed(payload::value(&value))))
             .collect();
         let attributes = call.search_attributes.into_iter();
         let attributes = attributes.map(|(name, value)| (name, payload::value(&value)));
         let indexed_fields: HashMap<_, _> = attributes.collect();
-        let text = |text: Option<String>| text.map(|text| sealed(payload::text(&text)));
+        let text = |text: Option<String>| {
+            let text = text.filter(|_| starts);
+            text.map(|text| sealed(payload::text(&text)))
+        };
         temporal::Call {
             verb: call.verb,
             workflow_id: call.workflow_id,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
+use uuid::Uuid;
 use webhook_core::outcome::LABELS;
 
 use crate::support::configured::Configured;
@@ -194,6 +195,49 @@ fn what_a_payload_key_seals_is_counted_under_its_id_from_zero() {
         let refused = sender.send(&order.signed("another secret")).await;
         assert_eq!(refused.status, 401);
         assert_eq!(seals().await, 2 * each);
+    });
+}
+
+/// A signal carries its input and nothing else that is sealed.
+#[test]
+fn a_signal_takes_one_seal_and_with_a_start_as_many_as_a_start() {
+    run(async {
+        let key = Uuid::new_v4().simple().to_string();
+        let route = |topic: &str, action: &str| {
+            format!(
+                "[[source.route]]\nwhen = 'topic == \"{topic}\"'\naction = '{action}'\nsignal = 'webhook'\nworkflow_id = 'seals:{key}'\n"
+            )
+        };
+        let configured = Configured::new(&format!(
+            "[[source]]\npath = '/temporal/shopify'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n{}{}",
+            route("entity", "signal-with-start"),
+            route("signal", "signal"),
+        ));
+        let forwarder = Forwarder::start(ForwarderConfig {
+            aes: Some(AES),
+            ..configured.plain()
+        })
+        .await;
+        let seals = async || {
+            let samples = scrape(&forwarder).await;
+            let seals = samples
+                .iter()
+                .find(|sample| sample.metric == "payload_seals_total");
+            seals.expect("there is one").value as usize
+        };
+        let sender = Sender::new(&forwarder);
+        let event = |topic: &str| Delivery::shopify("{}").with("X-Shopify-Topic", topic);
+        let answer = sender.send(&event("entity")).await;
+        assert_eq!(answer.outcome(), "200 signalled", "{answer:?}");
+        let id = format!("seals:{key}");
+        let start = Temporal::shared().await.start_of(&id).await;
+        let before = 1 + start.memo.unwrap_or_default().fields.len();
+        assert_eq!(seals().await, before);
+        for n in 1..=3 {
+            let answer = sender.send(&event("signal")).await;
+            assert_eq!(answer.outcome(), "200 signalled", "{answer:?}");
+            assert_eq!(seals().await, before + n);
+        }
     });
 }
 
