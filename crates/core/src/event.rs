@@ -71,7 +71,7 @@ impl Event {
     ) -> Result<Self, Reject> {
         let received = verified.received();
         not_empty(verified, provider)?;
-        let id = match Locator::first_label(id_places(verified, provider), received) {
+        let id = match Locator::first_id(id_places(verified, provider), received) {
             Found::One(text) => event_id(text),
             Found::Missing => return Err(Reject::Malformed("the request has no event id")),
             Found::Ambiguous => return Err(Reject::Malformed("the event id is not one text")),

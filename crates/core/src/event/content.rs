@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::form::{self, Field};
 use crate::provider::Provider;
-use crate::request::{FORM, MULTIPART, Received, multipart};
+use crate::request::multipart::{self, Part};
+use crate::request::{FORM, MULTIPART, Received};
 
 use super::token;
 
@@ -68,7 +69,7 @@ impl Content {
             };
         }
         let kind = kind_of(received, known_type);
-        let is_json = matches!(kind, Some(Kind::Form)) && json_value(&body).is_some();
+        let is_json = matches!(kind, Some(Kind::Form)) && is_json(&body);
         let data = data(&body, kind, || parts(received, provider), json_fields);
         Self {
             broken: data.as_ref().err().copied(),
@@ -86,7 +87,7 @@ impl Content {
 fn data(
     body: &Bytes,
     kind: Option<Kind>,
-    parts: impl FnOnce() -> Option<Bytes>,
+    parts: impl FnOnce() -> Option<Option<Bytes>>,
     json_fields: &[String],
 ) -> Result<Data, &'static str> {
     let binary = || Data::Binary(body.clone());
@@ -95,7 +96,9 @@ fn data(
         Some(Kind::Form) => {
             fields(form::fields(body), json_fields).map_or_else(binary, Data::Fields)
         }
-        Some(Kind::Multipart) => Data::Fields(parts().ok_or("broken multipart form")?),
+        Some(Kind::Multipart) => parts()
+            .ok_or("broken multipart form")?
+            .map_or_else(binary, Data::Fields),
         Some(Kind::Text) => match std::str::from_utf8(body) {
             Ok(text) => Data::Text(text.to_owned()),
             Err(_) => binary(),
@@ -119,6 +122,14 @@ fn json_value(body: &Bytes) -> Option<Bytes> {
     Some(body.slice_ref(json_in(text)?.as_bytes()))
 }
 
+/// Whether the body is JSON and nothing else: a bare number or word may be a field's name.
+fn is_json(body: &Bytes) -> bool {
+    let value = json_value(body);
+    value.is_some_and(|value| {
+        value.starts_with(b"{") || value.starts_with(b"[") || value.starts_with(b"\"")
+    })
+}
+
 /// The JSON value that the text is: without a byte-order mark, which breaks the readers of several
 /// SDKs, and without the white space around it. Does not recurse, so depth costs nothing.
 fn json_in(text: &str) -> Option<&str> {
@@ -137,12 +148,19 @@ fn fields<'a>(form: impl IntoIterator<Item = Field<'a>>, json_fields: &[String])
     Some(object.text())
 }
 
-/// Text fields as other forms have them, files as `{"filename", "content_type", "data_base64"}`.
-fn parts(received: &Received, provider: &Provider) -> Option<Bytes> {
+/// Text fields as other forms have them, files as `{"filename", "content_type", "data_base64"}`. `None`:
+/// it is no form; `Some(None)`: it has a name that is no text.
+fn parts(received: &Received, provider: &Provider) -> Option<Option<Bytes>> {
     let json_fields = &provider.json_fields;
     let mut object = Object::default();
-    for part in multipart::parts(received)? {
-        if token::is_field(received, provider, part.name.as_bytes()) {
+    let is_token = |part: &Part| token::is_field(received, provider, part.name.as_bytes());
+    let parts = multipart::parts(received)?;
+    // Whole, it would have the token, too: then the names are read as Latin-1.
+    if parts.iter().any(|part| !part.is_utf8) && !parts.iter().any(is_token) {
+        return Some(None);
+    }
+    for part in parts {
+        if is_token(&part) {
             continue;
         }
         let text = std::str::from_utf8(&part.bytes).ok();
@@ -158,7 +176,7 @@ fn parts(received: &Received, provider: &Provider) -> Option<Bytes> {
             ),
         }
     }
-    Some(object.text())
+    Some(Some(object.text()))
 }
 
 /// A JSON object, written member by member: no number in it is read.

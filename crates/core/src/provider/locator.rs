@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::digest;
 use http::{HeaderName, HeaderValue};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -62,9 +63,24 @@ impl Locator {
         }
     }
 
+    /// Looks there for an event's id: as a label, and a string of JSON that is no text (half of a
+    /// surrogate pair is in it) is the hash of its JSON.
+    pub fn id(&self, received: &Received) -> Found {
+        match self.look(received, Reading::Id) {
+            Found::One(text) if text.is_empty() => Found::Missing,
+            found => found,
+        }
+    }
+
     /// The first of `places` where anything is.
     pub fn find_first(places: &[Self], received: &Received) -> Found {
         let found = places.iter().map(|place| place.find(received));
+        first(found)
+    }
+
+    /// The first of `places` where an id is.
+    pub fn first_id<'p>(places: impl IntoIterator<Item = &'p Self>, received: &Received) -> Found {
+        let found = places.into_iter().map(|place| place.id(received));
         first(found)
     }
 
@@ -92,15 +108,16 @@ impl Locator {
             Self::Query(name) => reading.field(&received.query_fields(), name),
             Self::Form(name) => match reading {
                 Reading::Strict => reading.field(&received.fields(), name),
-                Reading::Label => reading.field(&received.event_fields(), name),
+                Reading::Label | Reading::Id => reading.field(&received.event_fields(), name),
             },
-            Self::Json(path) => json_in(received, path),
+            Self::Json(path) => json_in(received, path, reading),
             Self::BodySha256 => Found::One(body_sha256(received)),
             Self::RequestSha256 => Found::One(request_sha256(received)),
             Self::ReceivedAt => Found::One(milliseconds(received.at)),
             Self::Joined(parts) => joined(parts.iter().map(|part| match reading {
                 Reading::Strict => part.find(received),
                 Reading::Label => part.label(received),
+                Reading::Id => part.id(received),
             })),
         }
     }
@@ -131,6 +148,8 @@ enum Reading {
     Strict,
     /// Any, see [`text`].
     Label,
+    /// Any, and JSON that is no text.
+    Id,
 }
 
 impl Reading {
@@ -183,23 +202,23 @@ fn joined(parts: impl Iterator<Item = Found>) -> Found {
 
 /// In a form, the path begins in the JSON of the field that its first key names, or else in that of
 /// the field `payload`.
-fn json_in(received: &Received, path: &[String]) -> Found {
+fn json_in(received: &Received, path: &[String], reading: Reading) -> Found {
     if let [field, rest @ ..] = path
         && !rest.is_empty()
         && received.is_form()
         && let Some(text) = received.json_field(field)
     {
-        match json(&text, rest) {
+        match json(&text, rest, reading) {
             Found::Missing => {}
             found => return found,
         }
     }
     let text = received.json_text();
-    text.map_or(Found::Missing, |text| json(&text, path))
+    text.map_or(Found::Missing, |text| json(&text, path, reading))
 }
 
 /// Steps down the path without recursion and without reading numbers: ids keep every digit.
-fn json(text: &str, path: &[String]) -> Found {
+fn json(text: &str, path: &[String], reading: Reading) -> Found {
     let Ok(mut value) = serde_json::from_str::<&RawValue>(text) else {
         return Found::Missing;
     };
@@ -211,7 +230,11 @@ fn json(text: &str, path: &[String]) -> Found {
         }
     }
     match value.get().as_bytes() {
-        [b'"', ..] => serde_json::from_str(value.get()).map_or(Found::Ambiguous, Found::One),
+        [b'"', ..] => match (serde_json::from_str(value.get()), reading) {
+            (Ok(text), _) => Found::One(text),
+            (Err(_), Reading::Id) => Found::One(sha256(value.get())),
+            (Err(_), Reading::Strict | Reading::Label) => Found::Ambiguous,
+        },
         [b'{' | b'[' | b'n', ..] => Found::Missing,
         _ => Found::One(value.get().to_owned()),
     }
@@ -230,7 +253,8 @@ fn steps<'a>(value: &'a RawValue, key: &str) -> Vec<&'a RawValue> {
     item.into_iter().collect()
 }
 
-/// The members of a JSON object as they stand there: in their order, repeated ones too.
+/// The members of a JSON object as they stand there: in their order, repeated ones too; a name that is
+/// no text as the JSON that it is.
 pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
@@ -257,11 +281,17 @@ impl<'de> Visitor<'de> for Collect {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
+        while let Some((name, value)) = map.next_entry::<&RawValue, _>()? {
+            // A name with half of a surrogate pair is none that anybody looks for.
+            let text = serde_json::from_str(name.get());
+            members.push((text.unwrap_or_else(|_| name.get().to_owned()), value));
         }
         Ok(Members(members))
     }
+}
+
+fn sha256(text: &str) -> String {
+    hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
 fn milliseconds(at: SystemTime) -> String {
@@ -341,7 +371,20 @@ mod tests {
 
     fn at(text: &str, path: &str) -> Found {
         let path: Vec<_> = path.split('.').map(str::to_owned).collect();
-        json(text, &path)
+        json(text, &path, Reading::Id)
+    }
+
+    #[test]
+    fn half_a_surrogate_is_no_text_and_still_an_id() {
+        let text = r#"{"\udc00":0,"id":"a\ud800","other":"a\ud801","pair":"\ud83d\ude00"}"#;
+        let hash = |text: &str| Found::One(sha256(text));
+        assert_eq!(at(text, "id"), hash(r#""a\ud800""#));
+        assert_eq!(at(text, "other"), hash(r#""a\ud801""#));
+        assert_eq!(at(text, "pair"), Found::One("😀".into()));
+        for reading in [Reading::Strict, Reading::Label] {
+            let other = json(text, &["id".to_owned()], reading);
+            assert_eq!(other, Found::Ambiguous);
+        }
     }
 
     #[test]

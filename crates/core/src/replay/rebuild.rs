@@ -275,7 +275,11 @@ fn found(request: &Received, written: &Written, provider: &Provider) -> Result<F
                     "its {what} cannot be known: a signal or an update has no memo, and the request that had it is not kept whole"
                 ));
             }
-            match place.label(request) {
+            let found = match what {
+                "id" => place.id(request),
+                _ => place.label(request),
+            };
+            match found {
                 Found::Missing => {}
                 Found::One(text) => return Ok(Some(text)),
                 Found::Ambiguous if what == "id" => return Err("its id is not one text".to_owned()),
@@ -286,7 +290,7 @@ fn found(request: &Received, written: &Written, provider: &Provider) -> Result<F
     };
     // Of several places that which is signed goes first, and which that was is not known.
     let ids = provider.id.iter().filter(|place| survives(place));
-    let ids: HashSet<_> = ids.filter_map(|place| place.label(request).one()).collect();
+    let ids: HashSet<_> = ids.filter_map(|place| place.id(request).one()).collect();
     if ids.len() > 1 {
         return Err("its id is in several places, and not the same in each".to_owned());
     }

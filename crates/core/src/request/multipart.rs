@@ -5,18 +5,20 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use multer::Multipart;
 
-use super::Received;
+use super::{Received, text};
 use crate::form::Field;
 
 /// One part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// The field's name.
+    /// The field's name; read as Latin-1 if it is no UTF-8.
     pub name: String,
-    /// The file's name, if it is a file.
+    /// Whether its names are UTF-8.
+    pub is_utf8: bool,
+    /// The file's name, if it is a file; likewise.
     pub filename: Option<String>,
     /// The part's type, if it says.
     pub content_type: Option<String>,
@@ -33,9 +35,18 @@ pub fn parts(received: &Received) -> Option<Vec<Part>> {
     let reading = async {
         let mut parts = Vec::new();
         while let Some(field) = multipart.next_field().await.ok()? {
+            let said = field.headers().get(CONTENT_DISPOSITION)?.as_bytes();
+            let (name, filename) = match std::str::from_utf8(said) {
+                Ok(_) => (
+                    field.name()?.to_owned(),
+                    field.file_name().map(str::to_owned),
+                ),
+                Err(_) => (parameter(said, "name")?, parameter(said, "filename")),
+            };
             parts.push(Part {
-                name: field.name()?.to_owned(),
-                filename: field.file_name().map(str::to_owned),
+                name,
+                filename,
+                is_utf8: std::str::from_utf8(said).is_ok(),
                 content_type: field.content_type().map(ToString::to_string),
                 bytes: field.bytes().await.ok()?,
             });
@@ -46,14 +57,22 @@ pub fn parts(received: &Received) -> Option<Vec<Part>> {
     reading.now_or_never().flatten()
 }
 
+/// A parameter of a header that is no UTF-8, and that the library therefore reads as not there.
+fn parameter(header: &[u8], name: &str) -> Option<String> {
+    let header = text(header);
+    header.split(';').find_map(|part| {
+        let (own, value) = part.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        (own.trim() == name).then(|| value.to_owned())
+    })
+}
+
 /// The fields that are no files.
 pub fn text_fields(received: &Received) -> Vec<Field<'static>> {
     let parts = parts(received).unwrap_or_default().into_iter();
-    let fields = parts
-        .filter(|part| part.filename.is_none() && std::str::from_utf8(&part.bytes).is_ok())
-        .map(|part| {
-            let name = part.name.into_bytes();
-            (Cow::Owned(name), Cow::Owned(part.bytes.to_vec()))
-        });
+    let fields = parts.filter(|part| part.filename.is_none()).map(|part| {
+        let name = part.name.into_bytes();
+        (Cow::Owned(name), Cow::Owned(part.bytes.to_vec()))
+    });
     fields.collect()
 }
