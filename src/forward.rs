@@ -29,7 +29,7 @@ use webhook_core::request::Received;
 use webhook_core::similar::Paths;
 use webhook_core::source::Source;
 use webhook_core::verify::key::Key;
-use webhook_core::visit::{Visit, allow};
+use webhook_core::visit::{self, Visit};
 
 use self::admit::{Admitted, Authorised, admit, check_tenant};
 use self::answer::Answer;
@@ -178,7 +178,7 @@ impl<T: Temporal> Forwarder<T> {
             Visit::Webhook => {}
             Visit::Look => return Ok(Handled::Page(about(source))),
             Visit::Neither => {
-                return Err(Reject::MethodNotAllowed(allow(source, &parts.method)));
+                return Err(visit::refusal(source, &parts.method));
             }
         }
         intake::check_coding(parts)?;

@@ -19,7 +19,7 @@ use webhook_core::source::{NamedSecret, Source, Verification};
 use webhook_core::verified::{Proof, Verified};
 use webhook_core::verify::key::Key;
 use webhook_core::verify::{Unproven, verify};
-use webhook_core::visit::allow;
+use webhook_core::visit;
 
 use crate::telemetry::KEY_USED;
 
@@ -77,7 +77,7 @@ pub fn admit(
     }
     let greets = matches!(source.verification, Verification::AddressHandshake { .. });
     if !greets && !source.provider.methods.contains(&received.method) {
-        return Err(Reject::MethodNotAllowed(allow(source, &received.method)));
+        return Err(visit::refusal(source, &received.method));
     }
     let now = received.at;
     let verified = match &source.verification {
@@ -203,7 +203,7 @@ fn greet(
 ) -> Result<Reply, Reject> {
     let given = Locator::Query("verify_token".to_owned()).find(received);
     if given == Found::Missing && !source.provider.methods.contains(&received.method) {
-        return Err(Reject::MethodNotAllowed(allow(source, &received.method)));
+        return Err(visit::refusal(source, &received.method));
     }
     if !given
         .one()

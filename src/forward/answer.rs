@@ -89,7 +89,7 @@ pub fn problem(reject: &Reject, request_id: &str) -> Answer {
     if row.status == StatusCode::SERVICE_UNAVAILABLE {
         ask_again(&mut answer);
     }
-    if let Reject::MethodNotAllowed(allow) = reject {
+    if let Reject::MethodNotAllowed(allow, _) = reject {
         let allow = HeaderValue::from_str(allow).ok();
         let headers = answer.headers_mut();
         headers.extend(allow.map(|allow| (ALLOW, allow)));

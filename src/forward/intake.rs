@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 use webhook_core::outcome::Reject;
 use webhook_core::request::Received;
+use webhook_core::shown::shown;
 
 /// Refuses broken HTTP: anything but exactly one Host, a transfer coding other than `chunked`.
 pub fn check_head(parts: &Parts) -> Result<(), Reject> {
@@ -35,13 +36,15 @@ pub fn check_head(parts: &Parts) -> Result<(), Reject> {
 /// character set says what the Content-Type should: some senders write it.
 pub fn check_coding(parts: &Parts) -> Result<(), Reject> {
     let codings = parts.headers.get_all(CONTENT_ENCODING).iter();
-    let mut codings = codings.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    if codings.all(changes_nothing) {
-        return Ok(());
+    let codings = codings.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let mut others = codings.filter(|coding| !changes_nothing(coding));
+    match others.next() {
+        None => Ok(()),
+        Some(coding) => Err(Reject::UnsupportedType(format!(
+            "the Content-Encoding {:?}: expected none, identity or the name of a character set",
+            shown(coding.trim_ascii())
+        ))),
     }
-    Err(Reject::UnsupportedType(
-        "a Content-Encoding other than identity or the name of a character set",
-    ))
 }
 
 fn changes_nothing(coding: &[u8]) -> bool {
@@ -82,9 +85,9 @@ pub async fn receive<'a>(
     memory: &'a Semaphore,
 ) -> Result<(Received, Option<SemaphorePermit<'a>>), Reject> {
     let at = SystemTime::now();
-    let over = Reject::TooLarge("the body is over the source's limit");
+    let said = body.size_hint().exact();
     if body.size_hint().lower() > limit as u64 {
-        return Err(over);
+        return Err(over(limit, said));
     }
     let mut bytes = BytesMut::new();
     let mut held: Option<SemaphorePermit<'_>> = None;
@@ -97,7 +100,7 @@ pub async fn receive<'a>(
             continue;
         };
         if bytes.len() + data.len() > limit {
-            return Err(over);
+            return Err(over(limit, said));
         }
         let full = |_| Reject::Unavailable("too many bodies in memory".to_owned());
         let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
@@ -121,6 +124,16 @@ pub async fn receive<'a>(
         at,
     };
     Ok((received, held))
+}
+
+fn over(limit: usize, said: Option<u64>) -> Reject {
+    let size = match said {
+        Some(bytes) => format!("has {bytes} bytes by its Content-Length"),
+        None => "came without a Content-Length".to_owned(),
+    };
+    Reject::TooLarge(format!(
+        "the body {size} and is over the source's body_limit of {limit} bytes"
+    ))
 }
 
 /// What a body means that cannot be read to its end: it broke off, and whole it may be an event; or

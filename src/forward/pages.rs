@@ -47,7 +47,10 @@ impl<T: Temporal> Pages<T> {
             return Ok(None);
         }
         if !is_read(method) {
-            return Err(Reject::MethodNotAllowed("GET, HEAD".to_owned()));
+            return Err(Reject::MethodNotAllowed(
+                "GET, HEAD".to_owned(),
+                "the page is only there to be read",
+            ));
         }
         Ok(Some(match path {
             LIVE => self.live(),

@@ -87,7 +87,7 @@ impl Refused {
         };
         match reject {
             Reject::NotFound(_) => refused.path = Some(shown(parts.uri.path())),
-            Reject::MethodNotAllowed(_) => refused.method = Some(shown(parts.method.as_str())),
+            Reject::MethodNotAllowed(..) => refused.method = Some(shown(parts.method.as_str())),
             Reject::InvalidSignature(unproven) => {
                 refused.secrets_tried = unproven.secrets_tried;
                 refused.clock_off_seconds = unproven.clock_off;

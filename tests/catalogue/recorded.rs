@@ -216,7 +216,7 @@ impl Request {
     pub(super) fn at(self, source: &Source) -> Became {
         let received = self.received();
         if !source.takes(&received.method, received.query.as_deref()) {
-            return Became::Rejected(Reject::MethodNotAllowed(String::new()));
+            return Became::Rejected(Reject::MethodNotAllowed(String::new(), ""));
         }
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let event = |verified: Verified| {

@@ -10,6 +10,7 @@ use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, SHOPIFY, SIGNATURE, hmac, order_body};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::leaks;
+use crate::support::raw;
 use crate::support::sender::Sender;
 use crate::support::sources;
 use crate::support::wait::run;
@@ -252,3 +253,70 @@ fn signatures(source: &sources::Source, delivery: &Delivery) -> Vec<(String, Str
         .map(|name| (name.clone(), delivery.header(&name)))
         .collect()
 }
+
+#[test]
+fn what_is_refused_by_its_head_says_why() {
+    run(async {
+        let configured = Configured::new(&format!(
+            "[[source]]\npath = '{SHOPIFY}'\nprovider = 'shopify'\nsecrets = ['{LONG}']\nbody_limit = '10KiB'\n"
+        ));
+        let forwarder = Forwarder::start(configured.plain()).await;
+        let sender = Sender::new(&forwarder);
+        let reason = async |delivery: &Delivery, status: u16| {
+            let answer = sender.send(delivery).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+            assert!(!answer.text.contains("10240"), "the caller learns nothing");
+            let line = forwarder.request_line(answer.request_id());
+            assert_eq!(line["level"], "INFO", "{line}");
+            line["reason"].as_str().expect("a reason").to_owned()
+        };
+        let large = Delivery::shopify("x".repeat(20_000)).signed(LONG);
+        let said = reason(&large, 413).await;
+        let limit = "is over the source's body_limit of 10240 bytes";
+        assert_eq!(
+            said,
+            format!("the body has 20000 bytes by its Content-Length and {limit}")
+        );
+
+        // In chunks.
+        let body = "x".repeat(20_000);
+        let signature = large.header(SIGNATURE);
+        let request = format!(
+            "POST {SHOPIFY} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{SIGNATURE}: {signature}\r\nTransfer-Encoding: chunked\r\n\r\n4e20\r\n{body}\r\n0\r\n\r\n"
+        );
+        let answer = raw::exchange(&forwarder, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        let chunked = format!("the body came without a Content-Length and {limit}");
+        forwarder.line("it says so", |line| line["reason"] == chunked);
+
+        for (method, status) in [(Method::GET, 405), (Method::HEAD, 405)] {
+            let mut redirected = Delivery::order().signed(LONG);
+            redirected.method = method;
+            redirected.body = Vec::new();
+            let said = reason(&redirected, status).await;
+            let why = "a redirect on the way has probably made a GET of it";
+            assert!(said.ends_with(why), "{said}");
+        }
+        let mut put = Delivery::order().signed(LONG);
+        put.method = Method::PUT;
+        let said = reason(&put, 405).await;
+        assert_eq!(said, "the source does not take this method");
+
+        for (coding, shown) in [
+            (&b"gzip"[..], "gzip"),
+            (b"identity, br", "br"),
+            (b"\xfe\x80", "%FE%80"),
+        ] {
+            let coded = Delivery::order()
+                .signed(LONG)
+                .with("Content-Encoding", coding);
+            let said = reason(&coded, 415).await;
+            let expected = format!(
+                "the Content-Encoding {shown:?}: expected none, identity or the name of a character set"
+            );
+            assert_eq!(said, expected);
+        }
+    });
+}
+
+const LONG: &str = "a secret of this test alone";

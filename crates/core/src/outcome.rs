@@ -77,18 +77,18 @@ pub enum Reject {
     Unstartable(String),
     /// No source has this path.
     NotFound(String),
-    /// The path is there, the method is not; the value is for `Allow`.
-    MethodNotAllowed(String),
+    /// The path is there, the method is not; the first value is for `Allow`, the second says why.
+    MethodNotAllowed(String, &'static str),
     /// The address may not send to this source, or a handshake's token is wrong.
     Forbidden(&'static str),
-    /// The body is over the source's limit.
-    TooLarge(&'static str),
+    /// The body is over the source's limit; the text has it.
+    TooLarge(String),
     /// Encoded, it is over what Temporal takes; the text has both sizes.
     Oversized(String),
     /// The workflow takes no more, or is closed, and may have taken an earlier delivery of the event.
     MaybeTaken(Execution, String),
     /// A `Content-Encoding`, or a type that the source refuses.
-    UnsupportedType(&'static str),
+    UnsupportedType(String),
     /// The body did not arrive in time, or broke off: a verified event may be behind it.
     TooSlow(&'static str),
     /// Not even the head arrived in time.
@@ -144,7 +144,7 @@ impl Reject {
             Self::Malformed(_) => (400, "malformed", "malformed request", Caller),
             Self::Unstartable(_) => (400, "malformed", "malformed request", Configuration),
             Self::NotFound(_) => (404, "not_found", "not found", Caller),
-            Self::MethodNotAllowed(_) => (405, "method_not_allowed", "method not allowed", Caller),
+            Self::MethodNotAllowed(..) => (405, "method_not_allowed", "method not allowed", Caller),
             Self::Forbidden(_) => (403, "forbidden", "forbidden", Caller),
             Self::MaybeTaken(..) => (400, "malformed", "malformed request", Configuration),
             Self::TooLarge(_) => (413, "too_large", "payload too large", Caller),
@@ -174,17 +174,17 @@ impl Reject {
             Self::InvalidSignature(unproven) => &unproven.reason,
             Self::Malformed(reason)
             | Self::Forbidden(reason)
-            | Self::TooLarge(reason)
-            | Self::UnsupportedType(reason)
             | Self::TooSlow(reason)
             | Self::Internal(reason) => reason,
             Self::Unstartable(reason)
             | Self::NotFound(reason)
+            | Self::TooLarge(reason)
+            | Self::UnsupportedType(reason)
             | Self::Oversized(reason)
             | Self::MaybeTaken(_, reason)
             | Self::Unavailable(reason)
             | Self::Refused(reason) => reason,
-            Self::MethodNotAllowed(_) => "the source does not take this method",
+            Self::MethodNotAllowed(_, reason) => reason,
             Self::HeadTooSlow => "the head did not arrive in time",
         }
     }
@@ -201,12 +201,12 @@ impl Reject {
             Self::Malformed(""),
             Self::Unstartable(String::new()),
             Self::NotFound(String::new()),
-            Self::MethodNotAllowed(String::new()),
+            Self::MethodNotAllowed(String::new(), ""),
             Self::Forbidden(""),
-            Self::TooLarge(""),
+            Self::TooLarge(String::new()),
             Self::Oversized(String::new()),
             Self::MaybeTaken(execution, String::new()),
-            Self::UnsupportedType(""),
+            Self::UnsupportedType(String::new()),
             Self::TooSlow(""),
             Self::HeadTooSlow,
             Self::Unavailable(String::new()),

@@ -4,6 +4,7 @@
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::outcome::Reject;
 use super::provider::locator::Locator;
 use super::provider::scheme::{Algorithm, TimestampLocation};
 use super::source::Source;
@@ -40,7 +41,7 @@ impl Visit {
 
 /// The methods that the source takes, for a request that has another; a `GET` that is refused is
 /// not sent to itself.
-pub fn allow(source: &Source, refused: &Method) -> String {
+fn allow(source: &Source, refused: &Method) -> String {
     let methods = source.provider.methods.iter();
     let mut allow: Vec<_> = methods
         .filter(|method| *method != refused)
@@ -52,6 +53,16 @@ pub fn allow(source: &Source, refused: &Method) -> String {
         }
     }
     allow.join(", ")
+}
+
+/// The refusal of a request that has a method which the source does not take, and is no look.
+pub fn refusal(source: &Source, method: &Method) -> Reject {
+    let reason = if is_read(method) {
+        REDIRECTED
+    } else {
+        "the source does not take this method"
+    };
+    Reject::MethodNotAllowed(allow(source, method), reason)
 }
 
 /// Whether requests of this method are there to read.
@@ -168,3 +179,5 @@ const ORDINARY_BEGINNINGS: [&str; 10] = [
     "x-forwarded-",
     "x-request-",
 ];
+
+const REDIRECTED: &str = "a POST is expected, and this has the headers or the query of an event: a redirect on the way has probably made a GET of it";
