@@ -146,7 +146,7 @@ pub enum Command {
     ///   temporal workflow show --workflow-id ID --detailed --codec-endpoint http://127.0.0.1:8081
     ///
     /// For the web interface: `temporal server start-dev --ui-codec-endpoint http://127.0.0.1:8081`,
-    /// or the glasses on its page. Keys are read at start: start it again when they change.
+    /// or the glasses on its page. Keys, token and certificate are read again when their files change.
     #[command(verbatim_doc_comment)]
     CodecServer(CodecServerArgs),
     /// Print a completion script for a shell
