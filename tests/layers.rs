@@ -45,7 +45,11 @@ mod layers {
                 _ => up.push(import.to_string()),
             }
         }
-        assert!(up.is_empty(), "imports go up:\n{}", up.join("\n"));
+        assert!(
+            up.is_empty(),
+            "imports go up, or a room is not in the list above:\n{}",
+            up.join("\n")
+        );
     }
 
     #[test]
