@@ -1,11 +1,12 @@
 //! Flags, environment and file -> checked settings, every mistake of all of them in one run.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use crate::cli::ServeArgs;
-use crate::config::file::File;
+use crate::config::file::File as Written;
 use crate::config::listen::{self, Listen};
 use crate::config::{Config, Identity, Mistake, Outside};
 use crate::temporal::connect::{self, Settings};
@@ -81,7 +82,11 @@ impl Outside for World {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        read(path)
+        let bytes = read_up_to(path, LARGEST + 1)?;
+        match u64::try_from(bytes.len()) {
+            Ok(length) if length <= LARGEST => Ok(bytes),
+            _ => Err(TOO_LARGE.to_owned()),
+        }
     }
 
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
@@ -98,7 +103,17 @@ impl Outside for World {
 /// # Errors
 /// Why it cannot be read, and where it was looked for if its path does not say so.
 pub fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| match std::env::current_dir() {
+    read_up_to(path, u64::MAX)
+}
+
+/// No more of the file than so many bytes: `/dev/zero` has no end.
+fn read_up_to(path: &Path, bytes: u64) -> Result<Vec<u8>, String> {
+    let read = File::open(path).and_then(|file| {
+        let mut content = Vec::new();
+        file.take(bytes).read_to_end(&mut content)?;
+        Ok(content)
+    });
+    read.map_err(|error| match std::env::current_dir() {
         Ok(folder) if error.kind() == ErrorKind::NotFound && path.is_relative() => {
             format!("{error}, looked for in {}", folder.display())
         }
@@ -110,9 +125,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn file(path: Option<&Path>, outside: &dyn Outside) -> Result<(File, Vec<Mistake>), Mistake> {
+pub fn file(
+    path: Option<&Path>,
+    outside: &dyn Outside,
+) -> Result<(Written, Vec<Mistake>), Mistake> {
     let Some(path) = path else {
-        return Ok((File::default(), Vec::new()));
+        return Ok((Written::default(), Vec::new()));
     };
     let name = path.display().to_string();
     let wrong = |problem: String| Mistake::new(format!("--config (TWF_CONFIG) {name}"), problem);
@@ -129,5 +147,20 @@ pub fn file(path: Option<&Path>, outside: &dyn Outside) -> Result<(File, Vec<Mis
             "not UTF-8, which a TOML file has to be",
         )
     })?;
-    Ok(File::read(&name, &text))
+    if says_nothing(&text) {
+        return Err(Mistake::new(name, EMPTY));
+    }
+    Ok(Written::read(&name, &text))
 }
+
+/// Whether there is no key in it: a file that was cut short, or is yet to be filled.
+fn says_nothing(text: &str) -> bool {
+    let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.all(|line| line.is_empty() || line.starts_with('#'))
+}
+
+/// Bytes of a file of settings or secrets.
+const LARGEST: u64 = 1024 * 1024;
+const TOO_LARGE: &str = "over 1 MiB: no secret, no certificate and no configuration file is";
+const EMPTY: &str =
+    "is empty: expected at least a [[source]], or no --config to run on flags and variables alone";

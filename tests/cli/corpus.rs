@@ -89,6 +89,22 @@ fn a_file_that_is_not_there_is_named() {
     run.misconfigured(&["--config (TWF_CONFIG) not-there.toml: No such file"]);
 }
 
+#[test]
+fn a_file_without_an_end_is_not_read_to_it() {
+    let run = check("/dev/zero");
+    run.misconfigured(&["--config (TWF_CONFIG) /dev/zero: over 1 MiB"]);
+    let args = [
+        "check",
+        "--offline",
+        "--cert",
+        "/dev/zero",
+        "--key",
+        "/dev/zero",
+    ];
+    let run = Run::inside(&folder(), &args, &ENV);
+    run.misconfigured(&["--cert (TWF_CERT): /dev/zero: over 1 MiB"]);
+}
+
 /// A message that ends with `…` may go on.
 fn fits((said, expected): (&&str, &String)) -> bool {
     match expected.strip_suffix('…') {
