@@ -46,6 +46,8 @@ pub struct Config {
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
     pub large: Option<Large>,
+    /// Whether the file names any source: else there is the one of the flags.
+    pub has_written_sources: bool,
     /// At least one, each with a path of its own.
     pub sources: Vec<Source>,
     /// What works, but should be otherwise.
@@ -130,6 +132,7 @@ impl Config {
             codec: codec(file, outside, &mut mistakes),
             large: (file.large.as_ref())
                 .and_then(|written| Large::new(written, outside, &mut mistakes)),
+            has_written_sources: !file.sources.is_empty(),
             sources: source::sources(args, file, outside, &mut mistakes, &mut warnings),
             warnings,
         };

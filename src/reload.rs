@@ -107,6 +107,13 @@ impl<T: Temporal> Reload<T> {
                 return;
             }
         };
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let losses = in_use.losses(&good.config, &self.file());
+        if !losses.is_empty() {
+            metrics::gauge!(LAST_RELOAD).set(0.0);
+            not_used(&losses);
+            return;
+        }
         if *fixed != good.fixed {
             tracing::warn!(
                 "other addresses of listeners, another address or namespace of Temporal, or other timeouts of [server] take effect at the next start"
@@ -140,10 +147,18 @@ impl<T: Temporal> Reload<T> {
         let count = sources.len();
         self.forwarder
             .replace(Settings::new(sources, codec, good.large));
-        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = inventory.since(&in_use);
         *in_use = inventory;
         tracing::info!(sources = count, changed, "configuration reloaded");
+    }
+
+    /// How a mistake names the configuration file.
+    fn file(&self) -> String {
+        let file = self.args.config.as_ref();
+        file.map_or_else(
+            || "configuration".to_owned(),
+            |file| file.display().to_string(),
+        )
     }
 
     /// In the background, for a while: Temporal may be away, and the settings are good without its

@@ -10,13 +10,15 @@ use webhook_core::secret::Secret;
 use webhook_core::source::{Source, Verification};
 
 use super::Digest;
-use crate::config::Config;
 use crate::config::large::credentials::Credentials;
 use crate::config::source::take_overwritable;
+use crate::config::{Config, Mistake};
 use crate::temporal::connect::Settings as Connection;
 
 /// What there is to compare of all settings.
 pub struct Inventory {
+    /// Whether the file names any source.
+    has_written_sources: bool,
     /// By path.
     sources: BTreeMap<String, Parts>,
     /// By path and name.
@@ -38,6 +40,7 @@ impl Inventory {
         let keys = config.codec.keys().iter();
         let identity = config.tls.as_ref();
         Self {
+            has_written_sources: config.has_written_sources,
             sources: sources
                 .clone()
                 .map(|source| (source.path.clone(), parts(source)))
@@ -57,6 +60,19 @@ impl Inventory {
             ]),
             connection: connection.clone(),
         }
+    }
+
+    /// What new settings lack and a reload never takes away: a file that was cut short says so much by
+    /// saying nothing.
+    pub fn losses(&self, new: &Config, file: &str) -> Vec<Mistake> {
+        let mut losses = Vec::new();
+        if self.has_written_sources && !new.has_written_sources {
+            losses.push(Mistake::new(file, NO_SOURCE));
+        }
+        if !self.keys.is_empty() && new.codec.keys().is_empty() {
+            losses.push(Mistake::new(file, NO_KEY));
+        }
+        losses
     }
 
     /// What is otherwise than it was, for people: `sources +1 (/b), routes of /a changed`.
@@ -150,6 +166,10 @@ impl Inventory {
         said
     }
 }
+
+const NO_SOURCE: &str = "has no [[source]] any more: restart to run on the flags' own source";
+const NO_KEY: &str =
+    "has no key of [encryption] any more: restart to store events as they are, for all to read";
 
 /// Named as in the file. A new field of a source has to be put in its place here.
 fn parts(source: &Source) -> Parts {

@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 use crate::support::certs::Certificates;
 use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, SHOPIFY};
-use crate::support::forwarder::{Forwarder, ForwarderConfig, SECRET};
+use crate::support::forwarder::{AES, Forwarder, ForwarderConfig, SECRET};
 use crate::support::leaks;
 use crate::support::raw;
 use crate::support::sender::Sender;
@@ -112,7 +112,7 @@ fn a_file_that_is_still_being_written_is_not_read_by_halves() {
         let forwarder = Forwarder::start(configured.plain()).await;
         let load = Load::start(&forwarder);
         let whole = good(1).replace(SHOPIFY, "/temporal/other") + &good(1);
-        // Many beginnings of the file are valid: the empty one is, and so is its first half.
+        // Many beginnings of the file are valid: its first half is.
         for end in (0..=whole.len()).step_by(4) {
             let written = fs::write(configured.path("forwarder.toml"), &whole[..end]);
             written.expect("the folder is writable");
@@ -126,6 +126,57 @@ fn a_file_that_is_still_being_written_is_not_read_by_halves() {
         load.stop().await;
         assert_eq!(count(&forwarder, "configuration reloaded"), 1);
         assert_eq!(count(&forwarder, "the new configuration is not used"), 0);
+    });
+}
+
+#[test]
+fn a_file_cut_short_takes_no_source_and_no_encryption_away() {
+    run(async {
+        let before = "[encryption]\nkeys = [{ id = 'e2e-2026', key = 'file:FOLDER/key' }]\n";
+        let whole = format!("{before}{}", good(0));
+        let configured = Configured::new(&whole);
+        configured.write("key", AES.0);
+        let forwarder = Forwarder::start(configured.plain()).await;
+        let empty = "forwarder.toml: is empty";
+        let no_source = "forwarder.toml: has no [[source]] any more";
+        let no_key = "forwarder.toml: has no key of [encryption] any more";
+        for (round, (cut, said)) in [
+            (String::new(), &[empty][..]),
+            ("\n# to be filled\n".to_owned(), &[empty]),
+            (before.to_owned(), &[no_source]),
+            ("[server]\n".to_owned(), &[no_source, no_key]),
+            (good(1), &[no_key]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            configured.rewrite(&cut);
+            for said in said {
+                let wanted =
+                    |line: &Value| is_refusal(line) && text(line, "mistake").contains(said);
+                forwarder.line(said, wanted);
+            }
+            let refused = || async { count(&forwarder, "the new configuration is not used") };
+            until("each is refused", BOUND, || async {
+                refused().await > round
+            })
+            .await;
+            assert_eq!(last_reload(&forwarder).await, "0", "{cut}");
+            let delivery = Delivery::order();
+            let answer = Sender::new(&forwarder).send(&delivery).await;
+            assert_eq!(answer.outcome(), "200 started", "{cut}");
+            let started = Temporal::shared().await.started(&delivery.id).await;
+            assert_eq!(started.task_queue, "queue-0", "{cut}");
+            let encoding = started.argument().0["encoding"].clone();
+            assert_eq!(encoding, "binary/encrypted", "{cut}");
+        }
+        configured.rewrite(&format!("{before}{}", good(2)));
+        until("the whole file is taken", BOUND, || async {
+            queue(&forwarder).await == "queue-2"
+        })
+        .await;
+        assert_eq!(last_reload(&forwarder).await, "1");
+        assert_eq!(count(&forwarder, "configuration reloaded"), 1);
     });
 }
 
