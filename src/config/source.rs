@@ -6,8 +6,8 @@ mod entries;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use webhook_core::provider::Provider;
 use webhook_core::provider::scheme::Scheme;
+use webhook_core::provider::{CREDENTIALS, Provider};
 use webhook_core::secret::Secret;
 use webhook_core::source::{NamedSecret, Source, Verification};
 use webhook_core::verify::key::Key;
@@ -16,6 +16,7 @@ use webhook_core::verify::{Circumstances, Verifier};
 pub use self::entries::{entries, one};
 use super::file::source::{Network, VerifyWord};
 use super::file::{self, File};
+use super::reader::Places;
 use super::{Mistake, Outside, ids, keep, resolve, route, weak};
 use crate::cli::ServeArgs;
 
@@ -82,6 +83,7 @@ fn source(
     circumstances(&entry, &provider, mistakes);
     let routes = route::routes(args, &entry, &provider, mistakes, warnings);
     overwrite(&mut provider, &mut entry);
+    warnings.extend(credentials(&provider, &entry.places));
     let file::Source {
         path,
         public_url,
@@ -131,6 +133,18 @@ overwritable! {
     json_fields: json_fields,
     deadline: deadline,
     success_status: success_status,
+}
+
+/// Headers that are named to be kept and are not.
+fn credentials(provider: &Provider, places: &Places) -> Option<Mistake> {
+    let named = provider.keep_headers.iter().map(ToString::to_string);
+    let named = named.map(|pattern| pattern.trim_end_matches('*').to_owned());
+    let mut named = named.filter(|name| CREDENTIALS.contains(&name.as_str()));
+    let problem = format!(
+        "{} is never kept: credentials reach no worker, no expression and no dead letter",
+        named.next()?
+    );
+    Some(Mistake::new(places.of("keep_headers"), problem))
 }
 
 /// The secrets that are there; without verification they do not matter.

@@ -95,6 +95,53 @@ fn cloudevents_are_read_by_their_sdk_and_a_json_body_is_as_sent() {
 }
 
 #[test]
+fn credentials_reach_no_worker_no_expression_and_no_dead_letter() {
+    run(async {
+        let source = |format| {
+            format!(
+                "[[source]]\npath = '/{format}'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n\
+                 workflow_id = '{format}:{{event_id}}'\nformat = '{format}'\n\
+                 keep_headers = ['*', 'authorization', 'Cookie']\n\
+                 [[source.route]]\nwhen = 'has(headers.cookie) || has(headers.authorization)'\naction = 'drop'\n"
+            )
+        };
+        let configured = Configured::new(&FORMATS.map(source).concat());
+        let forwarder = Forwarder::start(configured.plain()).await;
+        let sender = Sender::new(&forwarder);
+        for format in FORMATS {
+            for (body, outcome, prefix) in [
+                ("{}", "200 started", format!("{format}:")),
+                ("{", "200 dead_lettered", format!("dead-letter:/{format}:")),
+            ] {
+                let mut delivery = Delivery::shopify(body)
+                    .with("Authorization", "Bearer credential-1a2b3c")
+                    .with("Cookie", "session=credential-1a2b3c")
+                    .with("Proxy-Authorization", "Basic credential-1a2b3c")
+                    .with("Set-Cookie", "a=credential-1a2b3c")
+                    .with("X-Any", "kept-4d5e6f");
+                delivery.path = format!("/{format}");
+                let answer = sender.send(&delivery).await;
+                assert_eq!(answer.outcome(), outcome, "{format}");
+                let workflow = format!("{prefix}{}", delivery.id);
+                let started = Temporal::shared().await.started(&workflow).await;
+                let payloads = started.input.iter().chain(started.memo.values());
+                let stored: Vec<_> = payloads.flat_map(|payload| payload.data.clone()).collect();
+                let stored = String::from_utf8_lossy(&stored);
+                assert!(
+                    !stored.contains("credential-1a2b3c"),
+                    "{workflow}: {stored}"
+                );
+                let is_plain = outcome == "200 started";
+                assert!(
+                    !is_plain || stored.contains("kept-4d5e6f"),
+                    "{workflow}: {stored}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
 fn raw_is_the_body_byte_for_byte() {
     run(async {
         let sources = Sources::start().await;

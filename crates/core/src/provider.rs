@@ -133,9 +133,19 @@ impl From<String> for HeaderPattern {
 impl Provider {
     /// Whether workers and expressions see the header of this (lower-case) name.
     pub fn keeps(&self, name: &str) -> bool {
-        self.keep_headers.iter().any(|pattern| pattern.covers(name))
+        let mut patterns = self.keep_headers.iter();
+        !CREDENTIALS.contains(&name) && patterns.any(|pattern| pattern.covers(name))
     }
 }
+
+/// Headers with credentials: no expression, no worker and no dead letter gets them, whatever
+/// `keep_headers` says.
+pub const CREDENTIALS: [&str; 4] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "set-cookie",
+];
 
 /// Task queue and workflow type of the sender `in-house.v2`: `in_house_v2_webhooks`,
 /// `InHouseV2Webhook`; without a name `webhooks`, `Webhook`.

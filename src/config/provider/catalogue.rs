@@ -51,6 +51,7 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalogue.rs"
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
+    use webhook_core::provider::CREDENTIALS;
 
     use super::*;
 
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn no_entry_shows_credentials_to_the_worker() {
         for provider in all() {
-            for name in ["authorization", "cookie", "proxy-authorization"] {
+            for name in CREDENTIALS {
                 let keeps = provider.keep_headers.iter().any(|p| p.covers(name));
                 assert!(!keeps, "{} keeps {name}", provider.name);
             }

@@ -12,8 +12,8 @@ use crate::event::{
     Content, Data, Event, Kind, Object, event_id, is_id, kind_of, own_headers, short,
 };
 use crate::payload::protobuf::WebhookEvent;
-use crate::provider::Provider;
 use crate::provider::locator::{Found, Locator, Members};
+use crate::provider::{CREDENTIALS, Provider};
 use crate::request::Received;
 use crate::route::MEMO_LABEL;
 
@@ -149,6 +149,7 @@ impl Rebuilt {
         };
         let request = self.request;
         let mut headers = self.sent;
+        headers.retain(|(name, _)| !CREDENTIALS.contains(&&*name.to_ascii_lowercase()));
         headers.extend(own_headers(
             &request.path,
             &request.method,
@@ -305,10 +306,7 @@ fn found(request: &Received, written: &Written, provider: &Provider) -> Result<F
 /// Whether what stood in this place still stands there.
 fn survives(place: &Locator, request: &Received, written: &Written, provider: &Provider) -> bool {
     match place {
-        Locator::Header(name) => {
-            let mut kept = provider.keep_headers.iter();
-            kept.any(|pattern| pattern.covers(name.as_str()))
-        }
+        Locator::Header(name) => provider.keeps(name.as_str()),
         Locator::Query(_) => request.method == Method::GET,
         Locator::Json(_) | Locator::Form(_) => written.fields.is_none(),
         Locator::BodySha256 | Locator::RequestSha256 | Locator::ReceivedAt => false,

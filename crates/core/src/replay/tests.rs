@@ -10,7 +10,7 @@ use crate::event::{Data, own_headers};
 use crate::outcome::Reject;
 use crate::payload::protobuf::Content;
 use crate::payload::{encode, serialized};
-use crate::provider::senders;
+use crate::provider::{CREDENTIALS, senders};
 use crate::route::default_memo;
 
 const LATER: SystemTime = SystemTime::UNIX_EPOCH;
@@ -56,6 +56,31 @@ fn event(content_type: &str, body: &'static [u8]) -> Event {
     }
     let shopify = senders::find("shopify");
     rebuild::whole(message, shopify).expect("an event")
+}
+
+#[test]
+fn credentials_that_a_history_has_are_left_there() {
+    for format in [
+        Format::Json,
+        Format::JsonString,
+        Format::CloudEvents,
+        Format::Raw,
+        Format::Protobuf,
+        Format::JsonProtobuf,
+    ] {
+        let mut event = event("application/json", b"{}");
+        for name in CREDENTIALS {
+            event
+                .headers
+                .insert(0, (name.to_owned(), "hush".to_owned()));
+        }
+        let again = back(format, &event).expect("an event").event;
+        assert!(
+            !format!("{:?}", again.headers).contains("hush"),
+            "{format:?}"
+        );
+        assert!(again.headers.len() > 4, "{format:?}");
+    }
 }
 
 #[test]
