@@ -6,6 +6,8 @@ mod entries;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use http::Method;
+use webhook_core::provider::locator::Locator;
 use webhook_core::provider::scheme::Scheme;
 use webhook_core::provider::{CREDENTIALS, Provider};
 use webhook_core::secret::Secret;
@@ -84,6 +86,7 @@ fn source(
     let routes = route::routes(args, &entry, &provider, mistakes, warnings);
     overwrite(&mut provider, &mut entry);
     warnings.extend(credentials(&provider, &entry.places));
+    mistakes.extend(same_for_every_get(&provider, &entry.places));
     let file::Source {
         path,
         public_url,
@@ -145,6 +148,21 @@ fn credentials(provider: &Provider, places: &Places) -> Option<Mistake> {
         named.next()?
     );
     Some(Mistake::new(places.of("keep_headers"), problem))
+}
+
+/// A GET has no body: the hash of nothing would make one event of all of them.
+fn same_for_every_get(provider: &Provider, places: &Places) -> Option<Mistake> {
+    let gets = provider.methods.contains(&Method::GET);
+    if !gets || !provider.id.contains(&Locator::BodySha256) {
+        return None;
+    }
+    let key = if places.has("event_id") {
+        "event_id"
+    } else {
+        "provider.id"
+    };
+    let problem = "body-sha256 is the same for every GET, which has no body: all but the first would be lost, expected \"request-sha256\", the hash of the query, too";
+    Some(Mistake::new(places.of(key), problem))
 }
 
 /// The secrets that are there; without verification they do not matter.

@@ -50,8 +50,9 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalogue.rs"
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
+    use http::{Method, StatusCode};
     use webhook_core::provider::CREDENTIALS;
+    use webhook_core::provider::locator::Locator;
 
     use super::*;
 
@@ -78,6 +79,20 @@ mod tests {
                 assert!(!keeps, "{} keeps {name}", provider.name);
             }
         }
+    }
+
+    /// A GET has no body: their hash would be one id for all of them.
+    #[test]
+    fn no_entry_knows_a_get_by_the_hash_of_its_body() {
+        let mut gets = 0;
+        for provider in all() {
+            if provider.methods.contains(&Method::GET) {
+                gets += 1;
+                let id = &provider.id;
+                assert!(!id.contains(&Locator::BodySha256), "{}", provider.name);
+            }
+        }
+        assert!(gets > 0, "no entry takes GET");
     }
 
     /// What asks to send again is 503, and nothing else is (`outcome.rs`).
