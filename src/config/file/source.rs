@@ -153,6 +153,12 @@ impl TryFrom<String> for Path {
                 "no path: it begins with \"/\" and has no query, space, escape or hole, {PATH}"
             ));
         }
+        if text.len() > MAX_PATH {
+            return Err(format!(
+                "{} characters long: expected 1 to {MAX_PATH}, since ids of dead letters and of signals begin with it",
+                text.len()
+            ));
+        }
         Ok(Self(text))
     }
 }
@@ -340,6 +346,8 @@ fn read_secrets<'t>(r: &mut Reader<'t>, s: &mut Section<'t>) -> Vec<SecretEntry>
 }
 
 const MAX_NAME: usize = 64;
+/// An event's id has 200 more, and Temporal takes ids of 1,000 bytes.
+const MAX_PATH: usize = 200;
 const NAME: &str = "expected 1 to 64 letters, digits, \".\", \"_\" and \"-\", such as name = \"shopify-eu\"; event ids are kept apart by it";
 const RESERVED: [&str; 3] = ["/", "/health/live", "/health/ready"];
 const PATH: &str = "expected one such as \"/temporal/shopify\"";
