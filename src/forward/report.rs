@@ -13,7 +13,7 @@ use webhook_core::hint::hint;
 use webhook_core::outcome::{Fault, Outcome, Reject};
 use webhook_core::provider::locator::Locator;
 use webhook_core::request::media_type;
-use webhook_core::shown::shown;
+use webhook_core::shown::{readable, shown};
 use webhook_core::source::Source;
 
 use crate::telemetry::{DEAD_LETTERS, REQUEST_DURATION, REQUESTS};
@@ -42,7 +42,7 @@ impl Trail<'_> {
     pub fn know(&mut self, event: &Event) {
         let label = |label: &Option<String>| {
             let label = label.as_deref();
-            label.map(|label| short(label, LONGEST).into_owned())
+            label.map(|label| readable(&short(label, LONGEST)).into_owned())
         };
         self.tenant = label(&event.tenant);
         self.topic = label(&event.topic);
@@ -159,7 +159,8 @@ pub fn report(trail: &Trail<'_>, request_id: &str, first_byte: Instant, ended: &
         Ended::Handshake => return line!(info, workflow_id = None::<&str>),
         Ended::Event(outcome) => {
             let execution = outcome.execution();
-            let workflow_id = execution.map(|execution| execution.workflow_id.as_str());
+            let workflow_id = execution.map(|execution| readable(&execution.workflow_id));
+            let workflow_id = workflow_id.as_deref();
             let Some(cause) = &trail.parked else {
                 return match trail.hint {
                     Some(hint) => line!(warn, workflow_id, hint),
@@ -171,7 +172,7 @@ pub fn report(trail: &Trail<'_>, request_id: &str, first_byte: Instant, ended: &
                 ("reason", cause.label().to_owned()),
             ];
             metrics::counter!(DEAD_LETTERS, &labels).increment(1);
-            let reason = &cause.reason;
+            let reason = &*readable(&cause.reason);
             return line!(error, workflow_id, reason);
         }
     };

@@ -4,8 +4,9 @@ use std::process::Command;
 
 use uuid::Uuid;
 
+use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, SHOPIFY, SIGNATURE};
-use crate::support::forwarder::SECRET;
+use crate::support::forwarder::{Forwarder, SECRET};
 use crate::support::leaks;
 use crate::support::program::Program;
 use crate::support::run::BINARY;
@@ -74,6 +75,36 @@ fn callers_words_stay_inside_their_quotes_and_their_line() {
         }
         assert!(requests > 5, "some arrive");
         end(forwarder, requests);
+    });
+}
+
+#[test]
+fn a_proven_senders_words_stay_readable_and_are_obeyed_by_nobody_in_json_too() {
+    run(async {
+        let configured = Configured::new(
+            "[[source]]\npath = '/temporal/shopify'\nprovider = 'shopify'\n\
+             secrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n\
+             topic = ['json t']\ntenant = ['json u']\n",
+        );
+        let forwarder = Forwarder::start(configured.plain()).await;
+        let sender = Sender::new(&forwarder);
+        for (odd, expected) in [
+            ("St\u{f6}rung \u{6ce8}", "St\u{f6}rung \u{6ce8}"),
+            ("a\u{85}b", "a%C2%85b"),
+            ("\u{9b}31m", "%C2%9B31m"),
+            ("a\u{2028}b", "a%E2%80%A8b"),
+            ("a\u{202e}b", "a%E2%80%AEb"),
+        ] {
+            let body = serde_json::json!({ "t": odd, "u": odd }).to_string();
+            let answer = sender.send(&Delivery::shopify(body)).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let line = forwarder.request_line(answer.request_id());
+            assert_eq!(line["topic"], expected);
+            assert_eq!(line["tenant"], expected);
+        }
+        let raw = ['\u{85}', '\u{9b}', '\u{2028}', '\u{202e}'];
+        let lines = forwarder.log_lines();
+        assert!(lines.iter().all(|line| !line.contains(raw)), "{lines:?}");
     });
 }
 
