@@ -29,7 +29,13 @@ pub(super) enum Operation {
 pub(super) async fn convert(shared: Arc<Shared>, operation: Operation, body: Sent) -> Response {
     let done = match body {
         Ok(body) => operation.run(shared, body).await,
-        Err(rejection) => Done::refused(rejection.status(), rejection.body_text()),
+        Err(rejection) => {
+            let text = match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => "the body is over 16 MiB",
+                _ => "the body could not be read to its end",
+            };
+            Done::refused(rejection.status(), text.to_owned())
+        }
     };
     let (mut answer, reason) = match done.result {
         Ok(json) => {

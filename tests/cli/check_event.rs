@@ -112,6 +112,21 @@ fn a_signature_that_does_not_hold_is_said_and_no_more() {
 }
 
 #[test]
+fn a_body_of_another_length_than_the_head_says_is_said() {
+    let (table, _) = checked(ROUTES, &sample(&[]));
+    assert!(!table.contains("Content-Length"), "{table}");
+    for (said, is_warned) in [("2", false), ("1", true), ("900", true)] {
+        let head = format!(
+            "POST /temporal/shopify HTTP/1.1\r\ncontent-type: application/json\r\nx-shopify-webhook-id: a\r\n\
+             x-shopify-topic: orders/drop\r\ncontent-length: {said}\r\n\r\n{{}}"
+        );
+        let (table, _) = checked(ROUTES, head.as_bytes());
+        let text = format!("Content-Length says {said}, and 2 bytes follow the head");
+        assert_eq!(table.contains(&text), is_warned, "{table}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_request_of_a_source_is_named() {
     for (request, part) in [
         (

@@ -256,7 +256,10 @@ fn what_does_not_decode_is_400_without_a_word_of_what_is_in_it() {
             assert!(!text.is_empty() && !text.contains(CANARY), "{text}");
         }
         let large = post(&server, "/decode").body("x".repeat((16 << 20) + 1));
-        assert_eq!(large.send().await.expect("an answer").status(), 413);
+        let large = large.send().await.expect("an answer");
+        assert_eq!(large.status(), 413);
+        let text = large.text().await.expect("text");
+        assert_eq!(text, "the body is over 16 MiB\n");
         for (method, path, status) in [
             (Method::GET, "/decode", 405),
             (Method::POST, "/", 404),

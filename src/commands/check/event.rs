@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
@@ -41,6 +42,13 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
         let paths = super::paths(&config.sources);
         anyhow!("--event: no source has the path {path}, expected one of {paths}")
     })?;
+    if let Some(said) = request.other_length() {
+        let text = format!(
+            "Content-Length says {said}, and {} bytes follow the head: was the file cut or changed? What is there counts",
+            request.body.len()
+        );
+        table.row("request", Err(Trouble::Warning(text)));
+    }
     let Some(event) = read(source, &request, table)? else {
         return Ok(());
     };
@@ -215,6 +223,13 @@ impl Request {
             headers,
             body: Bytes::copy_from_slice(&text[length..]),
         })
+    }
+
+    /// What Content-Length says, if that is not the body's.
+    fn other_length(&self) -> Option<usize> {
+        let said = self.headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+        let said = said.trim().parse().ok()?;
+        (said != self.body.len()).then_some(said)
     }
 
     fn received(&self) -> Received {

@@ -344,7 +344,7 @@ impl TryFrom<f64> for Backoff {
     fn try_from(number: f64) -> Result<Self, String> {
         match number {
             1.0..=1000.0 => Ok(Self(number)),
-            _ => Err(format!("{number}: expected 1 or more")),
+            _ => Err(format!("{number}: expected 1 to 1000")),
         }
     }
 }
@@ -360,7 +360,8 @@ impl TryFrom<i64> for Attempts {
         match i32::try_from(number) {
             Ok(attempts @ 1..) => Ok(Self(attempts)),
             _ => Err(format!(
-                "{number}: expected 1 or more, or leave it out for no limit"
+                "{number}: expected 1 to {}, or leave it out for no limit",
+                i32::MAX
             )),
         }
     }

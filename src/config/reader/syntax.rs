@@ -41,6 +41,9 @@ fn fault(text: &str, span: Range<usize>, message: &str) -> Fault {
     }
     let line = line_of(text, span.start);
     let whole = &text[line.clone()];
+    if whole.trim_end_matches('\r').contains(is_control) {
+        return said(first_key(whole).0, CONTROL);
+    }
     if message.starts_with("key with no value") {
         let (key, rest) = first_key(whole);
         let colon = rest.starts_with(':');
@@ -82,7 +85,7 @@ fn is_guess(message: &str) -> bool {
 }
 
 fn is_ours(problem: &str) -> bool {
-    [NO_VALUE, TYPOGRAPHIC, SWITCH, QUOTES, COLON].contains(&problem)
+    [NO_VALUE, TYPOGRAPHIC, SWITCH, QUOTES, COLON, CONTROL].contains(&problem)
 }
 
 /// The bytes of the line around `at`, its end apart.
@@ -125,6 +128,11 @@ fn is_bare_hole(value: &str) -> bool {
     inside.is_some_and(|(inside, _)| !inside.trim().is_empty() && !inside.contains('='))
 }
 
+/// What TOML takes nowhere, not even in a text or a comment.
+fn is_control(c: char) -> bool {
+    c.is_ascii_control() && c != '\t'
+}
+
 fn is_key(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
@@ -140,6 +148,8 @@ const QUOTES: &str =
 const NO_VALUE: &str = "nothing stands after =, expected a value";
 const TYPOGRAPHIC: &str = "typographic quotes, expected \"…\" or '…'";
 const SWITCH: &str = "expected true or false, in lower case and without quotes";
+const CONTROL: &str =
+    "a control character stands in this line, which a text has only as an escape: \"\\u001b\"";
 const COLON: &str = "a colon after a key, expected =";
 
 #[cfg(test)]
@@ -217,6 +227,10 @@ mod tests {
             ("a = “b”", "f:1 a: typographic quotes"),
             ("a: \"b\"", "f:1 a: a colon after a key"),
             ("a = \"b", "f:1: invalid basic string"),
+            ("a = \u{1}hush", "f:1 a: a control character"),
+            ("a = \u{1b}[31m", "f:1 a: a control character"),
+            ("a = \"b\u{0}c\"", "f:1 a: a control character"),
+            ("a = 1 # \u{7f}", "f:1 a: a control character"),
             ("a = 1,000", "f:1: unexpected key or value"),
         ] {
             let said = said(text);
