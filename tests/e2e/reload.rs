@@ -367,11 +367,12 @@ fn a_reload_says_in_one_line_what_changed_and_no_secret() {
                 "connection to Temporal changed",
             ),
             (
-                shop("secrets = { 'a.myshopify.com' = 'file:FOLDER/a' }"),
-                "secret \"file:FOLDER/a\" of tenant a.myshopify.com of /temporal/shopify added, secret \"file:FOLDER/a\" of /temporal/shopify removed, encryption key \"k2\" removed, encryption key \"k1\" removed, connection to Temporal changed",
+                // One key stays: to encrypt no more takes a restart.
+                keys(&["k2"]) + &shop("secrets = { 'a.myshopify.com' = 'file:FOLDER/a' }"),
+                "secret \"file:FOLDER/a\" of tenant a.myshopify.com of /temporal/shopify added, secret \"file:FOLDER/a\" of /temporal/shopify removed, encryption key \"k1\" removed, connection to Temporal changed",
             ),
             (
-                shop(one),
+                keys(&["k2"]) + &shop(one),
                 "secret \"file:FOLDER/a\" of /temporal/shopify added, secret \"file:FOLDER/a\" of tenant a.myshopify.com of /temporal/shopify removed",
             ),
         ];
