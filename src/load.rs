@@ -160,7 +160,7 @@ fn says_nothing(text: &str) -> bool {
 }
 
 /// Bytes of a file of settings or secrets.
-const LARGEST: u64 = 1024 * 1024;
-const TOO_LARGE: &str = "over 1 MiB: no secret, no certificate and no configuration file is";
+const LARGEST: u64 = 16 * 1024 * 1024;
+const TOO_LARGE: &str = "over 16 MiB: no secret, no certificate and no configuration file is";
 const EMPTY: &str =
     "is empty: expected at least a [[source]], or no --config to run on flags and variables alone";

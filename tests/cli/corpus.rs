@@ -92,7 +92,7 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn a_file_without_an_end_is_not_read_to_it() {
     let run = check("/dev/zero");
-    run.misconfigured(&["--config (TWF_CONFIG) /dev/zero: over 1 MiB"]);
+    run.misconfigured(&["--config (TWF_CONFIG) /dev/zero: over 16 MiB"]);
     let args = [
         "check",
         "--offline",
@@ -102,7 +102,7 @@ fn a_file_without_an_end_is_not_read_to_it() {
         "/dev/zero",
     ];
     let run = Run::inside(&folder(), &args, &ENV);
-    run.misconfigured(&["--cert (TWF_CERT): /dev/zero: over 1 MiB"]);
+    run.misconfigured(&["--cert (TWF_CERT): /dev/zero: over 16 MiB"]);
 }
 
 /// A message that ends with `…` may go on.
