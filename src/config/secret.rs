@@ -45,7 +45,9 @@ pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, S
             .ok_or_else(|| format!("{name} is not set"))
             .and_then(|text| Secret::new(text).ok_or_else(|| format!("{name} is empty"))),
         // Not repeated: it may be a secret all the same.
-        SecretRef::Literal(Some(secret)) if looks_meant(secret.reveal()) => {
+        SecretRef::Literal(Some(secret))
+            if looks_meant(secret.reveal()) || names_a_variable(secret.reveal(), outside) =>
+        {
             Err("no secret, it seems: expected \"env:NAME\" or \"file:PATH\"".to_owned())
         }
         SecretRef::Literal(secret) => secret
@@ -78,6 +80,12 @@ fn looks_meant(text: &[u8]) -> bool {
     let mut letters: Vec<_> = prefix.trim().to_ascii_lowercase().into_bytes();
     letters.sort_unstable();
     [&b"env"[..], b"efil"].contains(&&*letters)
+}
+
+/// `WEBHOOK_SECRET`, without the `env:`.
+fn names_a_variable(text: &[u8], outside: &dyn Outside) -> bool {
+    let name = str::from_utf8(text).ok().filter(|name| is_variable(name));
+    name.is_some_and(|name| outside.env(name).is_some())
 }
 
 fn is_variable(name: &str) -> bool {

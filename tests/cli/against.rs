@@ -223,7 +223,7 @@ fn the_other_file_may_have_mistakes_and_secrets_that_are_not_here() {
     );
 
     for (file, named) in [
-        ("none.toml", "none.toml: No such file"),
+        ("none.toml", "--against none.toml: No such file"),
         ("broken.toml", "broken.toml:1"),
     ] {
         let run = check(&folder, &["--config", "new.toml", "--against", file]);

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Table, Trouble};
 use crate::cli::ServeArgs;
 use crate::commands::Failure;
+use crate::config::Mistake;
 use crate::config::file::File;
 use crate::config::outline::{self, Fact, Outline};
 use crate::load::{self, World};
@@ -16,7 +17,10 @@ use crate::load::{self, World};
 pub(super) fn run(old: &Path, args: &ServeArgs, table: &mut Table) -> Result<(), Failure> {
     let read =
         |path| load::file(path, &World).map_err(|mistake| Failure::Configuration(vec![mistake]));
-    let (old_file, mistakes) = read(Some(old))?;
+    let (old_file, mistakes) = load::file(Some(old), &World).map_err(|mistake| {
+        let place = mistake.place.replace("--config (TWF_CONFIG)", "--against");
+        Failure::Configuration(vec![Mistake { place, ..mistake }])
+    })?;
     if old_file.is_broken {
         return Err(Failure::Configuration(mistakes));
     }

@@ -143,8 +143,7 @@ fn is_switch(value: &str) -> bool {
     ["true", "false", "yes", "no", "on", "off"].contains(&word.as_str())
 }
 
-const QUOTES: &str =
-    "quotes are missing: a text stands in quotes, also an address, a duration or a size: \"…\"";
+const QUOTES: &str = "quotes are missing: a text stands in quotes, also an address, a duration or a size: \"…\", or '…' around what has \" in it";
 const NO_VALUE: &str = "nothing stands after =, expected a value";
 const TYPOGRAPHIC: &str = "typographic quotes, expected \"…\" or '…'";
 const SWITCH: &str = "expected true or false, in lower case and without quotes";
