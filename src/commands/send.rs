@@ -33,6 +33,7 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
         body: body(args)?,
         args: args.clone(),
     };
+    deliveries.check_labels()?;
     let url = reqwest::Url::parse(&deliveries.target.url).ok();
     if !url.is_some_and(|url| ["http", "https"].contains(&url.scheme())) {
         let url = &deliveries.target.url;
@@ -107,6 +108,24 @@ struct Deliveries {
 }
 
 impl Deliveries {
+    /// What the sender has no place for would be left out without a word.
+    fn check_labels(&self) -> Result<(), Failure> {
+        let (args, provider) = (&self.args, &self.target.provider);
+        for (flag, given, places) in [
+            ("--topic", &args.topic, &provider.topic),
+            ("--tenant", &args.tenant, &provider.tenant),
+        ] {
+            if given.is_some() && places.is_empty() {
+                let problem = format!(
+                    "{flag}: events of {} have none, leave it out",
+                    provider.title
+                );
+                return Err(Failure::Usage(problem));
+            }
+        }
+        Ok(())
+    }
+
     /// The event's: the same each time if it was given, else another one.
     fn id(&self) -> String {
         let given = self.args.id.clone();

@@ -165,6 +165,14 @@ fn wrong_usage_is_exit_64_and_names_what_is_wrong() {
         (vec!["--payload-format", "xml"], "--payload-format"),
         (vec!["no-such-command"], "no-such-command"),
         (vec!["send"], "PROVIDER"),
+        (
+            vec!["send", "dropbox", "--secret", "s", "--topic", "t"],
+            "--topic: events of Dropbox have none",
+        ),
+        (
+            vec!["send", "sendgrid", "--secret", "s", "--tenant", "t"],
+            "--tenant: events of SendGrid",
+        ),
         (vec!["completions", "no-such-shell"], "no-such-shell"),
     ] {
         let run = Run::new(&args, &[]);
