@@ -101,18 +101,12 @@ impl<T: Temporal> Reload<T> {
     fn take(&self, result: Result<Good, Vec<Mistake>>, fixed: &Fixed) {
         let good = match result {
             Ok(good) => good,
-            Err(mistakes) => {
-                metrics::gauge!(LAST_RELOAD).set(0.0);
-                not_used(&mistakes);
-                return;
-            }
+            Err(mistakes) => return refused(&mistakes),
         };
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let losses = in_use.losses(&good.config, &self.file());
         if !losses.is_empty() {
-            metrics::gauge!(LAST_RELOAD).set(0.0);
-            not_used(&losses);
-            return;
+            return refused(&losses);
         }
         if *fixed != good.fixed {
             tracing::warn!(
@@ -180,6 +174,11 @@ impl<T: Temporal> Reload<T> {
             last.abort();
         }
     }
+}
+
+fn refused(mistakes: &[Mistake]) {
+    metrics::gauge!(LAST_RELOAD).set(0.0);
+    not_used(mistakes);
 }
 
 /// Says what is wrong with new settings: the old ones stay.

@@ -2,7 +2,7 @@
 //! sender promises.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use aws_lc_rs::hmac as rfc2104;
 use base64::Engine;
@@ -12,7 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::configured::Configured;
-use crate::support::delivery::{Delivery, hmac};
+use crate::support::delivery::{Delivery, hmac, unix_now};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::leaks;
 use crate::support::sender::Sender;
@@ -72,8 +72,7 @@ fn an_id_of_mailgun_s_is_another_event_on_another_day() {
         let forwarder = Forwarder::start(config(&configured)).await;
         let sender = Sender::new(&forwarder);
         let id = Uuid::new_v4().to_string();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.expect("after 1970").as_secs().to_string();
+        let now = unix_now().to_string();
         for time in ["1795435200.123", "1795521600.123"] {
             let token = Uuid::new_v4().simple().to_string();
             let signature = hex::encode(hmac(KEY, format!("{now}{token}").as_bytes()));

@@ -5,14 +5,13 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 
 use crate::support::configured::Configured;
-use crate::support::delivery::{Delivery, hmac};
+use crate::support::delivery::{Delivery, hmac, unix_now};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::leaks;
 use crate::support::sender::Sender;
@@ -61,8 +60,7 @@ fn hex_hmac_over_the_body_with_the_id_in_it() {
 fn hmac_over_the_form_fields_timestamp_and_token() {
     run(async {
         let forwarder = start(&example("hmac-token")).await;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.expect("after 1970").as_secs();
+        let now = unix_now();
         let signed = |ts: u64, token: &str, key: &str| {
             let mac = hex::encode(hmac(key, format!("{ts}{token}").as_bytes()));
             format!("timestamp={ts}&token={token}&signature={mac}&event=delivered")

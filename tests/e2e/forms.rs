@@ -1,8 +1,6 @@
 //! Forms and queries: fields that are JSON, bytes that are no text, JSON under the type of a form, and
 //! the query of what has no body.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::configured::Configured;
-use crate::support::delivery::{Delivery, hmac};
+use crate::support::delivery::{Delivery, hmac, unix_now};
 use crate::support::event::Envelope;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::history::Started;
@@ -338,8 +336,7 @@ fn form(fields: &[(&str, &str)]) -> String {
 }
 
 fn slack(path: &str, content_type: &str, body: &[u8]) -> Delivery {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.expect("after 1970").as_secs().to_string();
+    let now = unix_now().to_string();
     let signed = [b"v0:", now.as_bytes(), b":", body].concat();
     Delivery::bare(Method::POST, path)
         .with("Content-Type", content_type)

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 
 use crate::support::configured::Configured;
-use crate::support::delivery::{Delivery, hmac as hmac_sha256, order_body};
+use crate::support::delivery::{Delivery, hmac as hmac_sha256, order_body, unix_now};
 use crate::support::event::Envelope;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::leaks;
@@ -71,7 +71,7 @@ fn slack_gets_200_for_its_unsigned_look_at_the_certificate_and_for_nothing_else_
         let form =
             |body: &str| post(body).with("Content-Type", "application/x-www-form-urlencoded");
         let sign = |form: Delivery| {
-            let ts = now().to_string();
+            let ts = unix_now().to_string();
             let text = [format!("v0:{ts}:").as_bytes(), &form.body].concat();
             let mac = hex::encode(hmac_sha256(KEY, &text));
             form.with("X-Slack-Request-Timestamp", ts)
@@ -100,7 +100,7 @@ fn slack_gets_200_for_its_unsigned_look_at_the_certificate_and_for_nothing_else_
             assert_eq!(sender.send(&form(more)).await.status, 401, "{more}");
         }
         // What a command has besides makes it one, and signed it starts.
-        let command = form(&format!("ssl_check=1&token=a&trigger_id={}", now()));
+        let command = form(&format!("ssl_check=1&token=a&trigger_id={}", unix_now()));
         let answer = sender.send(&sign(command)).await;
         assert_eq!(answer.outcome(), "200 started");
         is_counted(&forwarder, 2).await;
@@ -180,7 +180,7 @@ fn discord_gets_its_ping_back_if_it_signs() {
         let pair = Ed25519KeyPair::generate().expect("a key can be made");
         let public = hex::encode(pair.public_key().as_ref());
         let signed = |body: &str| {
-            let ts = now().to_string();
+            let ts = unix_now().to_string();
             let signature = pair.sign(format!("{ts}{body}").as_bytes());
             post(body)
                 .with("X-Signature-Timestamp", ts)
@@ -342,16 +342,11 @@ fn post(body: &str) -> Delivery {
 
 /// Signed as Slack and Zoom do.
 fn slack(body: &str, signature: &str, timestamp: &str) -> Delivery {
-    let ts = now().to_string();
+    let ts = unix_now().to_string();
     let mac = hex::encode(hmac_sha256(KEY, format!("v0:{ts}:{body}").as_bytes()));
     post(body)
         .with(timestamp, ts)
         .with(signature, format!("v0={mac}"))
-}
-
-fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.expect("after 1970").as_secs()
 }
 
 fn is_text(answer: &Answer, body: &str) {

@@ -1,8 +1,6 @@
 //! Two sources never share a workflow by accident, whatever ids their senders give; ids and names are
 //! what Temporal takes, whatever is in them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
@@ -10,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::configured::Configured;
-use crate::support::delivery::{Delivery, hmac};
+use crate::support::delivery::{Delivery, hmac, unix_now};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::leaks;
 use crate::support::sender::Sender;
@@ -289,14 +287,14 @@ fn github(path: &str, secret: &str, id: &str) -> Delivery {
 
 fn stripe(path: &str, secret: &str, id: &str) -> Delivery {
     let body = json!({"id": id, "type": "charge.failed"}).to_string();
-    let ts = now();
+    let ts = unix_now();
     let signature = hex::encode(hmac(secret, format!("{ts}.{body}").as_bytes()));
     json_to(path, &body).with("Stripe-Signature", format!("t={ts},v1={signature}"))
 }
 
 fn standard(path: &str, secret: &str, id: &str) -> Delivery {
     let body = r#"{"type":"contact.created"}"#;
-    let ts = now();
+    let ts = unix_now();
     let key = STANDARD
         .decode(secret)
         .expect("the secrets are base64, too");
@@ -328,11 +326,6 @@ fn json_to(path: &str, body: &str) -> Delivery {
     Delivery::bare(Method::POST, path)
         .with("Content-Type", "application/json")
         .with_body(body)
-}
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.expect("after 1970").as_secs()
 }
 
 fn config(configured: &Configured) -> ForwarderConfig {

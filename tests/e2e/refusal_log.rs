@@ -1,13 +1,11 @@
 //! What the operator sees of a refused request: whence it came, what it claimed, and what helps to
 //! find out why; never a body, a signature or a secret.
 
-use std::time::SystemTime;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::configured::Configured;
-use crate::support::delivery::{Delivery, SHOPIFY, SIGNATURE, hmac, order_body};
+use crate::support::delivery::{Delivery, SHOPIFY, SIGNATURE, hmac, order_body, unix_now};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::leaks;
 use crate::support::raw;
@@ -124,11 +122,7 @@ fn a_refused_signature_says_what_helps() {
         assert_eq!(unsigned["peer"], "127.0.0.1", "{unsigned}");
 
         for (apart, off) in [(-900_i64, 900_i64), (900, -900)] {
-            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            let ts = since
-                .expect("after 1970")
-                .as_secs()
-                .saturating_add_signed(apart);
+            let ts = unix_now().saturating_add_signed(apart);
             let body = order_body();
             let mac = hex::encode(hmac(one, format!("v0:{ts}:{body}").as_bytes()));
             let old = Delivery::bare(Method::POST, "/slack")

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SigningKey};
+
+use super::certs::pem;
 
 /// A chain of three as PEM texts, and the leaf's key.
 #[derive(Debug)]
@@ -96,18 +96,4 @@ fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).expect("it is short");
     let [high, low] = length.to_be_bytes();
     [&[tag, 0x82, high, low], content].concat()
-}
-
-/// DER as PEM under this label.
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<_> = text
-        .as_bytes()
-        .chunks(64)
-        .map(String::from_utf8_lossy)
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
 }

@@ -1,5 +1,7 @@
 //! The requests that senders make, signed by an implementation of our own.
 
+use std::time::SystemTime;
+
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -107,3 +109,9 @@ pub(crate) const SHOPIFY: &str = "/temporal/shopify";
 
 /// The header that carries Shopify's signature.
 pub(crate) const SIGNATURE: &str = "X-Shopify-Hmac-Sha256";
+
+/// Unix seconds.
+pub(crate) fn unix_now() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.expect("after 1970").as_secs()
+}

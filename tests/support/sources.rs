@@ -26,6 +26,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::certs::pem;
 use super::delivery::Delivery;
 use super::{leaks, run_folder};
 
@@ -261,17 +262,6 @@ fn jwks(public: &[u8], id: &str) -> String {
     };
     let (n, e) = (number(public.modulus), number(public.exponent));
     json!({"keys": [{"kty": "RSA", "kid": id, "n": n, "e": e}]}).to_string()
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<_> = text
-        .as_bytes()
-        .chunks(64)
-        .map(String::from_utf8_lossy)
-        .collect();
-    let lines = lines.join("\n");
-    format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }
 
 /// How the provider's sample names its key.
