@@ -16,7 +16,7 @@ use temporalio_common::protos::temporal::api::common::v1::{
     Memo, Payload, Payloads, SearchAttributes,
 };
 use tokio::time::Instant;
-use webhook_core::action::Options;
+use webhook_core::options::Options;
 use webhook_core::outcome::{Execution, Outcome, Reject};
 use webhook_core::route::Verb;
 
@@ -64,20 +64,14 @@ pub struct Call {
     pub workflow_type: String,
     /// The workflow's task queue.
     pub task_queue: String,
-    /// Timeouts, policies, priority.
-    pub options: Options,
-    /// Whose share of the task queue it takes.
-    pub fairness_key: Option<String>,
+    /// What else it is started with.
+    pub options: Options<String, Payload>,
     /// The event, as the one argument.
     pub input: Payloads,
     /// The memo.
     pub memo: Memo,
     /// Not sealed: Temporal searches in them.
     pub search_attributes: Option<SearchAttributes>,
-    /// One line for people.
-    pub summary: Option<Payload>,
-    /// More lines.
-    pub details: Option<Payload>,
     /// Random, one per delivery: of a start. Were it derived from the event, Temporal would call a
     /// redelivery `started` again.
     pub request_id: String,

@@ -17,6 +17,7 @@ use super::secret::SecretRef;
 pub mod route;
 pub mod source;
 pub mod temporal;
+mod values;
 
 pub use self::source::Source;
 pub use self::temporal::Temporal;

@@ -114,9 +114,9 @@ impl<'e> Ids<'e> {
             name,
             forms: Vec::new(),
         };
-        let (base, places) = (&entry.says, &entry.places);
+        let (base, places) = (&entry.overrides, &entry.places);
         for route in &entry.routes {
-            let own = &route.says;
+            let own = &route.overrides;
             if own.action.is_some() || !route.places.has("action") {
                 let at_route = own.workflow_id.is_some();
                 let place = if at_route { &route.places } else { places };

@@ -141,7 +141,7 @@ fn before(entry: &file::Source, provider: &Provider, shown: &Shown<'_>) -> Vec<B
         return before;
     }
     let id = &provider.workflow_id;
-    if entry.says.workflow_id.is_none() && id.to_string() == DEFAULT_ID {
+    if entry.overrides.workflow_id.is_none() && id.to_string() == DEFAULT_ID {
         let (was, kept_by) = match entry.is_own {
             true => (shown.path, "{source}:{event_id}"),
             false => (shown.provider, "{provider}:{event_id}"),
@@ -157,14 +157,14 @@ fn before(entry: &file::Source, provider: &Provider, shown: &Shown<'_>) -> Vec<B
     for (key, says, default, now, was) in [
         (
             "task_queue",
-            &entry.says.task_queue,
+            &entry.overrides.task_queue,
             &provider.task_queue,
             queue,
             "webhooks",
         ),
         (
             "workflow_type",
-            &entry.says.workflow_type,
+            &entry.overrides.workflow_type,
             &provider.workflow_type,
             workflow_type,
             "Webhook",

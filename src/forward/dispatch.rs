@@ -264,23 +264,17 @@ impl<T: Temporal> Dispatch<'_, T> {
         let attributes = call.search_attributes.into_iter();
         let attributes = attributes.map(|(name, value)| (name, payload::value(&value)));
         let indexed_fields: HashMap<_, _> = attributes.collect();
-        let text = |text: Option<String>| {
-            let text = text.filter(|_| starts);
-            text.map(|text| sealed(payload::text(&text)))
-        };
+        let text = |text: String| starts.then(|| sealed(payload::text(&text)));
         temporal::Call {
             verb: call.verb,
             workflow_id: call.workflow_id,
             workflow_type: call.workflow_type,
             task_queue: call.task_queue,
-            options: call.options,
-            fairness_key: call.fairness_key,
+            options: call.options.encode(text),
             input,
             memo: Memo { fields },
             search_attributes: (!indexed_fields.is_empty())
                 .then_some(SearchAttributes { indexed_fields }),
-            summary: text(call.summary),
-            details: text(call.details),
             request_id: Uuid::new_v4().to_string(),
             event_key,
         }

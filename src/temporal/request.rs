@@ -4,7 +4,7 @@ use std::mem::take;
 use std::time::Duration;
 
 use temporalio_common::protos::temporal::api::common::v1::{
-    Header, Payloads, Priority, RetryPolicy, WorkflowExecution, WorkflowType,
+    Header, Payload, Payloads, Priority, RetryPolicy, WorkflowExecution, WorkflowType,
 };
 use temporalio_common::protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use temporalio_common::protos::temporal::api::enums::v1::{
@@ -24,8 +24,8 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     ExecuteMultiOperationRequest, SignalWithStartWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
+use webhook_core::options::{self, ConflictPolicy, Options, Retry, ReusePolicy, Timeout, Versioning, Weight};
 use webhook_core::outcome::Execution;
-use webhook_core::action::{ConflictPolicy, Options, Retry, ReusePolicy, Versioning};
 use webhook_core::payload;
 
 use super::Call;
@@ -137,8 +137,7 @@ impl Caller<'_> {
     }
 
     fn start_without_input(self, call: Call) -> StartWorkflowExecutionRequest {
-        let options = &call.options;
-        let has_metadata = call.summary.is_some() || call.details.is_some();
+        let options = call.options;
         StartWorkflowExecutionRequest {
             namespace: self.namespace.to_owned(),
             workflow_id: call.workflow_id,
@@ -155,18 +154,19 @@ impl Caller<'_> {
             workflow_task_timeout: options.task_timeout.map(proto),
             identity: self.identity.to_owned(),
             request_id: call.request_id,
-            workflow_id_reuse_policy: reuse(options, ReusePolicy::AllowDuplicate).into(),
+            workflow_id_reuse_policy: reuse(&options, ReusePolicy::AllowDuplicate).into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
-            retry_policy: options.retry.as_ref().map(retry),
+            retry_policy: options.retry.map(retry),
             memo: Some(call.memo),
             search_attributes: call.search_attributes,
             workflow_start_delay: options.start_delay.map(proto),
-            user_metadata: has_metadata.then_some(UserMetadata {
-                summary: call.summary,
-                details: call.details,
-            }),
-            versioning_override: options.versioning_override.as_ref().map(versioning),
-            priority: priority(options, call.fairness_key),
+            priority: priority(
+                options.priority,
+                options.fairness_key,
+                options.fairness_weight,
+            ),
+            user_metadata: metadata(options.summary, options.details),
+            versioning_override: options.versioning_override.map(versioning),
             ..StartWorkflowExecutionRequest::default()
         }
     }
@@ -200,7 +200,7 @@ fn execution(workflow_id: String) -> WorkflowExecution {
     }
 }
 
-fn reuse(options: &Options, default: ReusePolicy) -> WorkflowIdReusePolicy {
+fn reuse(options: &Options<String, Payload>, default: ReusePolicy) -> WorkflowIdReusePolicy {
     match options.reuse_policy.unwrap_or(default) {
         ReusePolicy::RejectDuplicate => WorkflowIdReusePolicy::RejectDuplicate,
         ReusePolicy::AllowDuplicate => WorkflowIdReusePolicy::AllowDuplicate,
@@ -209,14 +209,14 @@ fn reuse(options: &Options, default: ReusePolicy) -> WorkflowIdReusePolicy {
 }
 
 /// Temporal does not take the two together: whoever replaces a running workflow replaces a closed one.
-fn default_reuse(options: &Options) -> ReusePolicy {
+fn default_reuse(options: &Options<String, Payload>) -> ReusePolicy {
     match options.conflict_policy {
         Some(ConflictPolicy::TerminateExisting) => ReusePolicy::AllowDuplicate,
         _ => ReusePolicy::RejectDuplicate,
     }
 }
 
-fn conflict(options: &Options) -> WorkflowIdConflictPolicy {
+fn conflict(options: &Options<String, Payload>) -> WorkflowIdConflictPolicy {
     match options.conflict_policy {
         None | Some(ConflictPolicy::UseExisting) => WorkflowIdConflictPolicy::UseExisting,
         Some(ConflictPolicy::Fail) => WorkflowIdConflictPolicy::Fail,
@@ -224,30 +224,36 @@ fn conflict(options: &Options) -> WorkflowIdConflictPolicy {
     }
 }
 
-fn retry(retry: &Retry) -> RetryPolicy {
+fn retry(retry: Retry) -> RetryPolicy {
     RetryPolicy {
         initial_interval: retry.initial_interval.map(proto),
         // Temporal's own default, which it applies to zero alone if nothing else is set.
         backoff_coefficient: retry.backoff_coefficient.unwrap_or(2.0),
         maximum_interval: retry.maximum_interval.map(proto),
         maximum_attempts: retry.maximum_attempts.unwrap_or_default(),
-        non_retryable_error_types: retry.non_retryable.clone(),
+        non_retryable_error_types: retry.non_retryable,
     }
 }
 
-fn priority(options: &Options, fairness_key: Option<String>) -> Option<Priority> {
-    let (key, weight) = (options.priority, options.fairness_weight);
-    if key.is_none() && weight.is_none() && fairness_key.is_none() {
-        return None;
-    }
-    Some(Priority {
-        priority_key: key.unwrap_or_default(),
+fn priority(
+    key: Option<options::Priority>,
+    fairness_key: Option<String>,
+    weight: Option<Weight>,
+) -> Option<Priority> {
+    let is_there = key.is_some() || fairness_key.is_some() || weight.is_some();
+    is_there.then(|| Priority {
+        priority_key: key.map_or(0, |key| key.0),
         fairness_key: fairness_key.unwrap_or_default(),
-        fairness_weight: weight.unwrap_or_default(),
+        fairness_weight: weight.map_or(0.0, |weight| weight.0),
     })
 }
 
-fn versioning(versioning: &Versioning) -> VersioningOverride {
+fn metadata(summary: Option<Payload>, details: Option<Payload>) -> Option<UserMetadata> {
+    let is_there = summary.is_some() || details.is_some();
+    is_there.then_some(UserMetadata { summary, details })
+}
+
+fn versioning(versioning: Versioning) -> VersioningOverride {
     let chosen = match versioning {
         Versioning::AutoUpgrade => Override::AutoUpgrade(true),
         Versioning::Pinned {
@@ -256,8 +262,8 @@ fn versioning(versioning: &Versioning) -> VersioningOverride {
         } => Override::Pinned(PinnedOverride {
             behavior: PinnedOverrideBehavior::Pinned.into(),
             version: Some(WorkerDeploymentVersion {
-                deployment_name: deployment.clone(),
-                build_id: build_id.clone(),
+                deployment_name: deployment,
+                build_id,
             }),
         }),
     };
@@ -268,7 +274,7 @@ fn versioning(versioning: &Versioning) -> VersioningOverride {
 }
 
 /// Spans over Temporal's range were refused in the configuration.
-fn proto<T: TryFrom<Duration> + Default>(span: Duration) -> T {
+fn proto<T: TryFrom<Duration> + Default>(Timeout(span): Timeout) -> T {
     span.try_into().unwrap_or_default()
 }
 

@@ -3,6 +3,8 @@
 use std::fs;
 
 use tempfile::TempDir;
+use webhook_core::action::Action;
+use webhook_core::keys::{ACTIONS, KEYS, Key};
 
 use super::page::{rows, spans};
 use super::run::Run;
@@ -57,6 +59,61 @@ fn every_key_of_a_sender_is_on_its_page() {
     }
 }
 
+/// What CONTRIBUTING.md calls the rows of a new key.
+#[test]
+fn every_key_of_a_route_has_its_rows() {
+    let page = rows(ROUTES, "| key | example | default | actions | |");
+    let reference = rows(REFERENCE, "| key | type | default |");
+    let reference: Vec<_> = reference.iter().flat_map(|row| spans(&row[0])).collect();
+    let example: Vec<_> = EXAMPLE
+        .lines()
+        .map(|line| line.trim_start_matches("# "))
+        .collect();
+    let mut missing = Vec::new();
+    for Key { name, actions } in KEYS {
+        match page.iter().find(|row| row[0] == format!("`{name}`")) {
+            None => missing.push(format!("{name} is not in the table of docs/routes.md")),
+            Some(row) if actions_of(row) != **actions && actions.len() < ACTIONS.len() => {
+                let actions: Vec<_> = actions.iter().map(|action| action.word()).collect();
+                missing.push(format!(
+                    "{name} is for {actions:?}, in docs/routes.md for {}",
+                    row[3]
+                ));
+            }
+            Some(_) => {}
+        }
+        if !reference.contains(&(*name).to_owned()) {
+            missing.push(format!(
+                "{name} is not below [[source.route]] in docs/configuration.md"
+            ));
+        }
+        if !example
+            .iter()
+            .any(|line| line.starts_with(&format!("{name} = ")))
+        {
+            missing.push(format!("{name} is not in forwarder.example.toml"));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    let known = |name: &String| name == "when" || KEYS.iter().any(|key| key.name == name);
+    let page = page.iter().flat_map(|row| spans(&row[0]));
+    let unknown: Vec<_> = page.chain(reference).filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "in the docs alone: {unknown:?}");
+}
+
+/// The actions that a row of docs/routes.md names, in the order of the table.
+fn actions_of(row: &[String]) -> Vec<Action> {
+    let words = spans(&row[3]);
+    let named = |action: &Action| {
+        words.iter().any(|word| match word.as_str() {
+            "all" => *action != Action::Drop,
+            "starting" => action.starts(),
+            one => one == action.word(),
+        })
+    };
+    ACTIONS.into_iter().filter(named).collect()
+}
+
 /// The keys that the program names beside one that it does not know.
 fn keys(section: &str) -> Vec<String> {
     let before = match section {
@@ -76,6 +133,7 @@ fn keys(section: &str) -> Vec<String> {
     keys.map(|key| key.trim_matches('`').to_owned()).collect()
 }
 
+const ROUTES: &str = include_str!("../../docs/routes.md");
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 const EXAMPLE: &str = include_str!("../../forwarder.example.toml");
 const SENDERS: &str = include_str!("../../docs/senders.md");

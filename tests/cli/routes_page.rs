@@ -5,6 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use webhook_core::action::Action;
+use webhook_core::keys::{ACTIONS, KEYS, Key};
 
 use super::page::{PAGE, SECRET, asked, each, json, request, rows, spans};
 use super::run::Run;
@@ -70,7 +72,7 @@ fn every_template_gives_what_the_table_says() {
     });
 }
 
-/// The table has every key, and exactly the actions that make use of it.
+/// Its table has every key, and its examples are refused by exactly the actions that make no use of them.
 #[test]
 fn the_table_of_keys_is_what_the_program_takes() {
     let rows = rows(PAGE, "| key | example | default | actions | |");
@@ -87,54 +89,27 @@ fn the_table_of_keys_is_what_the_program_takes() {
         known.split(", ").collect::<BTreeSet<_>>()
     );
 
-    for key in keys.keys() {
-        let reference = include_str!("../../docs/configuration.md");
-        assert!(
-            reference.contains(&format!("`{key}`")),
-            "{key} is not in configuration.md"
-        );
-        let example = include_str!("../../forwarder.example.toml").lines();
-        let mut lines = example.map(|line| line.trim_start_matches("# "));
-        let there = lines.any(|line| line.starts_with(&format!("{key} = ")));
-        assert!(there, "{key} is not in forwarder.example.toml");
-    }
-
     let mut config = SOURCE.to_owned();
     let mut expected = BTreeSet::new();
     let mut number = 0;
-    for (key, row) in keys
-        .iter()
-        .filter(|(key, _)| !["when", "action"].contains(&key.as_str()))
-    {
-        let uses = spans(&row[3]);
-        let uses = uses.iter().flat_map(|word| match word.as_str() {
-            "all" => &ACTIONS[..4],
-            "starting" => &ACTIONS[..3],
-            one => {
-                let at = ACTIONS
-                    .iter()
-                    .position(|action| *action == one)
-                    .expect("an action");
-                &ACTIONS[at..=at]
-            }
-        });
-        let uses: BTreeSet<_> = uses.collect();
-        for action in &ACTIONS {
+    for Key { name: key, actions } in KEYS.iter().filter(|key| key.name != "action") {
+        let example = &spans(&keys[*key][1])[0];
+        for action in ACTIONS {
             number += 1;
-            let example = &spans(&row[1])[0];
+            let word = action.word();
             config += &format!(
-                "\n[[source.route]]\nwhen = 'true'\naction = \"{action}\"\n{key} = {example}\n"
+                "\n[[source.route]]\nwhen = 'true'\naction = \"{word}\"\n{key} = {example}\n"
             );
-            if key != "workflow_id" && !["start", "drop"].contains(action) {
+            if *key != "workflow_id" && !matches!(action, Action::Start | Action::Drop) {
                 config += "workflow_id = \"order:{body.id}\"\n";
             }
-            if key != "respond" && *action == "update-with-start" {
+            if *key != "respond" && action == Action::UpdateWithStart {
                 config += "respond = \"result\"\n";
             }
-            if !uses.contains(action) {
+            if !actions.contains(&action) {
                 let place = format!("source[1].route[{number}].{key}");
                 expected.insert(format!(
-                    "{place}: action = {action:?} makes no use of it: leave it out"
+                    "{place}: action = {word:?} makes no use of it: leave it out"
                 ));
             }
         }
@@ -208,14 +183,6 @@ fn mistakes(config: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// Those that start a workflow first, `drop` last.
-const ACTIONS: [&str; 5] = [
-    "start",
-    "signal-with-start",
-    "update-with-start",
-    "signal",
-    "drop",
-];
 const SOURCE: &str = r#"[[source]]
 path = "/temporal/shopify"
 provider = "shopify"

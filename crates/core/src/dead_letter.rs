@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use temporalio_protos::temporal::api::common::v1::Payload;
 
-use super::action::Options;
 use super::codec::Compression;
 use super::event::{Event, short};
+use super::options::Options;
 use super::outcome::{Execution, Reject};
 use super::payload::{self, Format, protobuf};
 use super::route::{Call, Verb, default_memo};
@@ -144,12 +144,12 @@ pub fn start(event: &Event, letter: Letter<'_>) -> (Call, Payload) {
         workflow_id: format!("{}{}", ids_of(&event.source), event.id),
         workflow_type: WORKFLOW_TYPE.to_owned(),
         task_queue: letter.task_queue.to_owned(),
-        options: Options::default(),
-        fairness_key: None,
+        options: Options {
+            summary: Some(summary(event, &cause.reason)),
+            ..Options::default()
+        },
         search_attributes: letter.search_attributes,
         memo,
-        summary: Some(summary(event, &cause.reason)),
-        details: None,
         format: Format::Json,
         // Its body in base64 might not fit as it is.
         compression: if compress {

@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 use temporalio_protos::temporal::api::common::v1::Payload;
 
 use self::rebuild::{Body, Facts, Part};
-use super::action::{ConflictPolicy, ReusePolicy};
 use super::dead_letter::DeadLetter;
 use super::event::Event;
 use super::large::REFERENCE;
+use super::options::{ConflictPolicy, ReusePolicy};
 use super::outcome::Execution;
 use super::payload::Format;
 use super::payload::protobuf::{self, WebhookEvent};

@@ -6,12 +6,13 @@ use http::Method;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::action::{Action, OnLate, OnMissing, Options, Respond};
+use super::action::{Action, OnLate, OnMissing, Respond};
 use super::codec::Compression;
 use super::event::{Event, short};
 use super::expression::Expression;
 use super::expression::scope::Scope;
 use super::expression::template::Template;
+use super::options::Options;
 use super::payload::{self, Format};
 
 /// What becomes of the events of a source for which a condition holds.
@@ -49,18 +50,12 @@ pub struct Settings {
     pub on_late: OnLate,
     /// What becomes of a signal without a workflow.
     pub on_missing: OnMissing,
-    /// Timeouts, policies, priority.
-    pub options: Options,
-    /// Whose share of the task queue it takes, such as `{tenant}`.
-    pub fairness_key: Option<Template>,
+    /// What else Temporal is told.
+    pub options: Options<Template>,
     /// By name; the names must be registered with Temporal.
     pub search_attributes: Vec<(String, Template)>,
     /// By name, besides the default ones.
     pub memo: Vec<(String, Template)>,
-    /// One line for people, in Temporal's UI.
-    pub summary: Option<Template>,
-    /// More lines.
-    pub details: Option<Template>,
     /// What the worker gets.
     pub format: Format,
     /// Whether it is compressed.
@@ -91,23 +86,14 @@ pub struct Call {
     pub workflow_type: String,
     /// Where workers look for it.
     pub task_queue: String,
-    /// Timeouts, policies, priority.
+    /// What else it is told.
     #[serde(flatten)]
     pub options: Options,
-    /// Whose share of the task queue it takes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fairness_key: Option<String>,
     /// By name.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub search_attributes: Map<String, Value>,
     /// What people see without opening the payload.
     pub memo: Map<String, Value>,
-    /// One line for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub summary: Option<String>,
-    /// More lines.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<String>,
     /// The form of the payload.
     pub format: Format,
     /// Whether it is compressed.
@@ -188,16 +174,7 @@ impl Settings {
                 on_late: self.on_late,
             },
         };
-        let key = self.fairness_key.as_ref().map(|key| key.key(scope));
-        let fairness_key = named("fairness_key", key.transpose())?;
-        let mut optional = |key, template: &Option<Template>| {
-            let text = template.as_ref().map(|template| template.text(scope));
-            named(key, text.transpose())
-        };
-        let (summary, details) = (
-            optional("summary", &self.summary)?,
-            optional("details", &self.details)?,
-        );
+        let options = self.options.fill(scope)?;
         let mut memo = default_memo(event, self.format);
         memo.extend(values("memo", &self.memo, scope)?);
         Ok(Plan::Call(Box::new(Call {
@@ -205,12 +182,9 @@ impl Settings {
             workflow_id: named("workflow_id", self.id(scope))?,
             workflow_type: named("workflow_type", self.workflow_type.name(scope))?,
             task_queue: named("task_queue", self.task_queue.name(scope))?,
-            options: self.options.clone(),
-            fairness_key,
+            options,
             search_attributes: values("search_attributes", &self.search_attributes, scope)?,
             memo,
-            summary,
-            details,
             format: self.format,
             compression: self.compression,
         })))

@@ -13,7 +13,7 @@ use webhook_core::provider::locator::Locator;
 use webhook_core::provider::words::{Deadline, Size, Span, Success};
 use webhook_core::provider::{HeaderPattern, Provider};
 
-use super::route::{Route, Says};
+use super::route::{Overrides, Route};
 use crate::config::provider::{self, catalogue};
 use crate::config::reader::{Places, Reader, Section};
 use crate::config::secret::SecretRef;
@@ -51,8 +51,8 @@ pub struct Source {
     pub params: Vec<(String, String)>,
     /// Addresses that may send; empty: all.
     pub allow: Vec<Network>,
-    /// What becomes of its events.
-    pub says: Says,
+    /// What it says otherwise than its provider of what becomes of its events.
+    pub overrides: Overrides,
     /// What becomes of some of them, in the order of the file.
     pub routes: Vec<Route>,
     /// Largest body, bytes.
@@ -247,7 +247,7 @@ impl Source {
             public_url: s.take(r, "public_url").map(|PublicUrl(text)| text),
             params: params.unwrap_or_default().into_iter().collect(),
             allow: s.take_list(r, "allow").unwrap_or_default(),
-            says: Says::read(r, &mut s),
+            overrides: Overrides::read(r, &mut s),
             routes: routes
                 .into_iter()
                 .map(|route| Route::read(r, route))
