@@ -1,7 +1,7 @@
 //! The admin listener: health and metrics, never on the public one.
 
-use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -13,15 +13,16 @@ use tokio::net::TcpListener;
 use crate::cli::NAME;
 use crate::forward::Forwarder;
 use crate::forward::answer::{Answer, json_answer};
+use crate::server::service::{Service, pages};
+use crate::server::{Limits, Listener};
 use crate::temporal::Temporal;
 
-/// Serves until `shutdown`.
-pub async fn run<T: Temporal>(
-    listener: TcpListener,
+/// The listener, not yet running.
+pub fn listener<T: Temporal>(
+    socket: TcpListener,
     forwarder: Arc<Forwarder<T>>,
     metrics: PrometheusHandle,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) {
+) -> Listener<impl Service> {
     let live = Arc::clone(&forwarder);
     let router = Router::new()
         .route("/", get(|| async { index() }))
@@ -39,9 +40,13 @@ pub async fn run<T: Temporal>(
                 )
             }),
         );
-    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown);
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the admin listener ended");
+    Listener {
+        name: "admin",
+        socket,
+        certificate: None,
+        limits: Limits::operator(DRAIN),
+        refusals: None,
+        service: pages(router),
     }
 }
 
@@ -54,3 +59,5 @@ fn index() -> Answer {
 }
 
 const PAGES: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+/// A scraper's connection does not hold up the end.
+const DRAIN: Duration = Duration::from_secs(1);

@@ -3,11 +3,10 @@
 //! pages those of the operator's origins alone.
 
 mod admission;
-pub mod connections;
 mod convert;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -16,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{CACHE_CONTROL, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use webhook_core::codec::Codec;
@@ -23,6 +23,10 @@ use webhook_core::secret::Secret;
 use webhook_core::shown::shown;
 
 use self::convert::Operation;
+use crate::server::refused::Refusals;
+use crate::server::service::{Arrival, Service, pages};
+use crate::server::{Limits, Listener};
+use crate::tls::Certificate;
 
 /// Which callers are answered, and with which keys.
 pub struct Rules {
@@ -35,10 +39,6 @@ pub struct Rules {
 /// The rules in use: replaced between two requests.
 pub struct InUse(RwLock<Arc<Rules>>);
 
-/// Whose connection a request came on.
-#[derive(Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
 struct Shared {
     rules: Arc<InUse>,
     /// The origins whose pages may ask.
@@ -46,9 +46,9 @@ struct Shared {
     at_work: Semaphore,
 }
 
-/// What a request's log line says besides.
+/// What a request's log line says besides: handlers hand it to [`report`] in the response's extensions.
 #[derive(Clone, Default)]
-struct Told {
+struct Details {
     operation: Option<&'static str>,
     payloads: Option<usize>,
     /// Why it was refused, or what of it could not be done.
@@ -69,6 +69,22 @@ impl InUse {
     fn current(&self) -> Arc<Rules> {
         let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&rules)
+    }
+}
+
+/// The listener, not yet running.
+pub fn listener(
+    socket: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    router: Router,
+) -> Listener<impl Service> {
+    Listener {
+        name: "codec",
+        socket,
+        certificate,
+        limits: Limits::operator(DRAIN),
+        refusals: Some(Refusals::new()),
+        service: pages(router),
     }
 }
 
@@ -113,17 +129,17 @@ pub fn router(rules: Arc<InUse>, origins: &[String]) -> Router {
 /// One log line a request: who looked, and who was refused why.
 async fn report(request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let peer = request.extensions().get::<Peer>();
-    let peer = peer.map(|Peer(address)| address.to_string());
-    let namespace = request.headers().get(NAMESPACE).and_then(said);
-    let origin = request.headers().get(ORIGIN).and_then(said);
+    let arrival = request.extensions().get::<Arrival>();
+    let peer = arrival.map(|arrival| arrival.peer.to_string());
+    let namespace = request.headers().get(NAMESPACE).and_then(text);
+    let origin = request.headers().get(ORIGIN).and_then(text);
     let preflight = request.method() == Method::OPTIONS;
     let asked = format!("{} {}", request.method(), request.uri().path());
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let Told {
+    let Details {
         operation,
         payloads,
         reason,
@@ -159,16 +175,16 @@ fn elsewhere(status: StatusCode, asked: &str) -> Option<String> {
 }
 
 /// What the caller wrote; `None`: nothing.
-fn said(value: &HeaderValue) -> Option<String> {
+fn text(value: &HeaderValue) -> Option<String> {
     Some(shown(value)).filter(|text| !text.is_empty())
 }
 
 /// The text goes to the caller, the reason to the log.
 fn refuse(status: StatusCode, text: &str, reason: String) -> Response {
     let mut answer = (status, format!("{text}\n")).into_response();
-    answer.extensions_mut().insert(Told {
+    answer.extensions_mut().insert(Details {
         reason: Some(reason),
-        ..Told::default()
+        ..Details::default()
     });
     answer
 }
@@ -179,3 +195,4 @@ const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// Requests that are encoded or decoded at a time; others wait.
 const MAX_AT_WORK: usize = 4;
+const DRAIN: Duration = Duration::from_secs(5);

@@ -25,7 +25,7 @@ use crate::config::{Config, Identity, Mistake, Outside};
 use crate::expiry::{self, Dated};
 use crate::forward::{Forwarder, Settings};
 use crate::load::{Loaded, all};
-use crate::server::Timeouts;
+use crate::server::Limits;
 use crate::storage::Store;
 use crate::telemetry::{self, CERTIFICATE_EXPIRY, LAST_RELOAD};
 use crate::temporal::connect::Settings as Connection;
@@ -73,7 +73,7 @@ pub struct Fixed {
     /// Where events go: address and namespace.
     pub temporal: (String, String),
     /// Of connections.
-    pub timeouts: Timeouts,
+    pub limits: Limits,
 }
 
 /// SHA-256 of all files that were read, and of all that could not be.
@@ -210,7 +210,7 @@ fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
         public: Some(public),
         admin,
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
-        timeouts: Timeouts::of(&config),
+        limits: Limits::public(&config),
     };
     Ok(Good {
         config,

@@ -1,123 +1,183 @@
-//! The public listener: accepts connections under limits, serves them, and drains.
+//! The one loop of all listeners: accepts connections under limits, serves them, and drains.
 
 mod activity;
-pub mod connection;
+mod connection;
+mod handshake;
+mod limits;
+mod outgoing;
 pub mod refused;
+mod seats;
+pub mod service;
+
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use self::connection::Terms;
-use self::refused::Refusals;
-use crate::config::Config;
-use crate::forward::Forwarder;
-use crate::temporal::Temporal;
+use self::connection::Connection;
+pub use self::limits::Limits;
+use self::refused::{EVICTED, FULL, Refusals, SHARE};
+use self::seats::{Admission, Seats};
+use self::service::Service;
 use crate::tls::Certificate;
 
-/// How long connections may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// To be answered once the process stops.
-    pub drain: Duration,
-    /// To do nothing between two requests.
-    pub idle: Duration,
+/// A bound socket, and what becomes of its connections.
+pub struct Listener<S> {
+    /// Its name in the log.
+    pub name: &'static str,
+    /// Bound.
+    pub socket: TcpListener,
+    /// `None`: plain HTTP/1.1.
+    pub certificate: Option<Arc<Certificate>>,
+    /// How many, how long.
+    pub limits: Limits,
+    /// Counts and logs connections that bring no request; `None`: nobody does.
+    pub refusals: Option<Refusals>,
+    /// Answers the requests.
+    pub service: S,
 }
 
-impl Timeouts {
-    /// Those of the configuration.
-    pub const fn of(config: &Config) -> Self {
-        Self {
-            drain: config.drain_timeout,
-            idle: config.idle_timeout,
+/// What all connections of a listener have in common.
+struct Terms<S> {
+    certificate: Option<Arc<Certificate>>,
+    limits: Limits,
+    refusals: Option<Refusals>,
+    service: S,
+}
+
+impl<S> Terms<S> {
+    fn note(&self, kind: &'static refused::Kind, peer: SocketAddr) {
+        if let Some(refusals) = &self.refusals {
+            refusals.note(kind, peer.ip());
         }
     }
 }
 
-/// Serves until `shutdown`, then: not ready, listener closed, requests in flight answered for up
-/// to `timeouts.drain`.
-pub async fn run<T: Temporal>(
-    listener: TcpListener,
-    certificate: Option<Arc<Certificate>>,
-    forwarder: Arc<Forwarder<T>>,
-    timeouts: Timeouts,
-    shutdown: impl Future<Output = ()>,
-) {
-    let (stop, stopped) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let permits = Arc::new(Semaphore::new(max_connections()));
-    let terms = Arc::new(Terms {
-        forwarder: Arc::clone(&forwarder),
-        idle_timeout: timeouts.idle,
-        refusals: Refusals::new(),
-    });
-    let serve = |connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr| {
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-            tracing::debug!("too many connections");
-            return;
+impl<S: Service> Listener<S> {
+    /// Serves until `shutdown`, then: whoever has connected is accepted, the socket closed,
+    /// requests in flight answered for up to the drain timeout.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let (name, socket, drain) = (self.name, self.socket, self.limits.drain);
+        let mut open = Open {
+            seats: Seats::new(self.limits.connections(), self.limits.connections_per_peer),
+            connections: JoinSet::new(),
+            stopped: watch::Sender::new(false),
+            terms: Arc::new(Terms {
+                certificate: self.certificate,
+                limits: self.limits,
+                refusals: self.refusals,
+                service: self.service,
+            }),
         };
-        let tls = certificate
-            .as_ref()
-            .map(|certificate| certificate.current());
-        let (terms, stopped) = (Arc::clone(&terms), stopped.clone());
-        connections.spawn(async move {
-            connection::serve(stream, peer.ip(), tls, terms, stopped).await;
-            drop(permit);
-        });
-    };
-    tokio::pin!(shutdown);
-    let mut complained: Option<Instant> = None;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-            () = &mut shutdown => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => serve(&mut connections, stream, peer),
-            Err(error) => {
-                // Most often: out of file descriptors. Whoever is connected can still finish.
-                if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
-                    tracing::warn!(%error, "cannot accept connections");
-                    complained = Some(Instant::now());
+        open.accept(&socket, shutdown).await;
+        open.accept_backlog(&socket).await;
+        drop(socket);
+        open.stopped.send_replace(true);
+        tracing::info!(
+            listener = name,
+            connections = open.connections.len(),
+            "stopping: no new connections, answering what is in flight"
+        );
+        if timeout(drain, open.ended()).await.is_err() {
+            tracing::warn!(
+                listener = name,
+                connections = open.connections.len(),
+                "stopped before every connection was done"
+            );
+        }
+    }
+}
+
+/// The connections of a listener.
+struct Open<S> {
+    terms: Arc<Terms<S>>,
+    seats: Arc<Seats>,
+    connections: JoinSet<()>,
+    stopped: watch::Sender<bool>,
+}
+
+impl<S: Service> Open<S> {
+    async fn accept(&mut self, socket: &TcpListener, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        let mut complained: Option<Instant> = None;
+        loop {
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                Some(_) = self.connections.join_next() => continue,
+                () = &mut shutdown => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.serve(stream, peer),
+                Err(error) if is_of_the_client(&error) => {}
+                Err(error) => {
+                    // Most often: out of file descriptors. Whoever is connected can still finish.
+                    if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+                        tracing::warn!(%error, "cannot accept connections");
+                        complained = Some(Instant::now());
+                    }
+                    sleep(ACCEPT_PAUSE).await;
                 }
-                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    forwarder.pages.drain();
-    // Who has connected already is served: the kernel has said yes in our name.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        serve(&mut connections, stream, peer);
+
+    /// Who has connected already is served: the kernel has said yes in our name.
+    async fn accept_backlog(&mut self, socket: &TcpListener) {
+        let last = Instant::now() + BACKLOG;
+        loop {
+            // A moment for the runtime: it may not know yet who has connected.
+            let next = last.min(Instant::now() + BACKLOG_PAUSE);
+            match timeout_at(next, socket.accept()).await {
+                Ok(Ok((stream, peer))) => self.serve(stream, peer),
+                Ok(Err(error)) if is_of_the_client(&error) => {}
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
     }
-    drop(listener);
-    let _ = stop.send(true);
-    let open = connections.len();
-    tracing::info!(
-        connections = open,
-        "stopping: no new connections, answering what is in flight"
-    );
-    let all = async { while connections.join_next().await.is_some() {} };
-    if timeout(timeouts.drain, all).await.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            "stopped before every connection was done"
-        );
+
+    fn serve(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let seat = match self.seats.admit(peer.ip()) {
+            Admission::Free(seat) => seat,
+            Admission::InPlaceOfIdle(seat) => {
+                self.terms.note(&EVICTED, peer);
+                seat
+            }
+            Admission::Full => return self.terms.note(&FULL, peer),
+            Admission::ShareIsFull => return self.terms.note(&SHARE, peer),
+        };
+        let connection = Connection {
+            peer,
+            seat,
+            terms: Arc::clone(&self.terms),
+            stopped: self.stopped.subscribe(),
+        };
+        self.connections.spawn(connection.serve(stream));
+    }
+
+    async fn ended(&mut self) {
+        while self.connections.join_next().await.is_some() {}
     }
 }
 
-/// As many connections as there are file descriptors for, and some left for everything else.
-fn max_connections() -> usize {
-    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
-    usize::try_from(files / 5 * 4).map_or(MAX_CONNECTIONS, |share| share.min(MAX_CONNECTIONS))
+/// It went away while it waited to be accepted.
+fn is_of_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
 }
 
-const MAX_CONNECTIONS: usize = 10_000;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// For accepting who has connected before the end, in all and one after another.
+const BACKLOG: Duration = Duration::from_secs(1);
+const BACKLOG_PAUSE: Duration = Duration::from_millis(10);

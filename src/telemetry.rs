@@ -36,6 +36,8 @@ pub const KEY_USED: &str = "webhook_forwarder_signature_key_used_total";
 pub const CERTIFICATE_EXPIRY: &str = "webhook_forwarder_certificate_expiry_timestamp_seconds";
 /// `config_last_reload_success`
 pub const LAST_RELOAD: &str = "webhook_forwarder_config_last_reload_success";
+/// `connections_shed_total{reason}`
+pub const CONNECTIONS_SHED: &str = "webhook_forwarder_connections_shed_total";
 /// `tls_handshakes_total{result}`
 pub const TLS_HANDSHAKES: &str = "webhook_forwarder_tls_handshakes_total";
 /// `http_errors_total{kind}`
@@ -102,6 +104,10 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
     );
     metrics::describe_gauge!(IN_FLIGHT, "Requests being handled");
     metrics::describe_gauge!(CONNECTIONS, "Open connections on the public listener");
+    metrics::describe_counter!(
+        CONNECTIONS_SHED,
+        "Connections closed for want of room, by reason"
+    );
     metrics::describe_counter!(TLS_HANDSHAKES, "TLS handshakes, by how they ended");
     metrics::describe_counter!(
         HTTP_ERRORS,

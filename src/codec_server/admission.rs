@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tower_http::cors::CorsLayer;
 use webhook_core::secret::Secret;
 
-use super::{NAMESPACE, Shared, Told, refuse, said};
+use super::{Details, NAMESPACE, Shared, refuse, text};
 
 /// What is answered to browsers that ask whether a page may ask.
 pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
@@ -39,21 +39,20 @@ pub(super) async fn check_origin(
 ) -> Response {
     let mut origins = request.headers().get_all(ORIGIN).iter();
     if !origins.all(|origin| shared.origins.contains(origin)) {
-        let text = "pages of this origin may not ask: --origin names those that may";
-        let known: Vec<_> = shared.origins.iter().filter_map(said).collect();
+        let known: Vec<_> = shared.origins.iter().filter_map(text).collect();
         let reason = format!(
             "the page's origin is none of --origin ({})",
             known.join(", ")
         );
-        return refuse(StatusCode::FORBIDDEN, text, reason);
+        return refuse(StatusCode::FORBIDDEN, FORBIDDEN_ORIGIN, reason);
     }
     let blocked = (request.method() == Method::OPTIONS).then(|| blocked(request.headers()));
     let mut answer = next.run(request).await;
     if let Some(reason) = blocked.flatten() {
         let reason = Some(reason);
-        answer.extensions_mut().insert(Told {
+        answer.extensions_mut().insert(Details {
             reason,
-            ..Told::default()
+            ..Details::default()
         });
     }
     answer
@@ -64,11 +63,11 @@ pub(super) async fn check_origin(
 fn blocked(headers: &HeaderMap) -> Option<String> {
     let method = headers.get(ACCESS_CONTROL_REQUEST_METHOD);
     if let Some(method) = method.filter(|method| *method != "POST") {
-        let method = said(method).unwrap_or_default();
+        let method = text(method).unwrap_or_default();
         return Some(format!("the page wants to send {method}, not POST"));
     }
     let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS)?;
-    let wanted = said(wanted)?;
+    let wanted = text(wanted)?;
     let mut wanted = wanted.split(',').map(str::trim);
     let unknown = wanted.find(|name| {
         let mut known = HEADERS.into_iter();
@@ -96,7 +95,7 @@ pub(super) async fn check_token(
         answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         return answer;
     }
-    match timeout(PATIENCE, next.run(request)).await {
+    match timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(answer) => answer,
         Err(_) => {
             let text = "the request was too slow";
@@ -107,15 +106,15 @@ pub(super) async fn check_token(
 
 /// What stands after `Bearer` in the one Authorization header.
 fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
-    let mut said = headers.get_all(AUTHORIZATION).iter();
-    let said = match (said.next(), said.next()) {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
         (None, _) => return Err("token missing: there is no Authorization header"),
         (Some(_), Some(_)) => {
             return Err("token malformed: there is more than one Authorization header");
         }
-        (Some(said), None) => said.as_bytes(),
+        (Some(value), None) => value.as_bytes(),
     };
-    let parts = said.split_at_checked("bearer ".len());
+    let parts = value.split_at_checked("bearer ".len());
     let parts = parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
     let token = parts.map(|(_, token)| token.trim_ascii());
     token
@@ -128,11 +127,12 @@ fn matches(token: &Secret, shown: &[u8]) -> Result<(), &'static str> {
     token.equals(shown).then_some(()).ok_or(wrong)
 }
 
+const FORBIDDEN_ORIGIN: &str = "pages of this origin may not ask: --origin names those that may";
 /// Temporal's web interface sends its id token so.
 const EXTRAS: HeaderName = HeaderName::from_static("authorization-extras");
 /// What a page may send.
 const HEADERS: [HeaderName; 4] = [CONTENT_TYPE, AUTHORIZATION, EXTRAS, NAMESPACE];
 /// From the whole head to the answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a browser need not ask again.
 const PREFLIGHT: Duration = Duration::from_secs(3600);

@@ -13,7 +13,7 @@ use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tokio::task::spawn_blocking;
 use webhook_core::codec::{Codec, CodecError, Compression, remote};
 
-use super::{Shared, Told};
+use super::{Details, Shared};
 use crate::forward::dispatch::nonce;
 
 /// A request's body.
@@ -47,7 +47,7 @@ pub(super) async fn convert(shared: Arc<Shared>, operation: Operation, body: Sen
             (text.into_response(), Some(reason))
         }
     };
-    answer.extensions_mut().insert(Told {
+    answer.extensions_mut().insert(Details {
         operation: Some(operation.name()),
         payloads: Some(done.payloads),
         reason,

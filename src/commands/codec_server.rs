@@ -11,8 +11,7 @@ use webhook_core::codec::Codec;
 use super::serve::Signals;
 use super::{Failure, block_on};
 use crate::cli::codec_server::CodecServerArgs;
-use crate::codec_server::connections;
-use crate::codec_server::{InUse, Rules, router};
+use crate::codec_server::{self, InUse, Rules, router};
 use crate::config::codec_server::CodecServer;
 use crate::config::listen::Listen;
 use crate::config::{Mistake, Outside};
@@ -32,11 +31,11 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
     let (digest, good) = read(args);
     let Good { settings, acceptor } = good.map_err(Failure::Configuration)?;
     block_on(async {
-        let listener = listen(&settings.listen, settings.token.is_some()).await;
-        let listener = listener.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+        let socket = listen(&settings.listen, settings.token.is_some()).await;
+        let socket = socket.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
         telemetry::init_logs(args.log_format, args.debug);
         let (mut signals, hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
-        announce(&settings, &listener)?;
+        announce(&settings, &socket)?;
         let origins = settings.origins.clone();
         let (expiring, expires) = tokio::sync::watch::channel(expiring(&settings));
         let in_use = Replaceable {
@@ -50,7 +49,7 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
         let watching = poll::watch(digest, hangup, move || read(&args), |new| in_use.take(new));
         let stop = async move { signals.next().await };
         tokio::select! {
-            () = connections::run(listener, certificate, router, stop) => {}
+            () = codec_server::listener(socket, certificate, router).run(stop) => {}
             () = watching => {}
             () = expiry::watch(expires) => {}
         }

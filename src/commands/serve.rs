@@ -18,7 +18,9 @@ use crate::config::{Config, Mistake, Outside};
 use crate::forward::{self, Forwarder};
 use crate::load::{self, Loaded, World};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedOutside};
-use crate::server::{self, Timeouts};
+use crate::server::refused::Refusals;
+use crate::server::service::webhooks;
+use crate::server::{Limits, Listener};
 use crate::storage::Store;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
@@ -122,7 +124,7 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
         public: said.0,
         admin: said.1.flatten(),
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
-        timeouts: Timeouts::of(&config),
+        limits: Limits::public(&config),
     };
     Ok(Ready {
         origin: Origin { digest, fixed },
@@ -192,27 +194,34 @@ pub async fn serve(
         in_use: Mutex::new(inventory),
         asking: Mutex::default(),
     };
-    let timeouts = origin.fixed.timeouts;
+    let limits = origin.fixed.limits;
     let reloading = tokio::spawn(reload.watch(origin, hangup));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
-    let admin = admin.map(|listener| {
+    let admin = admin.map(|socket| {
         let stopped = async { drop(admin_stopped.await) };
-        tokio::spawn(admin::run(
-            listener,
-            Arc::clone(&forwarder),
-            metrics,
-            stopped,
-        ))
+        let admin = admin::listener(socket, Arc::clone(&forwarder), metrics);
+        tokio::spawn(admin.run(stopped))
     });
-    server::run(public, certificate, forwarder, timeouts, shutdown).await;
+    let public = Listener {
+        name: "public",
+        socket: public,
+        certificate,
+        limits,
+        refusals: Some(Refusals::new()),
+        service: webhooks(Arc::clone(&forwarder)),
+    };
+    let not_ready = async {
+        shutdown.await;
+        forwarder.pages.drain();
+    };
+    public.run(not_ready).await;
     connecting.abort();
     reloading.abort();
     expiring.abort();
     upkeep.abort();
     drop(stop_admin);
     if let Some(admin) = admin {
-        // An idle scraper's connection does not hold up the end.
-        let _ = tokio::time::timeout(ADMIN_GOODBYE, admin).await;
+        let _ = admin.await;
     }
     tracing::info!("stopped");
     Ok(())
@@ -264,4 +273,3 @@ impl Signals {
 }
 
 const UPKEEP: Duration = Duration::from_secs(5);
-const ADMIN_GOODBYE: Duration = Duration::from_secs(1);
