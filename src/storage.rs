@@ -61,17 +61,12 @@ impl Store {
     /// As [`Store::put`] and [`Temporal::started`].
     pub async fn prepare(
         &self,
-        mut call: Call,
+        mut call: Box<Call>,
         temporal: &impl Temporal,
         deadline: Instant,
     ) -> Result<Stored, Reject> {
-        if !call
-            .input
-            .payloads
-            .iter()
-            .any(|payload| self.takes(payload))
-        {
-            return Ok(Stored::Call(Box::new(call)));
+        if !self.takes(&call) {
+            return Ok(Stored::Call(call));
         }
         if call.verb == Verb::Start
             && call.options.starts_once()
@@ -91,7 +86,7 @@ impl Store {
         for payload in &mut call.input.payloads {
             *payload = self.put(std::mem::take(payload), &place, deadline).await?;
         }
-        Ok(Stored::Call(Box::new(call)))
+        Ok(Stored::Call(call))
     }
 
     /// What the workflow gets: the payload itself, or a reference to where it now is.
@@ -105,7 +100,7 @@ impl Store {
         place: &Place<'_>,
         deadline: Instant,
     ) -> Result<Payload, Reject> {
-        if !self.takes(&payload) {
+        if !self.is_large(&payload) {
             return Ok(payload);
         }
         let object = Object::new(payload, place);
@@ -180,7 +175,13 @@ impl Store {
         }
     }
 
-    fn takes(&self, payload: &Payload) -> bool {
+    /// Whether the call's argument is to be stored.
+    pub fn takes(&self, call: &Call) -> bool {
+        let mut payloads = call.input.payloads.iter();
+        payloads.any(|payload| self.is_large(payload))
+    }
+
+    fn is_large(&self, payload: &Payload) -> bool {
         payload.encoded_len() >= self.threshold
     }
 

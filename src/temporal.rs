@@ -3,6 +3,8 @@
 pub mod attributes;
 pub mod client;
 pub mod connect;
+#[cfg(test)]
+pub mod fake;
 pub mod history;
 pub mod limits;
 pub mod link;

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use webhook_core::codec::{Codec, CodecError, Compression, remote};
 
 use super::{Details, Shared};
-use crate::forward::dispatch::nonce;
+use crate::forward::encode::nonce;
 
 /// A request's body.
 pub(super) type Sent = Result<Bytes, BytesRejection>;

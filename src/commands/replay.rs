@@ -5,6 +5,7 @@ mod report;
 mod taken;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -26,9 +27,10 @@ use self::report::{Line, Report};
 use super::{Failure, block_on, check, say};
 use crate::cli::ServeArgs;
 use crate::cli::replay::ReplayArgs;
-use crate::config::Config;
-use crate::forward::dispatch::{Dispatch, planned};
-use crate::forward::turn::Turns;
+use crate::forward::Settings;
+use crate::forward::dispatch::Dispatcher;
+use crate::forward::limits::{Limits, Sizes};
+use crate::forward::prepare::planned;
 use crate::load::{self, Loaded, World};
 use crate::storage::Store;
 use crate::temporal::client::Client;
@@ -69,14 +71,14 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut replay = Replay {
             args,
-            config: &config,
+            settings: Arc::new(Settings::new(config.sources, config.codec, store)),
             temporal: &temporal,
-            store,
             target,
             ticks,
-            memory: Semaphore::new(Semaphore::MAX_PERMITS),
-            calls: Semaphore::new(1),
-            turns: Turns::default(),
+            limits: Limits::new(&Sizes {
+                memory: Semaphore::MAX_PERMITS,
+                ..Sizes::default()
+            }),
             done: HashSet::new(),
             report: Report::new(executions.len())?,
         };
@@ -106,15 +108,12 @@ async fn executions(args: &ReplayArgs, temporal: &Client) -> Result<Vec<Executio
 /// One replay, and what came of it so far.
 struct Replay<'a> {
     args: &'a ReplayArgs,
-    config: &'a Config,
+    settings: Arc<Settings>,
     temporal: &'a Client,
-    /// Where large payloads are.
-    store: Option<Store>,
     target: Option<Target>,
     ticks: Interval,
-    memory: Semaphore,
-    calls: Semaphore,
-    turns: Turns,
+    /// One event at a time is within them, however large.
+    limits: Limits,
     /// The events that are in Temporal again: a retry of a workflow was given the same.
     done: HashSet<String>,
     report: Report,
@@ -200,7 +199,7 @@ impl Replay<'_> {
             _ => &none,
         };
         let claim = Claim::of(&argument.payload).map_err(NoEvent::Broken)?;
-        let payload = match (claim, &self.store) {
+        let payload = match (claim, &self.settings.large) {
             (Some(claim), Some(store)) => {
                 let stored = store.get(&claim, Instant::now() + TIMEOUT).await;
                 stored.map_err(|reject| NoEvent::Broken(reject.reason().to_owned()))?
@@ -208,7 +207,7 @@ impl Replay<'_> {
             _ => argument.payload,
         };
         replay::find(replay::Argument {
-            payload: self.config.codec.decode(payload).map_err(broken)?,
+            payload: self.settings.codec.decode(payload).map_err(broken)?,
             memo,
             at: argument.at,
             is_dead_letter,
@@ -219,7 +218,7 @@ impl Replay<'_> {
     fn memo(&self, memo: Memo) -> Result<Map<String, Value>, String> {
         let mut values = Map::new();
         for (name, payload) in memo.fields {
-            let payload = self.config.codec.decode(payload);
+            let payload = self.settings.codec.decode(payload);
             let payload = payload.map_err(|error| format!("its memo: {error}"))?;
             let value = serde_json::from_slice(&payload.data).ok();
             values.extend(value.map(|value| (name, value)));
@@ -229,10 +228,10 @@ impl Replay<'_> {
 
     /// On the way that the configuration has for it.
     async fn event(&mut self, found: Found, is_dead_letter: bool) -> Result<Line, String> {
-        let mut sources = self.config.sources.iter();
+        let mut sources = self.settings.sources.iter();
         let source = sources.find(|source| source.path == found.source());
         let source = source.ok_or_else(|| {
-            let (path, paths) = (found.source(), check::paths(&self.config.sources));
+            let (path, paths) = (found.source(), check::paths(&self.settings.sources));
             format!("its source {path} is not configured any more: expected one of {paths}")
         })?;
         let taken_by = found.taken_by().cloned();
@@ -266,18 +265,16 @@ impl Replay<'_> {
             } else {
                 format!("{key}:replay:{}", Uuid::new_v4())
             };
-            let dispatch = Dispatch {
+            let dispatcher = Dispatcher {
                 temporal: self.temporal,
-                codec: &self.config.codec,
-                large: self.store.as_ref(),
-                memory: &self.memory,
-                calls: &self.calls,
-                turns: &self.turns,
+                settings: &self.settings,
+                limits: &self.limits,
                 deadline: Instant::now() + TIMEOUT,
             };
-            let outcome = dispatch.carry_out(plan, &event, event_key).await;
+            let id = event.id.clone();
+            let outcome = dispatcher.execute(plan, event, event_key).await;
             let outcome = outcome.map_err(|reject| reject.reason().to_owned())?;
-            done(&outcome, &event.id)?
+            done(&outcome, &id)?
         };
         if loss.headers {
             line.note("without its headers, which its signal or update has not");

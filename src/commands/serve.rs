@@ -15,6 +15,7 @@ use super::{Failure, block_on};
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
 use crate::config::{Config, Mistake, Outside};
+use crate::forward::limits::Sizes;
 use crate::forward::{self, Forwarder};
 use crate::load::{self, Loaded, World};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedOutside};
@@ -181,7 +182,7 @@ pub async fn serve(
     let wanted = client.wanted();
     let connecting = tokio::spawn(Arc::clone(&client).connect());
     let settings = forward::Settings::new(config.sources, config.codec, large);
-    let forwarder = Arc::new(Forwarder::new(settings, client));
+    let forwarder = Arc::new(Forwarder::new(settings, client, &Sizes::default()));
     let (certificates, expiring) = watch::channel(certificates);
     let expiring = tokio::spawn(expiry::watch(expiring));
     let reload = Reload {

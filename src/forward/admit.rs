@@ -21,6 +21,7 @@ use webhook_core::verify::key::Key;
 use webhook_core::verify::{Unproven, verify};
 use webhook_core::visit;
 
+use crate::forward::limits::Sizes;
 use crate::telemetry::KEY_USED;
 
 /// What a request is.
@@ -163,25 +164,43 @@ fn of_tenant(unproven: Unproven, claimed: Option<&str>) -> Unproven {
 
 /// Addresses that have shown a verify token. Per replica and bounded: the longest waiting one
 /// makes room.
-#[derive(Debug, Default)]
-pub struct Authorised(Mutex<HashMap<(String, IpAddr), Instant>>);
+#[derive(Debug)]
+pub struct Authorised {
+    until: Mutex<HashMap<(String, IpAddr), Instant>>,
+    /// Addresses at a time.
+    size: usize,
+}
+
+impl Default for Authorised {
+    fn default() -> Self {
+        Self::new(Sizes::default().authorised)
+    }
+}
 
 impl Authorised {
+    /// None yet, and never more than so many.
+    pub fn new(size: usize) -> Self {
+        Self {
+            until: Mutex::default(),
+            size,
+        }
+    }
+
     fn holds(&self, path: &str, address: IpAddr) -> bool {
-        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         let until = table.get(&(path.to_owned(), address.to_canonical()));
         until.is_some_and(|until| *until > Instant::now())
     }
 
     fn add(&self, path: &str, address: IpAddr, lasts: Duration) {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= MAX_AUTHORISED {
+        let mut table = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.len() >= self.size {
             table.retain(|_, until| *until > Instant::now());
             let first = table
                 .iter()
                 .min_by_key(|(_, until)| **until)
                 .map(|(key, _)| key.clone());
-            if let Some(first) = first.filter(|_| table.len() >= MAX_AUTHORISED) {
+            if let Some(first) = first.filter(|_| table.len() >= self.size) {
                 table.remove(&first);
             }
         }
@@ -258,5 +277,3 @@ pub fn count_key(source: &Source, proof: Proof) {
         metrics::counter!(KEY_USED, &labels).increment(1);
     }
 }
-
-const MAX_AUTHORISED: usize = 10_000;

@@ -5,7 +5,7 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use serde_json::json;
@@ -14,18 +14,45 @@ use webhook_core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
 use webhook_core::provider::Provider;
 use webhook_core::respond as workflow;
 
+use crate::forward::context::RequestContext;
+
 /// An answer with its whole body.
 pub type Answer = Response<Full<Bytes>>;
 
+/// How a request ends that is not refused.
+pub enum Completion {
+    /// Its event is in Temporal, or dropped.
+    Event(Outcome),
+    /// It is no event: this is what the sender wants to hear.
+    Handshake(Reply),
+    /// It was only looked at.
+    Page(Answer),
+}
+
+/// The answer to a request that ended so.
+pub fn of(result: Result<Completion, Reject>, context: &RequestContext<'_>) -> Answer {
+    let mut answer = match result {
+        Ok(Completion::Event(outcome)) => success(outcome, context.source.map(|s| &s.provider)),
+        Ok(Completion::Handshake(reply)) => handshake(&reply),
+        Ok(Completion::Page(answer)) => answer,
+        Err(reject) => problem(&reject, context.id),
+    };
+    identify(&mut answer, context.id);
+    if context.parts.method == Method::HEAD {
+        without_body(&mut answer);
+    }
+    answer
+}
+
 /// The event is in Temporal, or dropped: said in our words, unless the sender wants its own, or the
 /// workflow has said it.
-pub fn success(outcome: Outcome, provider: &Provider) -> Answer {
+fn success(outcome: Outcome, provider: Option<&Provider>) -> Answer {
     let status = match outcome {
         Outcome::Replied(_, reply) => return replied(reply),
         Outcome::Accepted(_) => StatusCode::ACCEPTED,
-        _ => provider.success_status,
+        _ => provider.map_or(StatusCode::OK, |provider| provider.success_status),
     };
-    if let Some(body) = &provider.success_body {
+    if let Some(body) = provider.and_then(|provider| provider.success_body.as_ref()) {
         let mut answer = Response::new(Full::new(Bytes::from(body.clone())));
         *answer.status_mut() = status;
         let content_type = match body.bytes().next() {
@@ -65,7 +92,7 @@ fn replied(reply: workflow::Reply) -> Answer {
 }
 
 /// The answer to a handshake.
-pub fn handshake(reply: &Reply) -> Answer {
+fn handshake(reply: &Reply) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from(reply.body.clone())));
     *answer.status_mut() = reply.status;
     let headers = answer.headers_mut();
@@ -114,7 +141,7 @@ pub fn json_answer(status: StatusCode, body: &serde_json::Value) -> Answer {
 }
 
 /// The same for a `HEAD`, with the length that the body had.
-pub fn without_body(answer: &mut Answer) {
+fn without_body(answer: &mut Answer) {
     let length = answer.body().size_hint().exact().unwrap_or_default();
     *answer.body_mut() = Full::default();
     let headers = answer.headers_mut();
@@ -165,7 +192,7 @@ mod tests {
             ("bigcommerce", 200, "application/json", ""),
         ] {
             let provider = catalogue::find(name).expect("in the catalogue");
-            let answer = success(outcome.clone(), provider);
+            let answer = success(outcome.clone(), Some(provider));
             assert_eq!(answer.status(), status, "{name}");
             assert_eq!(answer.headers()[CONTENT_TYPE], content_type, "{name}");
             let text = tokio::runtime::Builder::new_current_thread()

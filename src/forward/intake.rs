@@ -10,12 +10,18 @@ use http::Version;
 use http::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use hyper::body::Body;
 use tokio::time::{Instant, timeout_at};
 use webhook_core::outcome::Reject;
 use webhook_core::request::Received;
 use webhook_core::shown::shown;
+
+use crate::forward::limits::memory::{Memory, Share};
+
+/// A request's body as it comes: hyper's `Incoming`.
+pub trait RawBody: Body<Data = Bytes, Error: Error + Send + Sync> + Send + Unpin {}
+
+impl<B: Body<Data = Bytes, Error: Error + Send + Sync> + Send + Unpin> RawBody for B {}
 
 /// Refuses broken HTTP: anything but exactly one Host, a transfer coding other than `chunked`.
 pub fn check_head(parts: &Parts) -> Result<(), Reject> {
@@ -77,20 +83,20 @@ fn has_one_host(parts: &Parts) -> bool {
 /// # Errors
 /// [`Reject::TooLarge`] over `limit` bytes, [`Reject::TooSlow`] after `deadline` or if the body
 /// breaks off, [`Reject::Unavailable`] if memory is full, [`Reject::Malformed`] for broken chunks.
-pub async fn receive<'a>(
+pub async fn receive(
     parts: &Parts,
-    body: &mut Incoming,
+    body: &mut impl RawBody,
     limit: usize,
     deadline: Instant,
-    memory: &'a Semaphore,
-) -> Result<(Received, Option<SemaphorePermit<'a>>), Reject> {
+    memory: &Memory,
+) -> Result<(Received, Share), Reject> {
     let at = SystemTime::now();
     let said = body.size_hint().exact();
     if body.size_hint().lower() > limit as u64 {
         return Err(over(limit, said));
     }
     let mut bytes = BytesMut::new();
-    let mut held: Option<SemaphorePermit<'_>> = None;
+    let mut share = Share::default();
     while let Some(frame) = timeout_at(deadline, body.frame())
         .await
         .map_err(|_| Reject::TooSlow("the body did not arrive in time"))?
@@ -102,13 +108,7 @@ pub async fn receive<'a>(
         if bytes.len() + data.len() > limit {
             return Err(over(limit, said));
         }
-        let full = |_| Reject::Unavailable("too many bodies in memory".to_owned());
-        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let share = memory.try_acquire_many(size).map_err(full)?;
-        match &mut held {
-            Some(held) => held.merge(share),
-            None => held = Some(share),
-        }
+        share.add(memory.take(data.len())?);
         bytes.extend_from_slice(&data);
     }
     // hyper takes a stream that was reset without an error for one that has ended.
@@ -123,7 +123,7 @@ pub async fn receive<'a>(
         body: bytes.freeze(),
         at,
     };
-    Ok((received, held))
+    Ok((received, share))
 }
 
 fn over(limit: usize, said: Option<u64>) -> Reject {
@@ -138,7 +138,7 @@ fn over(limit: usize, said: Option<u64>) -> Reject {
 
 /// What a body means that cannot be read to its end: it broke off, and whole it may be an event; or
 /// what came is no HTTP, and will be none again.
-fn unread(error: &hyper::Error) -> Reject {
+fn unread(error: &impl Error) -> Reject {
     let kind = error
         .source()
         .and_then(|cause| cause.downcast_ref::<io::Error>())
@@ -153,7 +153,7 @@ fn unread(error: &hyper::Error) -> Reject {
 
 /// Reads on for a moment after an early answer, so that the client is still there when the
 /// answer comes. `false`: there is more, and an HTTP/1 connection is good for nothing.
-pub async fn discard(parts: &Parts, mut body: Incoming, latest: Instant) -> bool {
+pub async fn discard(parts: &Parts, mut body: impl RawBody, latest: Instant) -> bool {
     if body.is_end_stream() {
         return true;
     }

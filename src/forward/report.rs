@@ -1,70 +1,27 @@
 //! What is said of a request that has ended: one log line and one metric; and of a refused one what
 //! helps to find out why, without its body, its signature or a secret.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use tokio::time::Instant;
-use webhook_core::dead_letter::Cause;
-use webhook_core::event::{Event, short};
+use webhook_core::event::short;
 use webhook_core::hint::hint;
-use webhook_core::outcome::{Fault, Outcome, Reject};
+use webhook_core::outcome::{Fault, Reject};
 use webhook_core::provider::locator::Locator;
 use webhook_core::request::media_type;
 use webhook_core::shown::{readable, shown};
-use webhook_core::source::Source;
 
+use crate::forward::answer::Completion;
+use crate::forward::context::RequestContext;
 use crate::telemetry::{DEAD_LETTERS, REQUEST_DURATION, REQUESTS};
-
-/// What is known of a request, filled in as it becomes known: after verification, where there is
-/// any.
-#[derive(Default)]
-pub struct Trail<'a> {
-    /// Whose path it has.
-    pub source: Option<&'a Source>,
-    tenant: Option<String>,
-    topic: Option<String>,
-    event_id: Option<String>,
-    /// What the sender of an event may not have meant.
-    hint: Option<&'static str>,
-    /// The route it took, if the source has any.
-    pub route: Option<&'a str>,
-    /// Why it became a dead letter, or should have.
-    pub parked: Option<Cause>,
-    /// The raw body, from when it is read until the sender is proven: for its length and its look.
-    pub body: Option<Bytes>,
-}
-
-impl Trail<'_> {
-    /// The sender is proven: this is what it says.
-    pub fn know(&mut self, event: &Event) {
-        let label = |label: &Option<String>| {
-            let label = label.as_deref();
-            label.map(|label| readable(&short(label, LONGEST)).into_owned())
-        };
-        self.tenant = label(&event.tenant);
-        self.topic = label(&event.topic);
-        self.event_id = Some(event.id.clone());
-        self.hint = event.hint;
-    }
-}
-
-/// How a request ended.
-pub enum Ended<'a> {
-    /// It is in Temporal, or dropped.
-    Event(&'a Outcome),
-    /// A handshake was answered.
-    Handshake,
-    /// It is not acknowledged: the head that it had, and whence it came.
-    Refused(&'a Reject, &'a Parts, IpAddr),
-}
 
 /// What the log says of a refused request besides the reason. What the caller wrote is escaped and
 /// cut.
 #[derive(Default)]
-struct Refused {
+struct RefusalFields {
     peer: Option<IpAddr>,
     method: Option<String>,
     path: Option<String>,
@@ -78,35 +35,36 @@ struct Refused {
     hint: Option<&'static str>,
 }
 
-impl Refused {
+impl RefusalFields {
     /// Looks at the head, and at the first bytes of a body whose signature does not hold.
-    fn new(trail: &Trail<'_>, parts: &Parts, peer: IpAddr, reject: &Reject) -> Self {
-        let mut refused = Self {
-            peer: Some(peer.to_canonical()),
+    fn new(context: &RequestContext<'_>, reject: &Reject) -> Self {
+        let parts = context.parts;
+        let mut fields = Self {
+            peer: Some(context.peer.to_canonical()),
             ..Self::default()
         };
         match reject {
-            Reject::NotFound(_) => refused.path = Some(shown(parts.uri.path())),
-            Reject::MethodNotAllowed(..) => refused.method = Some(shown(parts.method.as_str())),
+            Reject::NotFound(_) => fields.path = Some(shown(parts.uri.path())),
+            Reject::MethodNotAllowed(..) => fields.method = Some(shown(parts.method.as_str())),
             Reject::InvalidSignature(unproven) => {
-                refused.secrets_tried = unproven.secrets_tried;
-                refused.clock_off_seconds = unproven.clock_off;
+                fields.secrets_tried = unproven.secrets_tried;
+                fields.clock_off_seconds = unproven.clock_off;
                 let content_type = parts.headers.get(CONTENT_TYPE);
-                refused.content_type = content_type.map(shown);
-                refused.body_bytes = trail.body.as_ref().map(Bytes::len);
+                fields.content_type = content_type.map(shown);
+                fields.body_bytes = context.unproven_body.as_ref().map(Bytes::len);
             }
             _ => {}
         }
-        if let Some(source) = trail.source.filter(|_| trail.event_id.is_none()) {
+        if let Some(source) = context.source.filter(|_| context.event.is_none()) {
             let provider = &source.provider;
-            refused.claimed_tenant = claimed(&provider.tenant, parts);
-            refused.claimed_topic = claimed(&provider.topic, parts);
-            refused.claimed_event_id = claimed(&provider.id, parts);
-            if let (Some(_), Some(body)) = (refused.secrets_tried, &trail.body) {
-                refused.hint = hint(provider, media_type(&parts.headers).as_deref(), body);
+            fields.claimed_tenant = claimed(&provider.tenant, parts);
+            fields.claimed_topic = claimed(&provider.topic, parts);
+            fields.claimed_event_id = claimed(&provider.id, parts);
+            if let (Some(_), Some(body)) = (fields.secrets_tried, &context.unproven_body) {
+                fields.hint = hint(provider, media_type(&parts.headers).as_deref(), body);
             }
         }
-        refused
+        fields
     }
 }
 
@@ -131,14 +89,19 @@ pub fn count(reject: &Reject) {
     metrics::counter!(REQUESTS, &labels).increment(1);
 }
 
-/// One log line and one metric for each request to a source, and for each that fits nothing.
-pub fn report(trail: &Trail<'_>, request_id: &str, first_byte: Instant, ended: &Ended<'_>) {
-    let elapsed = first_byte.elapsed();
-    let source = trail.source.map_or("none", |source| &source.path);
-    let outcome = match ended {
-        Ended::Event(outcome) => outcome.label(),
-        Ended::Handshake => "handshake",
-        Ended::Refused(reject, ..) => reject.row().label,
+/// One log line and one metric for each request to a source, and for each that fits nothing; a page is not
+/// worth them.
+pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>) {
+    let elapsed = context.first_byte.elapsed();
+    let source = context.source.map_or("none", |source| &source.path);
+    let outcome = match result {
+        Ok(Completion::Event(outcome)) => outcome.label(),
+        Ok(Completion::Handshake(_)) => "handshake",
+        Ok(Completion::Page(page)) => {
+            let status = page.status().as_u16();
+            return tracing::debug!(request_id = context.id, status, "page");
+        }
+        Err(reject) => reject.row().label,
     };
     let labels = [
         ("source", source.to_owned()),
@@ -147,22 +110,27 @@ pub fn report(trail: &Trail<'_>, request_id: &str, first_byte: Instant, ended: &
     metrics::counter!(REQUESTS, &labels).increment(1);
     metrics::histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
     let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    let (tenant, topic) = (trail.tenant.as_deref(), trail.topic.as_deref());
-    let (event_id, route) = (trail.event_id.as_deref(), trail.route);
+    let (request_id, event) = (context.id, context.event.as_deref());
+    let tenant = event.and_then(|event| label(event.tenant.as_deref()));
+    let topic = event.and_then(|event| label(event.topic.as_deref()));
+    let (tenant, topic) = (tenant.as_deref(), topic.as_deref());
+    let (event_id, route) = (event.map(|event| event.id.as_str()), context.route);
     macro_rules! line {
         ($level:ident, $($extra:tt)*) => {
             tracing::$level!(request_id, source, tenant, topic, event_id, route, outcome, $($extra)*, ms, "request")
         };
     }
-    let (reject, refused) = match ended {
-        Ended::Refused(reject, parts, peer) => (reject, Refused::new(trail, parts, *peer, reject)),
-        Ended::Handshake => return line!(info, workflow_id = None::<&str>),
-        Ended::Event(outcome) => {
+    let (reject, fields) = match result {
+        Err(reject) => (reject, RefusalFields::new(context, reject)),
+        Ok(Completion::Page(_) | Completion::Handshake(_)) => {
+            return line!(info, workflow_id = None::<&str>);
+        }
+        Ok(Completion::Event(outcome)) => {
             let execution = outcome.execution();
             let workflow_id = execution.map(|execution| readable(&execution.workflow_id));
             let workflow_id = workflow_id.as_deref();
-            let Some(cause) = &trail.parked else {
-                return match trail.hint {
+            let Some(cause) = &context.parked else {
+                return match event.and_then(|event| event.hint) {
                     Some(hint) => line!(warn, workflow_id, hint),
                     None => line!(info, workflow_id),
                 };
@@ -176,19 +144,19 @@ pub fn report(trail: &Trail<'_>, request_id: &str, first_byte: Instant, ended: &
             return line!(error, workflow_id, reason);
         }
     };
-    let peer = refused.peer.map(tracing::field::display);
-    let (method, path) = (refused.method.as_deref(), refused.path.as_deref());
-    let claimed_tenant = refused.claimed_tenant.as_deref();
-    let claimed_topic = refused.claimed_topic.as_deref();
-    let claimed_event_id = refused.claimed_event_id.as_deref();
-    let content_type = refused.content_type.as_deref();
-    let Refused {
+    let peer = fields.peer.map(tracing::field::display);
+    let (method, path) = (fields.method.as_deref(), fields.path.as_deref());
+    let claimed_tenant = fields.claimed_tenant.as_deref();
+    let claimed_topic = fields.claimed_topic.as_deref();
+    let claimed_event_id = fields.claimed_event_id.as_deref();
+    let content_type = fields.content_type.as_deref();
+    let RefusalFields {
         secrets_tried,
         clock_off_seconds,
         body_bytes,
         hint,
         ..
-    } = refused;
+    } = fields;
     macro_rules! refusal {
         ($level:ident) => {
             line!(
@@ -213,6 +181,14 @@ pub fn report(trail: &Trail<'_>, request_id: &str, first_byte: Instant, ended: &
         Fault::Moment => refusal!(warn),
         Fault::Configuration | Fault::Operator => refusal!(error),
     }
+}
+
+/// What a proven sender says: for a line of the log, cut.
+fn label(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(|text| match short(text, LONGEST) {
+        Cow::Borrowed(text) => readable(text),
+        Cow::Owned(text) => Cow::Owned(readable(&text).into_owned()),
+    })
 }
 
 /// Characters of a label.

@@ -27,7 +27,7 @@ use super::{Finding, Table, Trouble};
 use crate::commands::{Failure, say};
 use crate::config::Config;
 use crate::forward::admit::{Admitted, Authorised, admit};
-use crate::forward::dispatch::planned;
+use crate::forward::prepare::planned;
 use crate::load::read as read_file;
 
 /// Prints what would become of the request in the file.

@@ -9,7 +9,7 @@ use webhook_core::source::{Source, Verification};
 use super::{Finding, Trouble};
 use crate::config::Config;
 use crate::expiry::{Dated, now};
-use crate::forward::dispatch::nonce;
+use crate::forward::encode::nonce;
 use crate::temporal::connect::Settings;
 use crate::tls;
 

@@ -67,7 +67,7 @@ impl Replay<'_> {
         let Ok(found) = self.found(argument, &Ok(Map::new()), false).await else {
             return false;
         };
-        let mut sources = self.config.sources.iter();
+        let mut sources = self.settings.sources.iter();
         let source = sources.find(|source| source.path == found.source());
         let event = source.and_then(|source| found.event(&source.provider).ok());
         event.is_some_and(|replayed| replayed.event.key() == key)

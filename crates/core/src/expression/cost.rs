@@ -22,13 +22,31 @@ pub struct Budget {
     over: Option<&'static str>,
 }
 
-/// For one event.
-pub const FULL: Budget = Budget {
-    steps: MAX_STEPS,
-    bytes: MAX_BYTES,
-    factor: 1,
-    over: None,
-};
+/// How much the expressions of an event are allowed to cost together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    /// All that they ever may: what is over it is a failure.
+    Full,
+    /// What a thread may spend that serves others, too: what is over it says nothing of the event, and is
+    /// evaluated anew with the full allowance, elsewhere.
+    Brief,
+}
+
+impl Allowance {
+    /// None of it is spent.
+    pub(super) const fn budget(self) -> Budget {
+        let (steps, bytes) = match self {
+            Self::Full => (MAX_STEPS, MAX_BYTES),
+            Self::Brief => (BRIEF_STEPS, BRIEF_BYTES),
+        };
+        Budget {
+            steps,
+            bytes,
+            factor: 1,
+            over: None,
+        }
+    }
+}
 
 /// Evaluates within the budget, and leaves what is left of it.
 ///
@@ -223,6 +241,11 @@ fn length(value: &dyn Val) -> u64 {
 }
 
 impl Budget {
+    /// Whether it did not suffice.
+    pub(super) const fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
+
     fn take(&mut self, bytes: u64) -> Result<(), &'static str> {
         self.bytes = self.bytes.checked_sub(bytes).ok_or(TOO_MUCH)?;
         Ok(())
@@ -254,7 +277,7 @@ impl Budget {
 thread_local! {
     /// What is left for the event whose expression this thread evaluates: the library's functions
     /// are plain ones, without a place for anything of ours.
-    static LEFT: Cell<Budget> = const { Cell::new(FULL) };
+    static LEFT: Cell<Budget> = const { Cell::new(Allowance::Full.budget()) };
 }
 
 // Not to be written by people: no identifier begins so.
@@ -273,6 +296,9 @@ const TOO_MUCH: &str = "more than 100 MB to go through";
 const MAX_STEPS: u32 = 10_000;
 /// Bytes that all calls of an event's expressions may read or copy together.
 const MAX_BYTES: u64 = 100_000_000;
+/// Of these, what is gone through in about a millisecond.
+const BRIEF_STEPS: u32 = 500;
+const BRIEF_BYTES: u64 = 2_000_000;
 /// Bytes of a value besides its text.
 const VALUE: u64 = 64;
 

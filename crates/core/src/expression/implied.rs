@@ -4,7 +4,8 @@
 use cel::common::ast::{Expr, IdedExpr, operators};
 use cel::{Context, Value};
 
-use super::{ENV, Expression, cost};
+use super::cost::{self, Allowance};
+use super::{ENV, Expression};
 
 /// What a condition asks of an event, taken apart once for comparing it with many others.
 pub struct Demands {
@@ -59,7 +60,7 @@ fn joined(expression: &IdedExpr) -> Vec<IdedExpr> {
 }
 
 fn is_true(expression: &IdedExpr) -> bool {
-    let mut budget = cost::FULL;
+    let mut budget = Allowance::Full.budget();
     let context = Context::with_env(std::sync::Arc::clone(&ENV));
     // Whatever it reads is not there, which is no value.
     let value = cost::within(&mut budget, || Value::resolve(expression, &context));

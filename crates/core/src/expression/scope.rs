@@ -9,14 +9,16 @@ use cel::common::types::{CelBool, CelBytes, CelMap, CelMapKey, CelString, CelTim
 use cel::common::value::Val;
 use chrono::{DateTime, Utc};
 
-use super::{ENV, body, cost};
+use super::cost::{Allowance, Budget};
+use super::{ENV, body};
 
 /// The variables of one event, and what its expressions may still spend.
 pub struct Scope<'v> {
     unread: Unread<'v>,
     context: Context<'v, 'v>,
     has_body: bool,
-    pub(super) budget: cost::Budget,
+    allowance: Allowance,
+    pub(super) budget: Budget,
 }
 
 /// What becomes the variable `body` once an expression names it.
@@ -37,8 +39,22 @@ impl<'v> Scope<'v> {
             unread,
             context: Context::with_env(Arc::clone(&ENV)),
             has_body: false,
-            budget: cost::FULL,
+            allowance: Allowance::Full,
+            budget: Allowance::Full.budget(),
         }
+    }
+
+    /// With this allowance, nothing of it spent.
+    #[must_use]
+    pub const fn with(mut self, allowance: Allowance) -> Self {
+        self.allowance = allowance;
+        self.budget = allowance.budget();
+        self
+    }
+
+    /// Whether a brief allowance did not suffice: then what came out counts for nothing.
+    pub fn is_cut_short(&self) -> bool {
+        self.allowance == Allowance::Brief && self.budget.is_over()
     }
 
     /// Adds a text.

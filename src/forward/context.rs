@@ -1,0 +1,50 @@
+//! What is known of a request while it is handled: its head from the beginning, the rest as it becomes known.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use tokio::time::Instant;
+use webhook_core::dead_letter::Cause;
+use webhook_core::event::Event;
+use webhook_core::source::Source;
+
+/// One request, for whoever handles it and for its log line.
+pub struct RequestContext<'a> {
+    /// Names it in the answer and in the log.
+    pub id: &'a str,
+    /// Its head.
+    pub parts: &'a Parts,
+    /// When it began: its deadline counts from here.
+    pub first_byte: Instant,
+    /// Whence it came.
+    pub peer: IpAddr,
+    /// Whose path it has.
+    pub source: Option<&'a Source>,
+    /// The raw body, from when it is read until the sender is proven: for its length and its look.
+    pub unproven_body: Option<Bytes>,
+    /// What it says, once its sender is proven.
+    pub event: Option<Arc<Event>>,
+    /// The route it took, if the source has any.
+    pub route: Option<&'a str>,
+    /// Why it became a dead letter, or should have.
+    pub parked: Option<Cause>,
+}
+
+impl<'a> RequestContext<'a> {
+    /// Of a request of which nothing but the head is known.
+    pub const fn new(id: &'a str, parts: &'a Parts, first_byte: Instant, peer: IpAddr) -> Self {
+        Self {
+            id,
+            parts,
+            first_byte,
+            peer,
+            source: None,
+            unproven_body: None,
+            event: None,
+            route: None,
+            parked: None,
+        }
+    }
+}
