@@ -24,6 +24,8 @@ pub const DEAD_LETTERS: &str = "webhook_forwarder_dead_letters_total";
 pub const REQUEST_DURATION: &str = "webhook_forwarder_request_duration_seconds";
 /// `temporal_request_duration_seconds{operation,code}`
 pub const TEMPORAL_DURATION: &str = "webhook_forwarder_temporal_request_duration_seconds";
+/// `temporal_hedges_total{outcome}`
+pub const HEDGES: &str = "webhook_forwarder_temporal_hedges_total";
 /// `large_payload_request_duration_seconds{operation,code}`
 pub const LARGE_DURATION: &str = "webhook_forwarder_large_payload_request_duration_seconds";
 /// `in_flight`
@@ -96,6 +98,10 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
         TEMPORAL_DURATION,
         metrics::Unit::Seconds,
         "Calls to Temporal, retries inside a delivery included"
+    );
+    metrics::describe_counter!(
+        HEDGES,
+        "Calls to Temporal that were late and went out on a second connection, too, by what became of that"
     );
     metrics::describe_histogram!(
         LARGE_DURATION,

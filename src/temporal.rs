@@ -5,9 +5,11 @@ pub mod client;
 pub mod connect;
 #[cfg(test)]
 pub mod fake;
+pub mod hedge;
 pub mod history;
 pub mod limits;
 pub mod link;
+pub mod pool;
 pub mod request;
 pub mod status;
 mod update;

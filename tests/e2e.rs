@@ -23,6 +23,7 @@ mod e2e {
     mod fetch;
     mod formats;
     mod forms;
+    mod frozen;
     mod full;
     mod generic;
     mod handshakes;

@@ -1,21 +1,21 @@
 //! The real Temporal behind [`Temporal`]: goes on without a connection.
 
 pub(super) mod taken;
+pub(super) mod unary;
 pub(super) mod watch;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use prost::Message;
+use temporalio_client::Connection;
 use temporalio_client::grpc::WorkflowService;
-use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
-use temporalio_client::{Connection, RetryOptions};
 use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeWorkflowExecutionRequest,
 };
-use tokio::time::{Instant, timeout_at};
-use tonic::{Code, IntoRequest, Request, Response, Status};
+use tokio::time::Instant;
+use tonic::{Code, Status};
 use webhook_core::action::OnMissing;
 use webhook_core::outcome::{Execution, Outcome, Reject};
 use webhook_core::route::Verb;
@@ -23,12 +23,12 @@ use webhook_core::route::Verb;
 use self::taken::Subject;
 use self::watch::Health;
 use super::connect::Settings;
+use super::hedge::Budget;
 use super::limits::{Limits, Sizes};
 use super::link::Link;
 use super::request::{Caller, run};
 use super::status::Asked;
 use super::{Call, Done, Temporal, status};
-use crate::telemetry::TEMPORAL_DURATION;
 
 /// A client that may be made before Temporal is there.
 pub struct Client {
@@ -37,6 +37,7 @@ pub struct Client {
     limits: RwLock<Limits>,
     pub(super) health: Health,
     link: Link,
+    budget: Budget,
 }
 
 impl Client {
@@ -63,6 +64,7 @@ impl Client {
             limits: RwLock::default(),
             health: Health::default(),
             link,
+            budget: Budget::full(),
         }
     }
 
@@ -71,19 +73,22 @@ impl Client {
         self.link.wanted()
     }
 
-    /// Tries until Temporal answers once, from then on the channel reconnects by itself and is
+    /// Tries until Temporal answers once, from then on the channels reconnect by themselves and are
     /// watched; and again when the settings change, for ever.
     pub async fn connect(self: Arc<Self>) {
         let mut wanted = self.link.wanted().subscribe();
         let mut used = None;
         loop {
-            used = Some(self.link.renew(&mut wanted, used).await);
+            let settings = self.link.renew(&mut wanted, used).await;
+            let keep = self.link.keep(&settings);
             tokio::select! {
                 () = self.watch() => {}
+                () = keep => {}
                 changed = wanted.changed() => if changed.is_err() {
                     return;
                 },
             }
+            used = Some(settings);
         }
     }
 
@@ -92,14 +97,19 @@ impl Client {
     /// # Errors
     /// What Temporal says, or that it says nothing.
     pub(super) async fn ask(&self, patience: Duration) -> Result<(), Status> {
-        let connection = self.connection().map_err(Status::unavailable)?;
+        self.connection().map_err(Status::unavailable)?;
         let request = DescribeNamespaceRequest {
             namespace: self.settings.namespace.clone(),
             ..DescribeNamespaceRequest::default()
         };
-        let mut service = connection.workflow_service();
-        let call = service.describe_namespace(request.into_request());
-        let answer = timed("DescribeNamespace", Instant::now() + patience, call).await?;
+        let deadline = Instant::now() + patience;
+        let answer = self.hedged(
+            "DescribeNamespace",
+            request,
+            deadline,
+            |service, request| service.describe_namespace(request),
+        );
+        let answer = answer.await?;
         let mut limits = self.limits.write().unwrap_or_else(PoisonError::into_inner);
         *limits = Limits::of(&answer);
         Ok(())
@@ -112,19 +122,14 @@ impl Client {
         })
     }
 
-    /// The message as a request within the deadline, if Temporal takes its size.
+    /// Whether there is somebody to take the message, and its size is one that Temporal takes.
     ///
     /// # Errors
-    /// [`Reject::Oversized`]
-    pub(super) fn sized<R: Message>(
-        &self,
-        message: R,
-        sizes: Sizes,
-        deadline: Instant,
-    ) -> Result<Request<R>, Reject> {
+    /// [`Reject::Unavailable`], [`Reject::Oversized`]
+    pub(super) fn check(&self, message: &impl Message, sizes: Sizes) -> Result<(), Reject> {
+        self.service()?;
         let limits = *self.limits.read().unwrap_or_else(PoisonError::into_inner);
-        limits.check(sizes, message.encoded_len())?;
-        Ok(within(message, deadline))
+        limits.check(sizes, message.encoded_len())
     }
 
     pub(super) fn asked(&self, sizes: Sizes) -> Asked<'_> {
@@ -142,11 +147,16 @@ impl Client {
     }
 
     async fn start(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
-        let mut service = self.service()?;
         let (workflow_id, sizes) = (call.workflow_id.clone(), Sizes::of(&call));
-        let request = self.sized(self.caller().start(call), sizes, deadline)?;
-        let answer = service.start_workflow_execution(request);
-        match timed("StartWorkflowExecution", deadline, answer).await {
+        let message = self.caller().start(call);
+        self.check(&message, sizes)?;
+        let answer = self.hedged(
+            "StartWorkflowExecution",
+            message,
+            deadline,
+            |service, request| service.start_workflow_execution(request),
+        );
+        match answer.await {
             Ok(answer) => {
                 let execution = Execution {
                     workflow_id,
@@ -170,12 +180,14 @@ impl Client {
         call: Call,
         deadline: Instant,
     ) -> Result<Done, Reject> {
-        let mut service = self.service()?;
         let subject = Subject::of(&call);
         let message = self.caller().signal_with_start(signal, call);
-        let request = self.sized(message, subject.sizes, deadline)?;
-        let answer = service.signal_with_start_workflow_execution(request);
-        match timed("SignalWithStartWorkflowExecution", deadline, answer).await {
+        self.check(&message, subject.sizes)?;
+        let operation = "SignalWithStartWorkflowExecution";
+        let answer = self.hedged(operation, message, deadline, |service, request| {
+            service.signal_with_start_workflow_execution(request)
+        });
+        match answer.await {
             Ok(answer) => Ok(Done::Outcome(Outcome::Signalled(Execution {
                 workflow_id: subject.workflow_id,
                 run_id: answer.run_id,
@@ -191,11 +203,16 @@ impl Client {
         call: Call,
         deadline: Instant,
     ) -> Result<Done, Reject> {
-        let mut service = self.service()?;
         let subject = Subject::of(&call);
-        let request = self.sized(self.caller().signal(signal, call), subject.sizes, deadline)?;
-        let answer = service.signal_workflow_execution(request);
-        match timed("SignalWorkflowExecution", deadline, answer).await {
+        let message = self.caller().signal(signal, call);
+        self.check(&message, subject.sizes)?;
+        let answer = self.hedged(
+            "SignalWorkflowExecution",
+            message,
+            deadline,
+            |service, request| service.signal_workflow_execution(request),
+        );
+        match answer.await {
             Ok(_) => Ok(Done::Outcome(Outcome::Signalled(Execution {
                 workflow_id: subject.workflow_id,
                 run_id: String::new(),
@@ -219,13 +236,16 @@ impl Client {
         of: &Execution,
         deadline: Instant,
     ) -> Result<Option<WorkflowExecutionInfo>, Reject> {
-        let mut service = self.service()?;
+        self.service()?;
         let request = DescribeWorkflowExecutionRequest {
             namespace: self.settings.namespace.clone(),
             execution: Some(run(of)),
         };
-        let answer = service.describe_workflow_execution(within(request, deadline));
-        match timed("DescribeWorkflowExecution", deadline, answer).await {
+        let operation = "DescribeWorkflowExecution";
+        let answer = self.hedged(operation, request, deadline, |service, request| {
+            service.describe_workflow_execution(request)
+        });
+        match answer.await {
             Ok(answer) => Ok(answer.workflow_execution_info),
             Err(error) if error.code() == Code::NotFound => Ok(None),
             Err(error) => Err(status::reject(&error, self.asked(Sizes::default()))),
@@ -287,62 +307,6 @@ impl Temporal for Client {
     async fn ready(&self) -> Result<(), String> {
         let asked = self.ask(READY_TIMEOUT).await;
         asked.map_err(|error| status::text(&error))
-    }
-}
-
-/// The request with all retries of the client's bounded by the deadline.
-pub(super) fn within<R>(message: R, deadline: Instant) -> Request<R> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let mut request = message.into_request();
-    request.set_timeout(left);
-    let mut retry = RetryOptions::default();
-    retry.initial_interval = Duration::from_millis(50);
-    retry.max_interval = Duration::from_millis(500);
-    retry.max_elapsed_time = Some(left);
-    retry.max_retries = 100;
-    request.extensions_mut().insert(RetryConfigForCall(retry));
-    request.extensions_mut().insert(NoRetryOnMatching {
-        predicate: status::retry_is_pointless,
-    });
-    request
-}
-
-/// Ends the call at the deadline and measures it.
-pub(super) async fn timed<R>(
-    operation: &'static str,
-    deadline: Instant,
-    call: impl Future<Output = Result<Response<R>, Status>>,
-) -> Result<R, Status> {
-    let begun = Instant::now();
-    let answer = timeout_at(deadline, call)
-        .await
-        .unwrap_or_else(|_| Err(Status::deadline_exceeded("Temporal did not answer in time")));
-    let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
-    metrics::histogram!(TEMPORAL_DURATION, "operation" => operation, "code" => code_label(code))
-        .record(begun.elapsed().as_secs_f64());
-    answer.map(Response::into_inner)
-}
-
-/// The code's name in gRPC's documents, from a closed set.
-const fn code_label(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

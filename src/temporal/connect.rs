@@ -116,6 +116,7 @@ impl<'a> Loader<'a> {
                     options,
                     namespace,
                     address,
+                    connections: self.said.connections.unwrap_or(DEFAULT_CONNECTIONS),
                     certificate,
                 })
             }
@@ -261,7 +262,7 @@ impl<'a> Loader<'a> {
             Some(true) => GrpcCompression::Gzip,
             _ => GrpcCompression::None,
         };
-        // One channel: the connector tries every address of a name and resolves anew at each
+        // One channel to a connection: the connector tries every address of a name and resolves anew at each
         // reconnect. Balancing over them would keep an address that nobody listens on (`::1` of
         // `localhost`) in the rotation.
         options.dns_load_balancing = None;
@@ -325,6 +326,8 @@ fn keep_alive() -> ClientKeepAliveOptions {
 
 const DEFAULT_ADDRESS: &str = "localhost:7233";
 const DEFAULT_NAMESPACE: &str = "default";
+/// One may freeze.
+const DEFAULT_CONNECTIONS: usize = 2;
 const DEFAULT_FILE: &str = "temporal.toml";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Not below 10 s: Temporal's frontend closes connections that ping more often.

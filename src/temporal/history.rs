@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use webhook_core::outcome::Execution;
 
+use super::client::Client;
 use super::client::taken::event_key;
-use super::client::{Client, timed, within};
+use super::client::unary::{timed, within};
 use super::request::run;
 use super::status;
 

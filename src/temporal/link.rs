@@ -1,21 +1,27 @@
-//! The one connection to Temporal: made in the background, and renewed when its settings change.
+//! The connections to Temporal: made in the background, renewed when their settings change, and
+//! replaced when they freeze.
 
 use std::error::Error;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use temporalio_client::Connection;
 use temporalio_client::errors::ClientConnectError;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use self::frozen::keep;
 use super::connect::Settings;
+use super::pool::Pool;
 use super::status;
 
-/// A connection, as soon as there is one.
+mod frozen;
+
+/// Connections, as soon as there are some.
 pub struct Link {
     wanted: watch::Sender<Settings>,
-    current: RwLock<Option<Connection>>,
+    pool: Pool<Connection>,
     /// Of the last try.
     error: RwLock<Option<String>>,
 }
@@ -24,20 +30,20 @@ impl Link {
     /// No connection yet.
     pub fn new(settings: Settings) -> Self {
         Self {
+            pool: Pool::new(settings.connections),
             wanted: watch::Sender::new(settings),
-            current: RwLock::new(None),
             error: RwLock::new(None),
         }
     }
 
-    /// A connection, made in one try.
+    /// One connection, made in one try.
     ///
     /// # Errors
     /// Why there is none.
     pub async fn connected(settings: Settings) -> Result<Self, String> {
         let connection = connect(&settings).await?;
         let link = Self::new(settings);
-        link.replace(connection);
+        link.pool.begin(connection, 1);
         Ok(link)
     }
 
@@ -46,10 +52,14 @@ impl Link {
         self.wanted.clone()
     }
 
-    /// The connection to use now.
+    /// What calls are spread over.
+    pub const fn pool(&self) -> &Pool<Connection> {
+        &self.pool
+    }
+
+    /// A connection to use now.
     pub fn connection(&self) -> Option<Connection> {
-        let current = self.current.read();
-        current.unwrap_or_else(PoisonError::into_inner).clone()
+        self.pool.lease(None).map(|lease| lease.clone())
     }
 
     /// Why there is no connection.
@@ -58,8 +68,8 @@ impl Link {
         error.clone().unwrap_or_else(|| NOT_TRIED.to_owned())
     }
 
-    /// Makes the connection what the settings say: with a new API key or metadata it goes on, with
-    /// anything else new another one takes its place as soon as Temporal answers on it. Gives the
+    /// Makes the connections what the settings say: with a new API key or metadata they go on, with
+    /// anything else new another one takes their place as soon as Temporal answers on it. Gives the
     /// settings that are then in use; `used` is what it gave before.
     pub async fn renew(
         &self,
@@ -74,7 +84,7 @@ impl Link {
             }
             match connect(&settings).await {
                 Ok(connection) => {
-                    self.replace(connection);
+                    self.pool.begin(connection, settings.connections);
                     tracing::info!(
                         address = settings.address,
                         namespace = settings.namespace,
@@ -101,26 +111,39 @@ impl Link {
         }
     }
 
-    /// Whether the connection that is there can go on with these settings; then it does.
+    /// Keeps as many connections as the settings say, and replaces those that freeze, for ever.
+    pub async fn keep(&self, settings: &Settings) {
+        let dial = || async move {
+            let connected = connect(settings).await;
+            if let Err(error) = &connected {
+                let address = &settings.address;
+                tracing::debug!(address, error, "no further connection to Temporal");
+            }
+            connected
+        };
+        let slots = 0..self.pool.size();
+        join_all(slots.map(|slot| keep(&self.pool, slot, dial, &settings.address))).await;
+    }
+
+    /// Whether the connections that are there can go on with these settings; then they do.
     fn goes_on(&self, settings: &Settings, used: Option<&Settings>) -> bool {
         let same = used.is_some_and(|used| used.has_channel_of(settings));
-        let Some(connection) = self.connection().filter(|_| same) else {
+        let all = self.pool.all();
+        if all.is_empty() || !same {
             return false;
-        };
-        connection.set_api_key(settings.options.api_key.clone());
-        let headers = settings.options.headers.clone();
-        if connection.set_headers(headers.unwrap_or_default()).is_err() {
-            return false;
+        }
+        for connection in all {
+            connection.set_api_key(settings.options.api_key.clone());
+            let headers = settings.options.headers.clone();
+            if connection.set_headers(headers.unwrap_or_default()).is_err() {
+                return false;
+            }
         }
         tracing::info!(
             security = settings.security(),
             "the connection to Temporal goes on with another API key or other metadata"
         );
         true
-    }
-
-    fn replace(&self, connection: Connection) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(connection);
     }
 }
 

@@ -125,6 +125,30 @@ pub fn retry_is_pointless(status: &Status) -> bool {
     status.code() == Code::ResourceExhausted && !status.message().contains("workflow is closing")
 }
 
+/// Whether another attempt may get another answer, and may be made soon.
+pub fn may_be_over_in_a_moment(status: &Status) -> bool {
+    let broke = status.code() == Code::Cancelled && status.source().is_some();
+    (broke || is_transient(status.code())) && !retry_is_pointless(status)
+}
+
+/// Whether it is Temporal's word on the call itself: it will say so again, whoever asks.
+pub fn is_definite(status: &Status) -> bool {
+    !is_away(status) && !is_transient(status.code())
+}
+
+const fn is_transient(code: Code) -> bool {
+    matches!(
+        code,
+        Code::DataLoss
+            | Code::Internal
+            | Code::Unknown
+            | Code::ResourceExhausted
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+    )
+}
+
 /// The code and Temporal's own words, for the log; if it never came to Temporal, why.
 pub fn text(status: &Status) -> String {
     let mut text = status.code().description().to_owned();

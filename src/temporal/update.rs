@@ -15,8 +15,8 @@ use tonic::Status;
 use webhook_core::action::{OnLate, Respond};
 use webhook_core::outcome::{Execution, Outcome, Reject};
 
+use super::client::Client;
 use super::client::taken::Subject;
-use super::client::{Client, timed, within};
 use super::request::until;
 use super::{Call, Done, status};
 
@@ -29,14 +29,17 @@ impl Client {
         call: Call,
         deadline: Instant,
     ) -> Result<Done, Reject> {
-        let mut service = self.service()?;
         let untaken = self.untaken(&update, &call.task_queue, deadline);
         let subject = Subject::of(&call);
         let message = self.caller().update_with_start(update, call);
-        let request = self.sized(message, subject.sizes, deadline)?;
-        let answer = service.execute_multi_operation(request);
-        let answer = timed("ExecuteMultiOperation", deadline, answer).await;
-        let accepted = match answer.map_err(status::of_operations) {
+        self.check(&message, subject.sizes)?;
+        let answer = self.unhedged(
+            "ExecuteMultiOperation",
+            message,
+            deadline,
+            |service, request| service.execute_multi_operation(request),
+        );
+        let accepted = match answer.await.map_err(status::of_operations) {
             Ok(answer) => Progress::of(answer).ok_or_else(untaken)?,
             Err(error) if status::is_late(&error) => return Err(untaken()),
             Err(error) => return self.refused(&error, subject, deadline).await,
@@ -51,10 +54,13 @@ impl Client {
             wait_policy: Some(until(UpdateWorkflowExecutionLifecycleStage::Completed)),
         };
         loop {
-            let answer = service.poll_workflow_execution_update(within(request.clone(), deadline));
+            let operation = "PollWorkflowExecutionUpdate";
+            let answer = self.unhedged(operation, request.clone(), deadline, |service, request| {
+                service.poll_workflow_execution_update(request)
+            });
             // Temporal itself waits for less than the longest deadline, and says then that there is
             // nothing yet.
-            match timed("PollWorkflowExecutionUpdate", deadline, answer).await {
+            match answer.await {
                 Ok(answer) if answer.outcome.is_some() => {
                     let outcome = answer.outcome;
                     return Progress {

@@ -17,6 +17,8 @@ pub(crate) struct ChaosProxy {
     mode: watch::Sender<Mode>,
     /// Connections of an older epoch are cut.
     epoch: watch::Sender<u64>,
+    /// Connections up to this number, from 1 in the order in which they came, are mute for ever.
+    frozen: watch::Sender<usize>,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,7 @@ impl ChaosProxy {
             door: Door::Shut(socket),
             mode: watch::Sender::new(Mode::Pass),
             epoch: watch::Sender::new(0),
+            frozen: watch::Sender::new(0),
         }
     }
 
@@ -83,6 +86,12 @@ impl ChaosProxy {
         self.set(Mode::SwallowAnswers).await;
     }
 
+    /// The first connections that ever came stay open and lose all bytes from now on, as if their
+    /// peer's machine had gone; others are not touched.
+    pub(crate) fn freeze_first(&self, count: usize) {
+        self.frozen.send_replace(count);
+    }
+
     /// Cuts all connections; new ones are welcome.
     pub(crate) fn cut(&self) {
         self.epoch.send_modify(|epoch| *epoch += 1);
@@ -107,7 +116,12 @@ impl ChaosProxy {
             };
             let listener = socket.listen(1024).expect("a bound socket can listen");
             let (mode, epoch) = (self.mode.subscribe(), self.epoch.subscribe());
-            let accepting = accept(listener, self.target.clone(), mode, epoch);
+            let accepting = accept(
+                listener,
+                self.target.clone(),
+                (mode, self.frozen.subscribe()),
+                epoch,
+            );
             self.door = Door::Open(tokio::spawn(accepting));
         }
     }
@@ -132,22 +146,43 @@ fn bind(address: SocketAddr) -> TcpSocket {
 async fn accept(
     listener: TcpListener,
     target: String,
-    mode: watch::Receiver<Mode>,
+    (mode, frozen): (watch::Receiver<Mode>, watch::Receiver<usize>),
     epoch: watch::Receiver<u64>,
 ) {
+    let mut number = 0;
     while let Ok((client, _)) = listener.accept().await {
-        let (target, mode, mut epoch) = (target.clone(), mode.clone(), epoch.clone());
+        number += 1;
+        let (target, mut epoch) = (target.clone(), epoch.clone());
         epoch.mark_unchanged();
+        let weather = Weather {
+            number,
+            mode: mode.clone(),
+            frozen: frozen.clone(),
+        };
         tokio::spawn(async move {
             tokio::select! {
-                () = connect(client, target, mode) => {}
+                () = connect(client, target, weather) => {}
                 _ = epoch.changed() => {}
             }
         });
     }
 }
 
-async fn connect(client: TcpStream, target: String, mode: watch::Receiver<Mode>) {
+/// What becomes of the bytes of one connection.
+#[derive(Debug, Clone)]
+struct Weather {
+    number: usize,
+    mode: watch::Receiver<Mode>,
+    frozen: watch::Receiver<usize>,
+}
+
+impl Weather {
+    fn is_frozen(&self) -> bool {
+        self.number <= *self.frozen.borrow()
+    }
+}
+
+async fn connect(client: TcpStream, target: String, weather: Weather) {
     // The target may be restarting: a client must see a closed connection, not a mute one.
     let Ok(server) = TcpStream::connect(target).await else {
         return;
@@ -157,20 +192,26 @@ async fn connect(client: TcpStream, target: String, mode: watch::Receiver<Mode>)
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     tokio::join!(
-        copy(client_read, server_write, mode.clone(), Direction::Requests),
-        copy(server_read, client_write, mode, Direction::Answers),
+        copy(
+            client_read,
+            server_write,
+            weather.clone(),
+            Direction::Requests
+        ),
+        copy(server_read, client_write, weather, Direction::Answers),
     );
 }
 
 async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut mode: watch::Receiver<Mode>,
+    mut weather: Weather,
     direction: Direction,
 ) {
     let mut mute = false;
     let mut bytes = vec![0; 64 * 1024];
     loop {
+        let mode = &mut weather.mode;
         if mode.wait_for(|mode| *mode != Mode::Hold).await.is_err() {
             return;
         }
@@ -183,10 +224,11 @@ async fn copy(
             Some(()) = held => continue,
             read = from.read(&mut bytes) => read,
         };
+        mute |= weather.is_frozen();
         let Ok(count @ 1..) = read else {
             break;
         };
-        mute |= match *mode.borrow() {
+        mute |= match *weather.mode.borrow() {
             Mode::Pass | Mode::Hold => false,
             Mode::BlackHole => true,
             Mode::SwallowAnswers => direction == Direction::Answers,
@@ -194,6 +236,10 @@ async fn copy(
         if !mute && to.write_all(&bytes[..count]).await.is_err() {
             break;
         }
+    }
+    if weather.is_frozen() {
+        // Nobody learns of the end, either.
+        std::future::pending::<()>().await;
     }
     to.shutdown().await.ok();
 }

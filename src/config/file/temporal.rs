@@ -1,7 +1,10 @@
 //! `[temporal]` as the person wrote it. What it leaves out, Temporal's own variables and
 //! temporal.toml say.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+
+use serde::Deserialize;
 
 use super::super::reader::{Placed, Places, Reader, Section};
 use crate::config::secret::SecretRef;
@@ -25,6 +28,8 @@ pub struct Temporal {
     pub proxy: Option<SecretRef>,
     /// Whether calls are compressed.
     pub compression: Option<bool>,
+    /// How many connections calls are spread over.
+    pub connections: Option<usize>,
     /// `[temporal.tls]`
     pub tls: Option<Tls>,
     /// `[temporal.grpc_meta]`: goes along with every call.
@@ -48,6 +53,21 @@ pub struct Tls {
     pub disabled: Option<bool>,
 }
 
+/// A number of connections.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i64")]
+struct Connections(usize);
+
+impl TryFrom<i64> for Connections {
+    type Error = &'static str;
+
+    fn try_from(number: i64) -> Result<Self, &'static str> {
+        let number = usize::try_from(number).ok();
+        let fits = number.filter(|number| CONNECTIONS.contains(number));
+        fits.map(Self).ok_or("expected 1 to 16")
+    }
+}
+
 impl Temporal {
     pub(super) fn read<'t>(r: &mut Reader<'t>, root: &mut Section<'t>) -> Self {
         let Some(mut section) = root.table(r, "temporal") else {
@@ -62,6 +82,7 @@ impl Temporal {
             api_key: section.take_secret(r, "api_key"),
             proxy: section.take_secret(r, "proxy"),
             compression: section.take(r, "compression"),
+            connections: section.take(r, "connections").map(|Connections(n)| n),
             ..Self::default()
         };
         if let Some(tls) = section.table(r, "tls") {
@@ -110,3 +131,5 @@ fn read_meta<'t>(r: &mut Reader<'t>, section: Section<'t>) -> Vec<(String, Place
     }
     read
 }
+
+const CONNECTIONS: RangeInclusive<usize> = 1..=16;

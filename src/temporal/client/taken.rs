@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use webhook_core::outcome::{Execution, Outcome, Reject};
 
-use super::{Client, timed, within};
+use super::Client;
+use super::unary::{timed, within};
 use crate::temporal::limits::Sizes;
 use crate::temporal::request::{self, EVENT_KEY};
 use crate::temporal::{Call, Done, Temporal, status};

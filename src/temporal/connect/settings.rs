@@ -14,6 +14,8 @@ pub struct Settings {
     pub namespace: String,
     /// The address, for messages.
     pub address: String,
+    /// How many connections there are to be.
+    pub connections: usize,
     /// From when until when the client certificate is valid, Unix seconds, if there is one.
     pub certificate: Option<Range<i64>>,
 }
@@ -62,7 +64,8 @@ impl Settings {
     /// every call is equal.
     pub fn has_channel_of(&self, others: &Self) -> bool {
         let (one, other) = (&self.options, &others.options);
-        one.target == other.target
+        self.connections == others.connections
+            && one.target == other.target
             && one.grpc_compression == other.grpc_compression
             && proxy(one.http_connect_proxy.as_ref()) == proxy(other.http_connect_proxy.as_ref())
             && tls(one.tls_options.as_ref()) == tls(other.tls_options.as_ref())
