@@ -4,19 +4,21 @@
 
 use anyhow::Context;
 use clap::Parser;
-use prost::{Message, Name};
+use prost::Message;
 use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::config::AES_KEY_ID;
 use temporal_webhook_forwarder::config::file::Temporal;
 use temporal_webhook_forwarder::load::World;
+use temporal_webhook_forwarder::temporal::payload::from_temporal;
 use temporal_webhook_forwarder::temporal::{connect, link};
-use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 use tonic::IntoRequest;
 use webhook_core::codec::Codec;
 use webhook_core::codec::key::Key;
 use webhook_core::payload::protobuf::{self, WebhookEvent};
+use webhook_core::proto::Payload;
 
 /// Prints a workflow's input, decrypted.
 #[derive(Parser)]
@@ -76,17 +78,16 @@ async fn main() -> anyhow::Result<()> {
         .map(|input| input.payloads)
         .unwrap_or_default();
     for payload in inputs {
-        println!("{}", shown(&open(payload, &args)?)?);
+        println!("{}", shown(&open(from_temporal(payload), &args)?)?);
     }
     Ok(())
 }
 
 /// As text: of the formats `protobuf` and `json-protobuf` the same.
 fn shown(payload: &Payload) -> anyhow::Result<String> {
-    let metadata = |name| payload.metadata.get(name).map(Vec::as_slice);
-    let is_event = metadata("messageType") == Some(WebhookEvent::full_name().as_bytes());
-    if is_event && metadata("encoding") == Some(b"binary/protobuf") {
-        let event = WebhookEvent::decode(payload.data.as_slice())?;
+    let is_event = payload.message_type() == protobuf::NAME.as_bytes();
+    if is_event && payload.encoding() == b"binary/protobuf" {
+        let event = WebhookEvent::decode(payload.data.clone())?;
         return Ok(String::from_utf8(protobuf::to_json(&event))?);
     }
     Ok(String::from_utf8_lossy(&payload.data).into_owned())

@@ -8,10 +8,10 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::{ClientOptions, Error, ObjectStoreExt, PutPayload, RetryConfig};
 use prost::Message;
-use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use webhook_core::large::{Claim, Object, Place};
 use webhook_core::outcome::{Execution, Reject};
+use webhook_core::proto::Payload;
 use webhook_core::route::Verb;
 
 use crate::config::Mistake;
@@ -83,9 +83,8 @@ impl Store {
             },
             workflow_id: &call.workflow_id,
         };
-        for payload in &mut call.input.payloads {
-            *payload = self.put(std::mem::take(payload), &place, deadline).await?;
-        }
+        let input = std::mem::take(&mut call.input);
+        call.input = self.put(input, &place, deadline).await?;
         Ok(Stored::Call(call))
     }
 
@@ -148,7 +147,7 @@ impl Store {
             found.bytes().await.map(Some)
         };
         match insist("GetObject", deadline, get).await {
-            Ok(Some(content)) => claim.open(&content).map_err(refused),
+            Ok(Some(content)) => claim.open(content).map_err(refused),
             Ok(None) => Err(refused(
                 "an object larger than its reference says".to_owned(),
             )),
@@ -177,8 +176,7 @@ impl Store {
 
     /// Whether the call's argument is to be stored.
     pub fn takes(&self, call: &Call) -> bool {
-        let mut payloads = call.input.payloads.iter();
-        payloads.any(|payload| self.is_large(payload))
+        self.is_large(&call.input)
     }
 
     fn is_large(&self, payload: &Payload) -> bool {

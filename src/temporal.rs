@@ -9,6 +9,7 @@ pub mod hedge;
 pub mod history;
 pub mod limits;
 pub mod link;
+pub mod payload;
 pub mod pool;
 pub mod request;
 pub mod status;
@@ -16,13 +17,13 @@ mod update;
 
 use std::future::Future;
 
-use temporalio_common::protos::temporal::api::common::v1::{
-    Memo, Payload, Payloads, SearchAttributes,
-};
 use tokio::time::Instant;
 use webhook_core::options::Options;
 use webhook_core::outcome::{Execution, Outcome, Reject};
+use webhook_core::proto::Payload;
 use webhook_core::route::Verb;
+
+use self::payload::Fields;
 
 /// What the forwarder needs of Temporal.
 pub trait Temporal: Send + Sync + 'static {
@@ -71,11 +72,11 @@ pub struct Call {
     /// What else it is started with.
     pub options: Options<String, Payload>,
     /// The event, as the one argument.
-    pub input: Payloads,
+    pub input: Payload,
     /// The memo.
-    pub memo: Memo,
+    pub memo: Fields,
     /// Not sealed: Temporal searches in them.
-    pub search_attributes: Option<SearchAttributes>,
+    pub search_attributes: Fields,
     /// Random, one per delivery: of a start. Were it derived from the event, Temporal would call a
     /// redelivery `started` again.
     pub request_id: String,

@@ -2,6 +2,7 @@
 //! in a circle, but a module and its own children.
 
 mod layers {
+    mod dependencies;
     mod imports;
     mod source;
 

@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tokio::task::spawn_blocking;
 use webhook_core::codec::{Codec, CodecError, Compression, remote};
+use webhook_core::proto::Payload;
 
 use super::{Details, Shared};
 use crate::forward::encode::nonce;

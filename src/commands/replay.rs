@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use serde_json::{Map, Value};
-use temporalio_common::protos::temporal::api::common::v1::Memo;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tonic::Code;
@@ -35,6 +34,7 @@ use crate::load::{self, Loaded, World};
 use crate::storage::Store;
 use crate::temporal::client::Client;
 use crate::temporal::history::Argument;
+use crate::temporal::payload::Fields;
 use crate::temporal::status;
 
 /// Replays every event of the workflows that are asked for.
@@ -215,9 +215,9 @@ impl Replay<'_> {
     }
 
     /// The entries that are JSON, as ours are.
-    fn memo(&self, memo: Memo) -> Result<Map<String, Value>, String> {
+    fn memo(&self, memo: Fields) -> Result<Map<String, Value>, String> {
         let mut values = Map::new();
-        for (name, payload) in memo.fields {
+        for (name, payload) in memo {
             let payload = self.settings.codec.decode(payload);
             let payload = payload.map_err(|error| format!("its memo: {error}"))?;
             let value = serde_json::from_slice(&payload.data).ok();

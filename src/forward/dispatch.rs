@@ -5,13 +5,12 @@ mod park;
 
 use std::sync::Arc;
 
-use prost::Message;
-use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tokio::time::Instant;
 use webhook_core::dead_letter::Cause;
 use webhook_core::event::Event;
 use webhook_core::large::Claim;
 use webhook_core::outcome::{Execution, Outcome, Reject};
+use webhook_core::proto::Payload;
 use webhook_core::respond;
 use webhook_core::route::{Plan, Verb};
 
@@ -23,6 +22,7 @@ use crate::forward::limits::calls::{CallLimit, check_time};
 use crate::forward::prepare::{Planned, PlannedEvent};
 use crate::forward::settings::Settings;
 use crate::storage::Stored;
+use crate::temporal::payload::arguments_len;
 use crate::temporal::{Call, Done, Temporal};
 
 /// Asks Temporal on behalf of one request.
@@ -101,7 +101,7 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
 
     /// Asks Temporal for a call of the source at this path.
     async fn send(&self, source: &str, call: Box<Call>) -> Result<Outcome, Reject> {
-        let _encoded = self.limits.memory.take(call.input.encoded_len())?;
+        let _encoded = self.limits.memory.take(arguments_len(&call.input))?;
         let _permit = self.class(&call).acquire(source, self.deadline).await?;
         let call = match &self.settings.large {
             Some(store) => match store.prepare(call, self.temporal, self.deadline).await? {

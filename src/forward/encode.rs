@@ -1,14 +1,10 @@
 //! From a plan to a call of Temporal: the event in its format, everything compressed and sealed.
 
-use std::collections::HashMap;
-
-use temporalio_common::protos::temporal::api::common::v1::{
-    Memo, Payload, Payloads, SearchAttributes,
-};
 use uuid::Uuid;
 use webhook_core::codec::{Codec, Compression};
 use webhook_core::event::Event;
 use webhook_core::payload;
+use webhook_core::proto::Payload;
 use webhook_core::route::{Call, Verb};
 
 use crate::telemetry::SEALS;
@@ -34,17 +30,11 @@ pub fn with_argument(
     let memo = memo.map(|(name, value)| (name, sealed(payload::value(&value))));
     let attributes = call.search_attributes.into_iter();
     let attributes = attributes.map(|(name, value)| (name, payload::value(&value)));
-    let indexed_fields: HashMap<_, _> = attributes.collect();
     let text = |text: String| starts.then(|| sealed(payload::text(&text)));
     Box::new(temporal::Call {
-        input: Payloads {
-            payloads: vec![encode(codec, argument, call.compression)],
-        },
-        memo: Memo {
-            fields: memo.collect(),
-        },
-        search_attributes: (!indexed_fields.is_empty())
-            .then_some(SearchAttributes { indexed_fields }),
+        input: encode(codec, argument, call.compression),
+        memo: memo.collect(),
+        search_attributes: attributes.collect(),
         verb: call.verb,
         workflow_id: call.workflow_id,
         workflow_type: call.workflow_type,

@@ -6,11 +6,11 @@ use std::future::pending;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prost::Message;
 use tokio::time::{Instant, sleep, timeout_at};
 use webhook_core::outcome::{Execution, Outcome, Reject};
 use webhook_core::route::Verb;
 
+use super::payload::arguments_len;
 use super::{Call, Done, Temporal};
 
 /// Takes every call at once, unless told otherwise.
@@ -123,7 +123,7 @@ impl Fake {
 
 impl State {
     fn take(&mut self, call: &Call) -> Result<Done, Reject> {
-        let size = call.input.encoded_len();
+        let size = arguments_len(&call.input);
         if self.max_input.is_some_and(|most| size > most) {
             return Err(Reject::Oversized(format!("it has {size} bytes")));
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, WorkflowExecution};
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
@@ -13,10 +13,12 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use webhook_core::outcome::Execution;
+use webhook_core::proto::Payload;
 
 use super::client::Client;
 use super::client::taken::event_key;
 use super::client::unary::{timed, within};
+use super::payload::{Fields, from_memo, from_temporal};
 use super::request::run;
 use super::status;
 
@@ -26,7 +28,7 @@ pub struct Given {
     /// The workflow's type.
     pub workflow_type: String,
     /// Encoded.
-    pub memo: Memo,
+    pub memo: Fields,
     /// What identifies it through resets and retries.
     pub first_run_id: String,
     /// The run before this one, which continued as new, failed or had its time; empty: it is the first.
@@ -159,7 +161,7 @@ impl Given {
         let (input, is_of_start) = match event.attributes {
             Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
                 self.workflow_type = started.workflow_type.unwrap_or_default().name;
-                self.memo = started.memo.unwrap_or_default();
+                self.memo = from_memo(started.memo.unwrap_or_default());
                 self.first_run_id = started.first_execution_run_id;
                 self.previous_run_id = started.continued_execution_run_id;
                 (started.input, true)
@@ -180,7 +182,7 @@ impl Given {
         };
         let payloads = input.unwrap_or_default().payloads.into_iter();
         self.arguments.extend(payloads.map(|payload| Argument {
-            payload,
+            payload: from_temporal(payload),
             is_of_start,
             event_key: event_key.clone(),
             at,

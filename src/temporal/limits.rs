@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use prost::Message;
 use temporalio_common::protos::temporal::api::namespace::v1::namespace_info;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceResponse;
 use webhook_core::outcome::Reject;
 use webhook_core::route::Verb;
 
 use super::Call;
+use super::payload::{arguments_len, memo_len};
 use crate::config::DEFAULT_MAX_PAYLOAD;
 
 /// What the namespace takes, in bytes.
@@ -96,8 +96,8 @@ impl Sizes {
     pub fn of(call: &Call) -> Self {
         let has_memo = !matches!(call.verb, Verb::Signal { .. });
         Self {
-            input: call.input.encoded_len(),
-            memo: if has_memo { call.memo.encoded_len() } else { 0 },
+            input: arguments_len(&call.input),
+            memo: if has_memo { memo_len(&call.memo) } else { 0 },
         }
     }
 }

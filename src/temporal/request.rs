@@ -4,7 +4,7 @@ use std::mem::take;
 use std::time::Duration;
 
 use temporalio_common::protos::temporal::api::common::v1::{
-    Header, Payload, Payloads, Priority, RetryPolicy, WorkflowExecution, WorkflowType,
+    Header, Payloads, Priority, RetryPolicy, WorkflowExecution, WorkflowType,
 };
 use temporalio_common::protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use temporalio_common::protos::temporal::api::enums::v1::{
@@ -27,8 +27,10 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use webhook_core::options::{self, ConflictPolicy, Options, Retry, ReusePolicy, Timeout, Versioning, Weight};
 use webhook_core::outcome::Execution;
 use webhook_core::payload;
+use webhook_core::proto::Payload;
 
 use super::Call;
+use super::payload::{arguments, memo, search_attributes, to_temporal};
 
 /// Who asks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +46,7 @@ impl Caller<'_> {
     pub fn start(self, mut call: Call) -> StartWorkflowExecutionRequest {
         let input = take(&mut call.input);
         StartWorkflowExecutionRequest {
-            input: Some(input),
+            input: Some(arguments(input)),
             workflow_id_reuse_policy: reuse(&call.options, default_reuse(&call.options)).into(),
             workflow_id_conflict_policy: conflict(&call.options).into(),
             ..self.start_without_input(call)
@@ -75,7 +77,7 @@ impl Caller<'_> {
             workflow_id_reuse_policy: start.workflow_id_reuse_policy,
             workflow_id_conflict_policy: start.workflow_id_conflict_policy,
             signal_name: signal,
-            signal_input: Some(input),
+            signal_input: Some(arguments(input)),
             retry_policy: start.retry_policy,
             memo: start.memo,
             search_attributes: start.search_attributes,
@@ -93,7 +95,7 @@ impl Caller<'_> {
             namespace: self.namespace.to_owned(),
             workflow_execution: Some(execution(call.workflow_id)),
             signal_name: signal,
-            input: Some(call.input),
+            input: Some(arguments(call.input)),
             identity: self.identity.to_owned(),
             header: Some(header(&call.event_key)),
             request_id: call.event_key,
@@ -115,7 +117,7 @@ impl Caller<'_> {
                 }),
                 input: Some(Input {
                     name: update,
-                    args: Some(take(&mut call.input)),
+                    args: Some(arguments(take(&mut call.input))),
                     ..Input::default()
                 }),
                 ..Request::default()
@@ -157,8 +159,8 @@ impl Caller<'_> {
             workflow_id_reuse_policy: reuse(&options, ReusePolicy::AllowDuplicate).into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             retry_policy: options.retry.map(retry),
-            memo: Some(call.memo),
-            search_attributes: call.search_attributes,
+            memo: Some(memo(call.memo)),
+            search_attributes: search_attributes(call.search_attributes),
             workflow_start_delay: options.start_delay.map(proto),
             priority: priority(
                 options.priority,
@@ -181,7 +183,7 @@ pub const fn until(stage: Stage) -> WaitPolicy {
 
 fn header(event_key: &str) -> Header {
     Header {
-        fields: [(EVENT_KEY.to_owned(), payload::text(event_key))].into(),
+        fields: [(EVENT_KEY.to_owned(), to_temporal(payload::text(event_key)))].into(),
     }
 }
 
@@ -250,7 +252,10 @@ fn priority(
 
 fn metadata(summary: Option<Payload>, details: Option<Payload>) -> Option<UserMetadata> {
     let is_there = summary.is_some() || details.is_some();
-    is_there.then_some(UserMetadata { summary, details })
+    is_there.then(|| UserMetadata {
+        summary: summary.map(to_temporal),
+        details: details.map(to_temporal),
+    })
 }
 
 fn versioning(versioning: Versioning) -> VersioningOverride {

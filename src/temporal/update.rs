@@ -17,6 +17,7 @@ use webhook_core::outcome::{Execution, Outcome, Reject};
 
 use super::client::Client;
 use super::client::taken::Subject;
+use super::payload::from_temporal;
 use super::request::until;
 use super::{Call, Done, status};
 
@@ -147,7 +148,8 @@ impl Progress {
                 kind(failure)
             ))),
             Some(outcome::Value::Success(result)) if respond == Respond::Result => {
-                Ok(Done::Result(execution, result.payloads.into_iter().next()))
+                let result = result.payloads.into_iter().next();
+                Ok(Done::Result(execution, result.map(from_temporal)))
             }
             Some(outcome::Value::Success(_)) | None => {
                 Ok(Done::Outcome(Outcome::Updated(execution)))

@@ -4,12 +4,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use temporal_webhook_forwarder::temporal::payload::from_temporal;
+use temporalio_common::protos::temporal::api::common::v1::Payload;
 use webhook_core::codec::Codec;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
-use crate::support::inspect::json;
 use crate::support::limits::{Said, saying};
 use crate::support::sender::{Answer, Sender};
 use crate::support::temporal::Temporal;
@@ -44,8 +45,7 @@ fn an_event_over_what_the_namespace_says_is_parked_compressed_and_whole() {
             let id = format!("dead-letter:/temporal/shopify:{}", event.id);
             let started = stage.temporal().await.started(&id).await;
             assert_eq!(started.input[0].metadata["encoding"], b"binary/zlib");
-            let letter = Codec::default().decode(started.input[0].clone());
-            let letter = json(&letter.expect("it is compressed"));
+            let letter = inflated(started.input[0].clone());
             assert_eq!(letter["reason"], reason);
             assert_eq!(body(&letter["event"]), event.body);
             assert_eq!(
@@ -168,8 +168,7 @@ fn a_server_that_says_no_limits_and_refuses_is_believed() {
             let reason = line["reason"].as_str().unwrap_or_default();
             assert!(reason.contains("exceeds limit"), "{reason}");
             let id = format!("dead-letter:/temporal/shopify:{}", event.id);
-            let letter = temporal.started(&id).await.input[0].clone();
-            let letter = json(&Codec::default().decode(letter).expect("it is compressed"));
+            let letter = inflated(temporal.started(&id).await.input.remove(0));
             assert_eq!(body(&letter["event"]), event.body);
         }
         let answer = sender
@@ -254,6 +253,12 @@ async fn forwarder(endpoint: String) -> (Forwarder, Configured) {
 }
 
 /// A body of about so many bytes, which compress well.
+/// What is in a dead letter, which is compressed.
+fn inflated(letter: Payload) -> Value {
+    let letter = Codec::default().decode(from_temporal(letter));
+    serde_json::from_slice(&letter.expect("it is compressed").data).expect("JSON")
+}
+
 fn sized(size: usize) -> Delivery {
     sized_exactly(size + 11)
 }

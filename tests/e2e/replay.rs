@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 use serde_json::{Value, json};
+use temporal_webhook_forwarder::temporal::payload::from_temporal;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use uuid::Uuid;
 use webhook_core::codec::Codec;
 use webhook_core::codec::key::Key;
+use webhook_core::proto;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::Delivery;
@@ -77,7 +79,7 @@ fn a_dead_letter_becomes_the_workflow_that_it_should_have_been() {
         assert_eq!(replayed, expected);
         assert!(!replayed["search_attributes"].is_null());
         let body = stage.temporal.started(&event.id).await.input.remove(0);
-        let body = String::from_utf8(decoded(body).data).expect("text");
+        let body = String::from_utf8(decoded(body).data.to_vec()).expect("text");
         let sent = String::from_utf8(event.body.clone()).expect("text");
         assert!(
             body.ends_with(&format!(",\"data\":{sent}}}")),
@@ -627,13 +629,15 @@ fn shown(payload: Payload) -> Value {
         .map(|(name, value)| (name, String::from_utf8_lossy(value)))
         .collect();
     let data =
-        serde_json::from_slice::<Value>(&payload.data).unwrap_or_else(|_| json!(payload.data));
+        serde_json::from_slice::<Value>(&payload.data).unwrap_or_else(|_| json!(&payload.data[..]));
     json!({"metadata": metadata, "data": data})
 }
 
-fn decoded(payload: Payload) -> Payload {
+fn decoded(payload: Payload) -> proto::Payload {
     let key = Key::from_hex(AES.1, AES.0).expect("a key");
-    Codec::new(vec![key]).decode(payload).expect("it decodes")
+    Codec::new(vec![key])
+        .decode(from_temporal(payload))
+        .expect("it decodes")
 }
 
 fn open_letters(id: &str) -> String {

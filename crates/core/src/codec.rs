@@ -10,12 +10,13 @@ pub mod key;
 pub mod remote;
 mod zlib;
 
+use bytes::Bytes;
 use prost::Message;
 use serde::{Deserialize, Serialize};
-use temporalio_protos::temporal::api::common::v1::Payload;
 use thiserror::Error;
 
 use self::key::{KEY_ID, Key, SEALED};
+use super::proto::Payload;
 
 /// Encodes with the first of its keys, decodes with any; without keys it encrypts nothing.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +135,7 @@ impl Codec {
                 None => return Ok(Some(inner)),
             }
         }
-        match encoding(&inner) {
+        match inner.encoding() {
             SEALED | ZLIB => Err(CodecError::TooDeep),
             _ => Ok(Some(inner)),
         }
@@ -142,7 +143,7 @@ impl Codec {
 
     /// Undoes one layer; `None` if there is none.
     fn unwrap(&self, payload: &Payload, budget: &mut usize) -> Result<Option<Payload>, CodecError> {
-        let bytes = match encoding(payload) {
+        let bytes = match payload.encoding() {
             SEALED => self.decrypt(payload)?,
             ZLIB => {
                 let bytes = zlib::inflate(&payload.data, *budget)?;
@@ -151,7 +152,7 @@ impl Codec {
             }
             _ => return Ok(None),
         };
-        let inner = Payload::decode(bytes.as_slice()).map_err(|_| CodecError::NoPayload)?;
+        let inner = Payload::decode(Bytes::from(bytes)).map_err(|_| CodecError::NoPayload)?;
         Ok(Some(inner))
     }
 
@@ -176,15 +177,7 @@ fn compress(payload: Payload) -> Payload {
     if data.len() >= plain.len() {
         return payload;
     }
-    Payload {
-        metadata: [("encoding".to_owned(), ZLIB.to_vec())].into(),
-        data,
-        external_payloads: Vec::new(),
-    }
-}
-
-fn encoding(payload: &Payload) -> &[u8] {
-    payload.metadata.get("encoding").map_or(&[], Vec::as_slice)
+    Payload::new(ZLIB, data)
 }
 
 const ZLIB: &[u8] = b"binary/zlib";

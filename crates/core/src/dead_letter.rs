@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use temporalio_protos::temporal::api::common::v1::Payload;
 
 use super::codec::Compression;
 use super::event::{Event, short};
 use super::options::Options;
 use super::outcome::{Execution, Reject};
 use super::payload::{self, Format, protobuf};
+use super::proto::Payload;
 use super::route::{Call, Verb, default_memo};
 pub use crate::expression::template::DEAD_LETTER as NAME;
 

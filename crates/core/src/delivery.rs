@@ -6,6 +6,7 @@ mod place;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -13,7 +14,6 @@ use super::provider::Provider;
 use super::provider::locator::Locator;
 use super::provider::scheme::{Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit};
 use super::request::{FORM, Received};
-use super::verify::key::STANDARD;
 use super::verify::signed::Scope;
 
 /// A signed request, ready to be posted.

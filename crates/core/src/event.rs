@@ -97,11 +97,11 @@ impl Event {
     }
 
     /// What the sender sent, byte for byte: the body, or the query of what has none.
-    pub fn raw(&self) -> &[u8] {
+    pub fn raw(&self) -> Bytes {
         if self.is_query() {
-            self.query.as_bytes()
+            Bytes::copy_from_slice(self.query.as_bytes())
         } else {
-            &self.body
+            self.body.clone()
         }
     }
 

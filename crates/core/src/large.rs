@@ -9,8 +9,8 @@ use bytes::Bytes;
 use prost::{Message, encode_length_delimiter};
 use serde::Deserialize;
 use serde_json::json;
-use temporalio_protos::temporal::api::common::v1::Payload;
-use temporalio_protos::temporal::api::common::v1::payload::ExternalPayloadDetails;
+
+use crate::proto::{ExternalPayloadDetails, MESSAGE_TYPE, Payload};
 
 /// Whose payload it is.
 #[derive(Debug, Clone, Copy)]
@@ -65,15 +65,10 @@ impl Object {
             "driverName": driver_name,
         });
         Payload {
-            metadata: [
-                ("encoding".to_owned(), b"json/protobuf".to_vec()),
-                ("messageType".to_owned(), REFERENCE.to_vec()),
-            ]
-            .into(),
-            data: reference.to_string().into_bytes(),
             external_payloads: vec![ExternalPayloadDetails {
                 size_bytes: i64::try_from(self.size()).unwrap_or(i64::MAX),
             }],
+            ..Payload::new(b"json/protobuf", reference.to_string()).with(MESSAGE_TYPE, REFERENCE)
         }
     }
 }
@@ -98,10 +93,7 @@ impl Claim {
     /// # Errors
     /// A reference that is not of the form that S3's driver gives it.
     pub fn of(payload: &Payload) -> Result<Option<Self>, String> {
-        let metadata = |name| payload.metadata.get(name).map(Vec::as_slice);
-        if metadata("encoding") != Some(b"json/protobuf")
-            || metadata("messageType") != Some(REFERENCE)
-        {
+        if !is_reference(payload) || payload.encoding() != b"json/protobuf" {
             return Ok(None);
         }
         let reference: Reference = serde_json::from_slice(&payload.data)
@@ -122,12 +114,17 @@ impl Claim {
     ///
     /// # Errors
     /// Something else lies there.
-    pub fn open(&self, content: &[u8]) -> Result<Payload, String> {
-        if !hex::encode(digest(&SHA256, content)).eq_ignore_ascii_case(&self.digest) {
+    pub fn open(&self, content: Bytes) -> Result<Payload, String> {
+        if !hex::encode(digest(&SHA256, &content)).eq_ignore_ascii_case(&self.digest) {
             return Err("what lies there is not what was stored".to_owned());
         }
         Payload::decode(content).map_err(|_| "what lies there is no payload".to_owned())
     }
+}
+
+/// Whether the payload stands for one that is in some external storage.
+pub fn is_reference(payload: &Payload) -> bool {
+    payload.message_type() == REFERENCE
 }
 
 /// `temporal.api.sdk.v1.ExternalStorageReference` as proto3 JSON.
@@ -157,7 +154,7 @@ fn serialize(mut payload: Payload) -> [Bytes; 2] {
         head.push(DATA);
         encode_length_delimiter(data.len(), &mut head).expect("a vector grows");
     }
-    [head.into(), data.into()]
+    [head.into(), data]
 }
 
 fn key(place: &Place<'_>, digest: &str) -> String {
@@ -201,7 +198,7 @@ fn segment(name: &str) -> String {
 const MAX_KEY: usize = 1024;
 /// The tag of `bytes data = 2` in the message `Payload`.
 const DATA: u8 = 2 << 3 | 2;
-pub(super) const REFERENCE: &[u8] = b"temporal.api.sdk.v1.ExternalStorageReference";
+const REFERENCE: &[u8] = b"temporal.api.sdk.v1.ExternalStorageReference";
 
 #[cfg(test)]
 mod tests {
@@ -254,10 +251,10 @@ mod tests {
     fn the_reference_is_that_of_the_python_driver() {
         let object = Object::new(small(), &PLACE);
         let reference = object.reference("aws.s3driver", "events");
-        assert_eq!(reference.metadata["encoding"], b"json/protobuf");
+        assert_eq!(reference.metadata["encoding"], "json/protobuf");
         assert_eq!(
             reference.metadata["messageType"],
-            b"temporal.api.sdk.v1.ExternalStorageReference"
+            "temporal.api.sdk.v1.ExternalStorageReference"
         );
         assert_eq!(reference.metadata.len(), 2);
         assert_eq!(
@@ -281,13 +278,13 @@ mod tests {
             ("aws.s3driver", 33)
         );
         let mut content = object.content.concat();
-        assert_eq!(claim.open(&content), Ok(small()));
+        assert_eq!(claim.open(content.clone().into()), Ok(small()));
         content[32] ^= 1;
-        assert!(claim.open(&content).is_err());
+        assert!(claim.open(content.into()).is_err());
 
         assert!(Claim::of(&small()).expect("fine").is_none());
         let other = Payload {
-            data: br#"{"driverName":"gcs","claimData":{}}"#.to_vec(),
+            data: r#"{"driverName":"gcs","claimData":{}}"#.into(),
             ..reference
         };
         assert!(Claim::of(&other).is_err());
@@ -305,11 +302,7 @@ mod tests {
     }
 
     fn small() -> Payload {
-        Payload {
-            metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
-            data: br#"{"a":1}"#.to_vec(),
-            ..Payload::default()
-        }
+        Payload::new(b"json/plain", r#"{"a":1}"#)
     }
 
     const PLACE: Place<'_> = Place {

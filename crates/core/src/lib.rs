@@ -2,6 +2,7 @@
 //! files come in as arguments, so every decision can be tested with fixed values.
 
 pub mod action;
+pub mod base64;
 pub mod codec;
 pub mod dead_letter;
 pub mod delivery;
@@ -16,6 +17,7 @@ pub mod large;
 pub mod options;
 pub mod outcome;
 pub mod payload;
+pub mod proto;
 pub mod provider;
 pub mod replay;
 pub mod request;

@@ -4,13 +4,13 @@ mod cloudevents;
 mod json;
 pub mod protobuf;
 
-use prost::{Message, Name};
+use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use temporalio_protos::temporal::api::common::v1::Payload;
 
-use self::protobuf::{WebhookEvent, webhook_event};
+use self::protobuf::webhook_event;
 use super::event::Event;
+use super::proto::{MESSAGE_TYPE, Payload};
 
 /// The forms in which a worker can get an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,10 +65,10 @@ impl Format {
 /// sent.
 pub fn encode(format: Format, event: &Event) -> Payload {
     match format {
-        Format::Json => payload(JSON, json::envelope(event)),
-        Format::JsonString => payload(JSON, json::string(&json::envelope(event))),
-        Format::CloudEvents => payload(JSON, cloudevents::structured(event)),
-        Format::Raw => payload(b"binary/plain", event.raw().to_vec()),
+        Format::Json => Payload::new(JSON, json::envelope(event)),
+        Format::JsonString => Payload::new(JSON, json::string(&json::envelope(event))),
+        Format::CloudEvents => Payload::new(JSON, cloudevents::structured(event)),
+        Format::Raw => Payload::new(b"binary/plain", event.raw()),
         Format::Protobuf => typed(b"binary/protobuf", webhook_event(event).encode_to_vec()),
         Format::JsonProtobuf => typed(b"json/protobuf", protobuf::to_json(&webhook_event(event))),
     }
@@ -91,29 +91,18 @@ pub fn text(text: &str) -> Payload {
 pub fn value(value: &Value) -> Payload {
     let mut data = Vec::new();
     json::push(&mut data, value);
-    payload(JSON, data)
+    Payload::new(JSON, data)
 }
 
 /// Anything as JSON, as a payload.
 pub fn serialized(value: &impl Serialize) -> Payload {
     let data = serde_json::to_vec(value).expect("plain data always serialize");
-    payload(JSON, data)
+    Payload::new(JSON, data)
 }
 
 /// A message, which SDKs find by its name.
-fn typed(encoding: &[u8], data: Vec<u8>) -> Payload {
-    let mut payload = payload(encoding, data);
-    let name = WebhookEvent::full_name().into_bytes();
-    payload.metadata.insert("messageType".to_owned(), name);
-    payload
-}
-
-fn payload(encoding: &[u8], data: Vec<u8>) -> Payload {
-    Payload {
-        metadata: [("encoding".to_owned(), encoding.to_vec())].into(),
-        data,
-        external_payloads: Vec::new(),
-    }
+fn typed(encoding: &'static [u8], data: Vec<u8>) -> Payload {
+    Payload::new(encoding, data).with(MESSAGE_TYPE, protobuf::NAME)
 }
 
 /// Exactly this: any other spelling is read by no SDK.
@@ -139,7 +128,7 @@ mod tests {
             };
             let metadata = encode(format, &sample()).metadata;
             assert_eq!(metadata["encoding"], encoding.as_bytes());
-            let found = metadata.get("messageType").map(Vec::as_slice);
+            let found = metadata.get("messageType").map(|name| &**name);
             assert_eq!(found, message.map(str::as_bytes));
             assert_eq!(metadata.len(), 1 + usize::from(message.is_some()));
         }
@@ -163,14 +152,14 @@ mod tests {
             query: "not=this".into(),
             ..sample()
         };
-        assert_eq!(raw(&event), body);
+        assert_eq!(raw(&event), &body[..]);
         let get = Event {
             method: http::Method::GET,
             query: "a=%20b&a=+".into(),
             body: Bytes::new(),
             ..sample()
         };
-        assert_eq!(raw(&get), b"a=%20b&a=+");
+        assert_eq!(raw(&get), "a=%20b&a=+");
     }
 
     #[test]

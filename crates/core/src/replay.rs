@@ -5,25 +5,24 @@ mod rebuild;
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use http::Method;
-use prost::{Message, Name};
+use prost::Message;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use temporalio_protos::temporal::api::common::v1::Payload;
 
 use self::rebuild::{Body, Facts, Part};
+use super::base64::decode_base64;
 use super::dead_letter::DeadLetter;
 use super::event::Event;
-use super::large::REFERENCE;
+use super::large;
 use super::options::{ConflictPolicy, ReusePolicy};
 use super::outcome::Execution;
 use super::payload::Format;
 use super::payload::protobuf::{self, WebhookEvent};
+use super::proto::Payload;
 use super::provider::Provider;
 use super::route::{Call, REQUEST_QUERY, Verb};
-use super::verify::key::decode_base64;
 
 /// One argument of a workflow, a signal or an update.
 #[derive(Debug)]
@@ -83,25 +82,23 @@ pub struct Loss {
 /// # Errors
 /// [`NoEvent`]; never what stands in it.
 pub fn find(argument: Argument<'_>) -> Result<Found, NoEvent> {
-    let metadata = &argument.payload.metadata;
-    let text = |name| metadata.get(name).map_or(&[][..], Vec::as_slice);
-    let (encoding, message) = (text("encoding"), text("messageType"));
-    if message == REFERENCE {
+    let payload = &argument.payload;
+    if large::is_reference(payload) {
         let why = "it is in external storage, and there is no [large_payloads]";
         return Err(NoEvent::Broken(why.to_owned()));
     }
     if argument.is_dead_letter {
-        return dead_letter(&argument.payload.data);
+        return dead_letter(&payload.data);
     }
-    let is_event = message == WebhookEvent::full_name().as_bytes();
-    match encoding {
+    let is_event = payload.message_type() == protobuf::NAME.as_bytes();
+    match payload.encoding() {
         b"binary/protobuf" if is_event => {
-            let message = WebhookEvent::decode(Bytes::from(argument.payload.data));
+            let message = WebhookEvent::decode(payload.data.clone());
             let message = message.map_err(|_| broken("a webhook.forwarder.v1.WebhookEvent"))?;
             Ok(whole(message, argument.at))
         }
         b"json/protobuf" if is_event => {
-            let message = protobuf::from_json(&argument.payload.data);
+            let message = protobuf::from_json(&payload.data);
             let message = message.map_err(|error| NoEvent::Broken(error.to_string()))?;
             Ok(whole(message, argument.at))
         }
@@ -209,7 +206,7 @@ fn json(argument: &Argument<'_>) -> Result<Found, NoEvent> {
             inner = serde_json::from_slice::<String>(data).map_err(|_| NoEvent::Other)?;
             inner.as_bytes()
         }
-        _ => data,
+        _ => &**data,
     };
     if let Ok(envelope) = serde_json::from_slice::<Envelope>(data) {
         let headers = Headers::read(&envelope.headers).ok_or(NoEvent::Other)?;
@@ -247,7 +244,7 @@ fn raw(argument: Argument<'_>) -> Result<Found, NoEvent> {
     let (Some(headers), Some(_)) = (headers, &known.facts) else {
         return Err(NoEvent::Other);
     };
-    let body = Body::Bytes(argument.payload.data.into());
+    let body = Body::Bytes(argument.payload.data);
     Ok(headers.part("raw", known, argument.at, body))
 }
 

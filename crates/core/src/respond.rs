@@ -7,7 +7,8 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use temporalio_protos::temporal::api::common::v1::Payload;
+
+use crate::proto::Payload;
 
 /// What the sender gets to hear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +41,11 @@ pub fn reply(result: Option<&Payload>) -> Result<Reply, String> {
     let Some(payload) = result else {
         return Ok(json(StatusCode::OK, Bytes::new()));
     };
-    match payload.metadata.get("encoding").map(Vec::as_slice) {
-        Some(b"binary/null") => return Ok(json(StatusCode::OK, Bytes::new())),
-        Some(b"json/plain" | b"json/protobuf") => {}
+    match payload.encoding() {
+        b"binary/null" => return Ok(json(StatusCode::OK, Bytes::new())),
+        b"json/plain" | b"json/protobuf" => {}
         other => {
-            let encoding = String::from_utf8_lossy(other.unwrap_or_default());
+            let encoding = String::from_utf8_lossy(other);
             return Err(format!(
                 "the workflow's result is {encoding:?}, expected json/plain"
             ));
@@ -52,7 +53,7 @@ pub fn reply(result: Option<&Payload>) -> Result<Reply, String> {
     }
     match serde_json::from_slice::<Parts<'_>>(&payload.data) {
         Ok(parts) => parts.reply(),
-        Err(_) => Ok(json(StatusCode::OK, Bytes::copy_from_slice(&payload.data))),
+        Err(_) => Ok(json(StatusCode::OK, payload.data.clone())),
     }
 }
 

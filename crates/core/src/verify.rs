@@ -16,8 +16,9 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use http::Method;
 
-use self::key::{Key, decode_base64};
+use self::key::Key;
 use self::signed::Scope;
+use super::base64::decode_base64;
 use super::provider::locator::{Found, Locator};
 use super::provider::scheme::{
     Algorithm, Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit,

@@ -155,11 +155,12 @@ mod tests {
     use webhook_core::payload;
 
     use super::*;
+    use crate::temporal::payload::to_temporal;
 
     #[test]
     fn a_key_is_found_wherever_a_server_keeps_it() {
         let signal = |request_id: &str, header: Option<&str>| {
-            let fields = header.map(|key| (EVENT_KEY.to_owned(), payload::text(key)));
+            let fields = header.map(|key| (EVENT_KEY.to_owned(), to_temporal(payload::text(key))));
             let signal = WorkflowExecutionSignaledEventAttributes {
                 request_id: request_id.to_owned(),
                 header: Some(Header {

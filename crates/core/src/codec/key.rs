@@ -4,16 +4,18 @@ use aes_gcm::aead::consts::U12;
 use aes_gcm::aead::{Aead, KeyInit};
 use aes_gcm::aes::Aes192;
 use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, Nonce};
+use bytes::Bytes;
 use prost::Message;
-use temporalio_protos::temporal::api::common::v1::Payload;
 use thiserror::Error;
 
+use crate::proto::Payload;
 use crate::secret::Secret;
 
 /// A payload key: 16, 24 or 32 bytes, and the id under which workers know it.
 #[derive(Debug, Clone)]
 pub struct Key {
-    id: String,
+    /// Text; shared with the metadata of what it seals.
+    id: Bytes,
     bytes: Secret,
 }
 
@@ -42,7 +44,7 @@ impl Key {
         match (length, Secret::new(bytes)) {
             (16 | 24 | 32, Some(_)) if id.is_empty() => Err(KeyError::NoId),
             (16 | 24 | 32, Some(bytes)) => Ok(Self {
-                id: id.to_owned(),
+                id: Bytes::copy_from_slice(id.as_bytes()),
                 bytes,
             }),
             _ => Err(KeyError::Length(length)),
@@ -51,7 +53,7 @@ impl Key {
 
     /// The id under which workers know it.
     pub fn id(&self) -> &str {
-        &self.id
+        str::from_utf8(&self.id).expect("it is made of text")
     }
 
     /// Its bytes.
@@ -65,15 +67,7 @@ impl Key {
         let sealed = self
             .with_cipher(|cipher| cipher.encrypt(&nonce, &plain))
             .expect("a payload is far below the 64 GiB that AES-GCM can take");
-        Payload {
-            metadata: [
-                ("encoding".to_owned(), SEALED.to_vec()),
-                (KEY_ID.to_owned(), self.id.clone().into_bytes()),
-            ]
-            .into(),
-            data: [&nonce[..], &sealed].concat(),
-            external_payloads: Vec::new(),
-        }
+        Payload::new(SEALED, [&nonce[..], &sealed].concat()).with(KEY_ID, self.id.clone())
     }
 
     /// Decrypts a sealed payload's data; `None` if it was changed or sealed with other bytes.
@@ -125,7 +119,7 @@ mod tests {
             let key = Key::from_hex("k", &"0a".repeat(bytes)).expect("a key");
             let sealed = key.seal(&payload, [7; 12]);
             assert_eq!(sealed.metadata["encoding"], SEALED);
-            assert_eq!(sealed.metadata["encryption-key-id"], b"k");
+            assert_eq!(sealed.metadata["encryption-key-id"], "k");
             assert_eq!(sealed.data[..12], [7; 12]);
             assert_eq!(sealed.data.len(), 12 + payload.encoded_len() + 16);
             assert_eq!(key.open(&sealed.data), Some(payload.encode_to_vec()));

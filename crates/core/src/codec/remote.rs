@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use temporalio_protos::temporal::api::common::v1::Payload;
+
+use crate::proto::Payload;
 
 /// Reads the payloads of a request.
 ///
@@ -60,8 +61,8 @@ mod tests {
             assert_eq!(read(body), Ok(Vec::new()));
         }
         let body = br#"{"payloads":[{},{"data":null,"metadata":null},{"data":"-_8"}]}"#;
-        let data = |bytes: &[u8]| Payload {
-            data: bytes.to_vec(),
+        let data = |bytes: &'static [u8]| Payload {
+            data: bytes.into(),
             ..Payload::default()
         };
         assert_eq!(

@@ -460,7 +460,7 @@ fn the_query_of_what_has_no_body_is_the_event_if_the_id_and_the_proof_allow_it()
     let got = event("generic", "a=1&b=x%20y&a=2", None).expect("an event");
     let fields = br#"{"a":["1","2"],"b":"x y"}"#;
     assert_eq!(got.data, Data::Fields(Bytes::from_static(fields)));
-    assert_eq!(got.raw(), b"a=1&b=x%20y&a=2");
+    assert_eq!(got.raw(), "a=1&b=x%20y&a=2");
     let refused = |event: Result<Event, Reject>| match event {
         Err(Reject::Malformed(reason)) => reason,
         other => panic!("{other:?}"),

@@ -1,10 +1,9 @@
 //! `{"headers": {…}, "data": …}`, and the data of an event as a member of any JSON object.
 
-use base64::display::Base64Display;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::headers;
+use crate::base64::Base64;
 use crate::event::{Data, Event};
 
 /// The default format.
@@ -53,20 +52,13 @@ pub(super) const fn size_hint(event: &Event) -> usize {
     }
 }
 
-/// Bytes as a string of base64, written without a copy of the whole.
-pub(super) struct Base64<'a>(pub(super) &'a [u8]);
-
-impl Serialize for Base64<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
-    }
-}
-
 /// For headers or attributes, and what JSON needs besides.
 pub(super) const ROOM: usize = 1024;
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use bytes::Bytes;
     use serde_json::{Value, json};
 
@@ -100,7 +92,7 @@ mod tests {
         let fields = json!({"a": ["1", "2"]});
         let object = fields.to_string().into();
         let long: Vec<u8> = (0..10_000).map(|n| (n % 251) as u8).collect();
-        let long_text = base64::Engine::encode(&STANDARD, &long);
+        let long_text = STANDARD.encode(&long);
         for (data, key, expected) in [
             (Data::Text("a\"\n".into()), "data", json!("a\"\n")),
             (

@@ -47,6 +47,9 @@ impl WebhookEvent {
     }
 }
 
+/// The name of the message [`WebhookEvent`].
+pub const NAME: &str = "webhook.forwarder.v1.WebhookEvent";
+
 #[expect(unreachable_pub, reason = "prost writes it so")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/webhook.forwarder.v1.rs"));
@@ -54,7 +57,7 @@ mod generated {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message;
+    use prost::{Message, Name};
 
     use super::*;
     use crate::event::tests::sample;
@@ -69,6 +72,7 @@ mod tests {
         };
         let mut message = webhook_event(&event);
         assert_eq!(message.body().as_ptr(), body.as_ptr(), "not a copy");
+        assert_eq!(WebhookEvent::full_name(), NAME);
         let bytes = message.encode_to_vec();
         assert_eq!(WebhookEvent::decode(&*bytes), Ok(message.clone()));
         assert_eq!(from_json(&to_json(&message)), Ok(message.clone()));

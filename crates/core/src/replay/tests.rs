@@ -1,5 +1,6 @@
 //! Each format there and back: equal where it is lossless, and what is lost where it is not.
 
+use bytes::Bytes;
 use prost_types::Timestamp;
 use serde_json::json;
 
@@ -200,7 +201,7 @@ fn deep_json_costs_nothing() {
         assert_eq!(after.data, before.data, "{format:?}");
     }
     let other = Payload {
-        data: before.body.to_vec(),
+        data: before.body,
         ..serialized(&1)
     };
     let none = read(other, &Map::new());
@@ -407,14 +408,11 @@ fn a_signal_whose_id_cannot_be_known_is_said() {
 
 #[test]
 fn what_other_programs_send_is_none() {
-    let plain = |data: &str| Payload {
+    let plain = |data: &'static str| Payload {
         data: data.into(),
         ..serialized(&1)
     };
-    let other = |encoding: &str| Payload {
-        metadata: [("encoding".to_owned(), encoding.into())].into(),
-        ..Payload::default()
-    };
+    let other = |encoding: &'static [u8]| Payload::new(encoding, Bytes::new());
     for payload in [
         plain("null"),
         plain("{}"),
@@ -423,10 +421,10 @@ fn what_other_programs_send_is_none() {
         plain(r#"{"headers":{},"data":1}"#),
         plain(r#"{"headers":{"x-webhook-route":"/x"},"data":1}"#),
         plain(r#"{"specversion":"1.0","id":"1","source":"/x","data":1}"#),
-        other("binary/null"),
-        other("binary/plain"),
-        other("binary/protobuf"),
-        other("what/ever"),
+        other(b"binary/null"),
+        other(b"binary/plain"),
+        other(b"binary/protobuf"),
+        other(b"what/ever"),
         Payload::default(),
     ] {
         assert_eq!(
@@ -439,25 +437,19 @@ fn what_other_programs_send_is_none() {
 
 #[test]
 fn what_should_be_an_event_and_is_none_is_said_without_its_content() {
-    let typed = |encoding: &str, message: &str, data: &str| Payload {
-        metadata: [
-            ("encoding".to_owned(), encoding.into()),
-            ("messageType".to_owned(), message.into()),
-        ]
-        .into(),
-        data: data.into(),
-        external_payloads: Vec::new(),
+    let typed = |encoding: &'static [u8], message: &'static str, data: &'static str| {
+        Payload::new(encoding, data).with("messageType", message)
     };
     let event = "webhook.forwarder.v1.WebhookEvent";
     let elsewhere = "temporal.api.sdk.v1.ExternalStorageReference";
     for (payload, part) in [
-        (typed("binary/protobuf", event, "hush"), "cannot be read"),
+        (typed(b"binary/protobuf", event, "hush"), "cannot be read"),
         (
-            typed("json/protobuf", event, "{\"hush\":1}"),
+            typed(b"json/protobuf", event, "{\"hush\":1}"),
             "line 1, column 7",
         ),
         (
-            typed("json/protobuf", elsewhere, "{}"),
+            typed(b"json/protobuf", elsewhere, "{}"),
             "no [large_payloads]",
         ),
     ] {

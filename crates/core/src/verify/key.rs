@@ -2,13 +2,11 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{hmac, signature};
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use x509_parser::prelude::FromDer;
 
 use super::signed::Rendered;
+use crate::base64::decode_base64;
 use crate::provider::scheme::{Algorithm, SecretForm};
 use crate::secret::Secret;
 
@@ -219,19 +217,6 @@ struct Jwk {
     e: String,
 }
 
-/// Either alphabet, padding optional.
-pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    STANDARD
-        .decode(text)
-        .or_else(|_| URL_SAFE.decode(text))
-        .ok()
-}
-
-const LENIENT: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-/// What senders write.
-pub const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 /// How Standard Webhooks mark public and private keys.
 const ASYMMETRIC: [&[u8]; 2] = [b"whpk_", b"whsk_"];
 const ED25519_BYTES: usize = 32;

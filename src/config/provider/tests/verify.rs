@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use webhook_core::base64::decode_base64;
 use webhook_core::provider::scheme::{Algorithm, Scheme, SecretForm};
 use webhook_core::request::Received;
 use webhook_core::secret::Secret;
 use webhook_core::verified::Proof;
-use webhook_core::verify::key::{Key, decode_base64};
+use webhook_core::verify::key::Key;
 use webhook_core::verify::{Circumstances, Unproven, Verifier, verify};
 
 use crate::config::provider::{self, catalogue};

@@ -145,8 +145,7 @@ mod base64 {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::payload::json::Base64;
-    use crate::verify::key::decode_base64;
+    use crate::base64::{Base64, decode_base64};
 
     pub(super) fn serialize<S: Serializer>(
         bytes: &Option<Cow<'_, [u8]>>,
