@@ -17,7 +17,7 @@ use super::form;
 use super::outcome::Reject;
 use super::provider::Provider;
 use super::provider::locator::{Found, Locator};
-use super::request::text;
+use super::request::{Parsed, text};
 use super::verified::{Proof, Verified};
 use super::verify::signed::Coverage;
 
@@ -71,16 +71,19 @@ impl Event {
     ) -> Result<Self, Reject> {
         let received = verified.received();
         not_empty(verified, provider)?;
-        let id = match Locator::first_id(id_places(verified, provider), received) {
+        let parsed = Parsed::of(received);
+        let id = match Locator::first_id(id_places(verified, provider), &parsed) {
             Found::One(text) => event_id(text),
             Found::Missing => return Err(Reject::Malformed("the request has no event id")),
             Found::Ambiguous => return Err(Reject::Malformed("the event id is not one text")),
         };
-        let content = Content::read(received, provider);
+        let topic = Locator::first_label(&provider.topic, &parsed).one();
+        let tenant = Locator::first_label(&provider.tenant, &parsed).one();
+        let content = Content::read(&parsed, provider);
         Ok(Self {
             id,
-            topic: Locator::first_label(&provider.topic, received).one(),
-            tenant: Locator::first_label(&provider.tenant, received).one(),
+            topic,
+            tenant,
             headers: kept_headers(verified, provider, source),
             broken: content.broken,
             hint: content.hint,

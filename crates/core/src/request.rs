@@ -1,6 +1,8 @@
 //! A webhook as received, and what is read of it.
 
+pub(crate) mod json;
 pub mod multipart;
+mod parsed;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +13,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method};
 
+pub use self::parsed::Parsed;
 use super::form;
 
 /// One request to a source, its body complete and untouched.
@@ -77,28 +80,20 @@ impl Received {
         form::fields(self.query.as_deref().unwrap_or_default().as_bytes()).collect()
     }
 
-    /// The JSON that the request carries: its body, or the field `payload` of a form (GitHub,
-    /// Slack).
-    pub fn json_text(&self) -> Option<Cow<'_, str>> {
-        if self.is_form() {
-            return self.json_field("payload");
-        }
-        let text = std::str::from_utf8(&self.body).ok()?;
-        Some(Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)))
-    }
-
-    /// The text of this field of a form, if it is there once.
-    pub fn json_field(&self, name: &str) -> Option<Cow<'_, str>> {
-        let fields = self.fields().into_iter();
-        let mut named = fields.filter(|(key, _)| **key == *name.as_bytes());
-        let (_, value) = named.next().filter(|_| named.next().is_none())?;
-        String::from_utf8(value.into_owned()).ok().map(Cow::Owned)
+    /// The body as text, without a byte-order mark; `None` if it is not UTF-8.
+    pub(crate) fn body_text(&self) -> Option<&str> {
+        str::from_utf8(&self.body).ok().map(without_bom)
     }
 
     /// Whether the body is a form by its type.
     pub fn is_form(&self) -> bool {
         matches!(self.media_type().as_deref(), Some(FORM | MULTIPART))
     }
+}
+
+/// Without the byte-order mark, which breaks the JSON readers of several SDKs.
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// As [`Received::media_type`], of a request that is not read to its end.

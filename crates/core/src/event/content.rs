@@ -8,12 +8,12 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use crate::form::{self, Field};
 use crate::provider::Provider;
+use crate::request::json::well_formed;
 use crate::request::multipart::{self, Part};
-use crate::request::{FORM, MULTIPART, Received};
+use crate::request::{FORM, MULTIPART, Parsed, Received, without_bom};
 
 use super::token;
 
@@ -48,7 +48,8 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub(crate) fn read(received: &Received, provider: &Provider) -> Self {
+    pub(crate) fn read(parsed: &Parsed<'_>, provider: &Provider) -> Self {
+        let received = parsed.received();
         let known_type = provider.content_type.as_deref();
         let json_fields = &provider.json_fields;
         let said = content_type(received, known_type);
@@ -69,8 +70,14 @@ impl Content {
             };
         }
         let kind = kind_of(received, known_type);
-        let is_json = matches!(kind, Some(Kind::Form)) && is_json(&body);
-        let data = data(&body, kind, || parts(received, provider), json_fields);
+        let is_json = matches!(kind, Some(Kind::Form)) && is_json(parsed, &body);
+        let data = data(
+            parsed,
+            &body,
+            kind,
+            || parts(received, provider),
+            json_fields,
+        );
         Self {
             broken: data.as_ref().err().copied(),
             data: data.unwrap_or_else(|_| Data::Binary(body.clone())),
@@ -85,6 +92,7 @@ impl Content {
 /// # Errors
 /// What is wrong with a body that is not what it is said to be.
 fn data(
+    parsed: &Parsed<'_>,
     body: &Bytes,
     kind: Option<Kind>,
     parts: impl FnOnce() -> Option<Option<Bytes>>,
@@ -92,7 +100,7 @@ fn data(
 ) -> Result<Data, &'static str> {
     let binary = || Data::Binary(body.clone());
     Ok(match kind {
-        Some(Kind::Json) => Data::Json(json_value(body).ok_or(BROKEN_JSON)?),
+        Some(Kind::Json) => Data::Json(json_value(parsed, body).ok_or(BROKEN_JSON)?),
         Some(Kind::Form) => {
             fields(form::fields(body), json_fields).map_or_else(binary, Data::Fields)
         }
@@ -105,7 +113,7 @@ fn data(
         },
         Some(Kind::Other) => binary(),
         // A sender that names no type: JSON if it is JSON.
-        None => json_value(body).map_or_else(binary, Data::Json),
+        None => json_value(parsed, body).map_or_else(binary, Data::Json),
     })
 }
 
@@ -116,26 +124,28 @@ fn content_type(received: &Received, known_type: Option<&str>) -> Option<String>
     text.contains('/').then(|| text.to_owned())
 }
 
-/// The bytes of the JSON value if `body` is well-formed.
-fn json_value(body: &Bytes) -> Option<Bytes> {
-    let text = std::str::from_utf8(body).ok()?;
-    Some(body.slice_ref(json_in(text)?.as_bytes()))
+/// The bytes of the JSON value if the request's body, or what a token leaves of it, is well-formed.
+fn json_value(parsed: &Parsed<'_>, body: &Bytes) -> Option<Bytes> {
+    let is_whole = body.len() == parsed.received().body.len();
+    let value = if is_whole {
+        parsed.json_value()?
+    } else {
+        json_in(str::from_utf8(body).ok()?)?
+    };
+    Some(body.slice_ref(value.as_bytes()))
 }
 
 /// Whether the body is JSON and nothing else: a bare number or word may be a field's name.
-fn is_json(body: &Bytes) -> bool {
-    let value = json_value(body);
+fn is_json(parsed: &Parsed<'_>, body: &Bytes) -> bool {
+    let value = json_value(parsed, body);
     value.is_some_and(|value| {
         value.starts_with(b"{") || value.starts_with(b"[") || value.starts_with(b"\"")
     })
 }
 
-/// The JSON value that the text is: without a byte-order mark, which breaks the readers of several
-/// SDKs, and without the white space around it. Does not recurse, so depth costs nothing.
+/// The JSON value that the text is, without a byte-order mark and without the white space around it.
 fn json_in(text: &str) -> Option<&str> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let raw: &RawValue = serde_json::from_str(text).ok()?;
-    Some(raw.get())
+    well_formed(without_bom(text))
 }
 
 /// `None` if any of them is no text: what would be left of it is not what was sent.

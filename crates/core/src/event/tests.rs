@@ -7,6 +7,7 @@ use http::HeaderValue;
 use super::*;
 use crate::provider::scheme::{Algorithm, Scheme};
 use crate::provider::senders;
+use crate::request::json::BYTES_READ;
 use crate::request::{FORM, Received, request_sha256};
 use crate::verify::signed::Coverage;
 
@@ -89,6 +90,32 @@ fn json_is_taken_as_sent() {
             data,
             Ok(Data::Json(Bytes::copy_from_slice(body.as_bytes())))
         );
+    }
+}
+
+#[test]
+fn the_body_is_read_once_for_all_that_is_in_it() {
+    let lines = "{\"price\":\"1.00\"},".repeat(200);
+    let body = format!(r#"{{"id":"evt_1","type":"a.b","account":"acct_1","lines":[{lines}0]}}"#);
+    let headers: &[(_, &[u8])] = &[
+        ("content-type", b"application/json"),
+        ("x-shopify-webhook-id", b"evt_1"),
+    ];
+    let stripe = Provider {
+        tenant: vec!["json account".to_owned().try_into().expect("a place")],
+        ..senders::find("stripe").clone()
+    };
+    for (provider, labels) in [
+        (senders::find("shopify"), [None; 2]),
+        (&stripe, [Some("a.b"), Some("acct_1")]),
+    ] {
+        let verified = Verified::danger_unverified(received(headers, body.as_bytes()));
+        let before = BYTES_READ.get();
+        let event = Event::new(&verified, provider, "/x", "").expect("an event");
+        assert_eq!(BYTES_READ.get() - before, body.len(), "{}", provider.name);
+        assert_eq!(event.id, "evt_1");
+        assert_eq!([event.topic.as_deref(), event.tenant.as_deref()], labels);
+        assert_eq!(event.data, Data::Json(body.clone().into()));
     }
 }
 

@@ -5,12 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
 use http::{HeaderName, HeaderValue};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
 use crate::form::Field;
-use crate::request::{Received, body_sha256, request_sha256, text};
+use crate::request::json::Node;
+use crate::request::{Parsed, Received, body_sha256, request_sha256, text};
 use crate::similar::did_you_mean;
 
 /// One place.
@@ -51,25 +50,27 @@ pub enum Found {
 impl Locator {
     /// Looks there, strictly: for what a signature is made of.
     pub fn find(&self, received: &Received) -> Found {
-        self.look(received, Reading::Strict)
+        self.look(&Parsed::of(received), Reading::Strict)
     }
 
     /// Looks there for an event's id, topic or tenant: what is empty is nothing, and a header or a
     /// field may be any text.
     pub fn label(&self, received: &Received) -> Found {
-        match self.look(received, Reading::Label) {
-            Found::One(text) if text.is_empty() => Found::Missing,
-            found => found,
-        }
+        self.label_in(&Parsed::of(received))
     }
 
     /// Looks there for an event's id: as a label, and a string of JSON that is no text (half of a
     /// surrogate pair is in it) is the hash of its JSON.
     pub fn id(&self, received: &Received) -> Found {
-        match self.look(received, Reading::Id) {
-            Found::One(text) if text.is_empty() => Found::Missing,
-            found => found,
-        }
+        self.id_in(&Parsed::of(received))
+    }
+
+    fn label_in(&self, parsed: &Parsed<'_>) -> Found {
+        self.look(parsed, Reading::Label).unless_empty()
+    }
+
+    fn id_in(&self, parsed: &Parsed<'_>) -> Found {
+        self.look(parsed, Reading::Id).unless_empty()
     }
 
     /// The first of `places` where anything is.
@@ -79,17 +80,17 @@ impl Locator {
     }
 
     /// The first of `places` where an id is.
-    pub fn first_id<'p>(places: impl IntoIterator<Item = &'p Self>, received: &Received) -> Found {
-        let found = places.into_iter().map(|place| place.id(received));
+    pub fn first_id<'p>(places: impl IntoIterator<Item = &'p Self>, parsed: &Parsed<'_>) -> Found {
+        let found = places.into_iter().map(|place| place.id_in(parsed));
         first(found)
     }
 
     /// The first of `places` where a label is.
     pub fn first_label<'p>(
         places: impl IntoIterator<Item = &'p Self>,
-        received: &Received,
+        parsed: &Parsed<'_>,
     ) -> Found {
-        let found = places.into_iter().map(|place| place.label(received));
+        let found = places.into_iter().map(|place| place.label_in(parsed));
         first(found)
     }
 
@@ -102,22 +103,22 @@ impl Locator {
         }
     }
 
-    fn look(&self, received: &Received, reading: Reading) -> Found {
+    fn look(&self, parsed: &Parsed<'_>, reading: Reading) -> Found {
+        let received = parsed.received();
         match self {
             Self::Header(name) => reading.header(received, name),
-            Self::Query(name) => reading.field(&received.query_fields(), name),
+            Self::Query(name) => reading.field(parsed.query_fields(), name),
             Self::Form(name) => match reading {
-                Reading::Strict => reading.field(&received.fields(), name),
-                Reading::Label | Reading::Id => reading.field(&received.event_fields(), name),
+                Reading::Strict => reading.field(parsed.fields(), name),
+                Reading::Label | Reading::Id => reading.field(parsed.event_fields(), name),
             },
-            Self::Json(path) => json_in(received, path, reading),
+            Self::Json(path) => json_in(parsed, path, reading),
             Self::BodySha256 => Found::One(body_sha256(received)),
             Self::RequestSha256 => Found::One(request_sha256(received)),
             Self::ReceivedAt => Found::One(milliseconds(received.at)),
             Self::Joined(parts) => joined(parts.iter().map(|part| match reading {
-                Reading::Strict => part.find(received),
-                Reading::Label => part.label(received),
-                Reading::Id => part.id(received),
+                Reading::Strict => part.look(parsed, reading),
+                Reading::Label | Reading::Id => part.look(parsed, reading).unless_empty(),
             })),
         }
     }
@@ -137,6 +138,16 @@ impl Found {
         match self {
             Self::One(text) => Some(text),
             Self::Missing | Self::Ambiguous => None,
+        }
+    }
+}
+
+impl Found {
+    /// An empty label is none.
+    fn unless_empty(self) -> Self {
+        match self {
+            Self::One(text) if text.is_empty() => Self::Missing,
+            found => found,
         }
     }
 }
@@ -202,91 +213,48 @@ fn joined(parts: impl Iterator<Item = Found>) -> Found {
 
 /// In a form, the path begins in the JSON of the field that its first key names, or else in that of
 /// the field `payload`.
-fn json_in(received: &Received, path: &[String], reading: Reading) -> Found {
+fn json_in(parsed: &Parsed<'_>, path: &[String], reading: Reading) -> Found {
+    if !parsed.received().is_form() {
+        return parsed
+            .json()
+            .map_or(Found::Missing, |json| walk(json, path, reading));
+    }
     if let [field, rest @ ..] = path
         && !rest.is_empty()
-        && received.is_form()
-        && let Some(text) = received.json_field(field)
+        && let Some(text) = parsed.json_field(field)
     {
-        match json(&text, rest, reading) {
+        match json(text, rest, reading) {
             Found::Missing => {}
             found => return found,
         }
     }
-    let text = received.json_text();
-    text.map_or(Found::Missing, |text| json(&text, path, reading))
+    let text = parsed.json_field("payload");
+    text.map_or(Found::Missing, |text| json(text, path, reading))
+}
+
+fn json(text: &str, path: &[String], reading: Reading) -> Found {
+    Node::parse(text).map_or(Found::Missing, |json| walk(&json, path, reading))
 }
 
 /// Steps down the path without recursion and without reading numbers: ids keep every digit.
-fn json(text: &str, path: &[String], reading: Reading) -> Found {
-    let Ok(mut value) = serde_json::from_str::<&RawValue>(text) else {
-        return Found::Missing;
-    };
+fn walk(json: &Node<'_>, path: &[String], reading: Reading) -> Found {
+    let mut value = json;
     for key in path {
-        match steps(value, key).as_slice() {
+        match value.named(key).as_slice() {
             [next] => value = next,
             [] => return Found::Missing,
             _ => return Found::Ambiguous,
         }
     }
-    match value.get().as_bytes() {
-        [b'"', ..] => match (serde_json::from_str(value.get()), reading) {
+    let text = value.text();
+    match text.as_bytes() {
+        [b'"', ..] => match (serde_json::from_str(text), reading) {
             (Ok(text), _) => Found::One(text),
-            (Err(_), Reading::Id) => Found::One(sha256(value.get())),
+            (Err(_), Reading::Id) => Found::One(sha256(text)),
             (Err(_), Reading::Strict | Reading::Label) => Found::Ambiguous,
         },
         [b'{' | b'[' | b'n', ..] => Found::Missing,
-        _ => Found::One(value.get().to_owned()),
-    }
-}
-
-/// What `key` names; more than one value if an object repeats it, since readers differ in which of
-/// them they take.
-fn steps<'a>(value: &'a RawValue, key: &str) -> Vec<&'a RawValue> {
-    if let Some(members) = Members::of(value.get()) {
-        let members = members.0.into_iter().filter(|(name, _)| name == key);
-        return members.map(|(_, value)| value).collect();
-    }
-    let array = serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default();
-    let index = key.parse::<usize>().ok();
-    let item = index.and_then(|index| array.get(index).copied());
-    item.into_iter().collect()
-}
-
-/// The members of a JSON object as they stand there: in their order, repeated ones too; a name that is
-/// no text as the JSON that it is.
-pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    /// `None` if the text is no object.
-    pub(crate) fn of(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Collect)
-    }
-}
-
-struct Collect;
-
-impl<'de> Visitor<'de> for Collect {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry::<&RawValue, _>()? {
-            // A name with half of a surrogate pair is none that anybody looks for.
-            let text = serde_json::from_str(name.get());
-            members.push((text.unwrap_or_else(|_| name.get().to_owned()), value));
-        }
-        Ok(Members(members))
+        _ => Found::One(text.to_owned()),
     }
 }
 

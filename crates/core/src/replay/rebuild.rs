@@ -12,9 +12,9 @@ use crate::event::{
     Content, Data, Event, Kind, Object, event_id, is_id, kind_of, own_headers, short,
 };
 use crate::payload::protobuf::WebhookEvent;
-use crate::provider::locator::{Found, Locator, Members};
+use crate::provider::locator::{Found, Locator};
 use crate::provider::{CREDENTIALS, Provider};
-use crate::request::Received;
+use crate::request::{Parsed, Received, json};
 use crate::route::MEMO_LABEL;
 
 /// What a payload keeps that is not the whole request.
@@ -143,9 +143,9 @@ impl Rebuilt {
                 data: Data::Fields(fields),
                 broken: None,
                 hint: None,
-                ..Content::read(&self.request, provider)
+                ..Content::read(&Parsed::of(&self.request), provider)
             },
-            None => Content::read(&self.request, provider),
+            None => Content::read(&Parsed::of(&self.request), provider),
         };
         let request = self.request;
         let mut headers = self.sent;
@@ -246,7 +246,7 @@ fn reread(json: &RawValue, json_fields: &[String]) -> Bytes {
 }
 
 fn members(json: &RawValue) -> Vec<(String, &RawValue)> {
-    Members::of(json.get()).map_or_else(Vec::new, |members| members.0)
+    json::members(json.get()).unwrap_or_default()
 }
 
 fn text_of(value: &RawValue) -> Option<String> {
@@ -257,7 +257,7 @@ fn text_of(value: &RawValue) -> Option<String> {
 fn whole_label(kept: Option<String>, places: &[Locator], request: &Received) -> Option<String> {
     let kept = kept.filter(|kept| !kept.is_empty())?;
     let is_cut = kept.ends_with('…') && kept.chars().count() > MEMO_LABEL;
-    let whole = is_cut.then(|| Locator::first_label(places, request).one());
+    let whole = is_cut.then(|| Locator::first_label(places, &Parsed::of(request)).one());
     let whole = whole.flatten();
     Some(
         whole

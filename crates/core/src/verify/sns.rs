@@ -7,8 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::provider::locator::Members;
-use crate::request::{FORM, MULTIPART, Received};
+use crate::request::{FORM, MULTIPART, Received, json};
 
 /// `Key\nValue\n` of the fields that are signed, if the message is of one of these `topics`
 /// (separated by white space).
@@ -18,7 +17,7 @@ use crate::request::{FORM, MULTIPART, Received};
 pub(super) fn canonical(received: &Received, topics: &str) -> Result<String, &'static str> {
     let fields = match received.media_type().as_deref() {
         Some(FORM | MULTIPART) => None,
-        _ => received.json_text().and_then(|text| fields(&text)),
+        _ => received.body_text().and_then(fields),
     };
     let fields = fields.ok_or(NO_MESSAGE)?;
     let topic = fields.get("TopicArn").ok_or(NO_MESSAGE)?;
@@ -59,7 +58,7 @@ pub(super) fn signs(path: &[String]) -> bool {
 /// lenient reader would take for it, and a string.
 fn fields(body: &str) -> Option<BTreeMap<String, String>> {
     let mut fields = BTreeMap::new();
-    for (name, value) in Members::of(body)?.0 {
+    for (name, value) in json::members(body)? {
         let mut known = NOTIFICATION.iter().chain(CONFIRMATION);
         match known.find(|known| known.eq_ignore_ascii_case(&name)) {
             Some(known) if *known == name => {

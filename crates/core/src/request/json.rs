@@ -1,0 +1,230 @@
+//! JSON that is looked into and not built: each value is text until somebody asks for what is in it, and is read once
+//! then. No number is read, and nothing recurses.
+
+use std::cell::OnceCell;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// A well-formed value.
+pub(crate) struct Node<'a> {
+    text: &'a str,
+    inside: OnceCell<Box<Inside<'a>>>,
+}
+
+/// What an object or an array has.
+enum Inside<'a> {
+    /// Names as they are written.
+    Object(Vec<(&'a RawValue, Node<'a>)>),
+    Array(Vec<Node<'a>>),
+}
+
+impl<'a> Node<'a> {
+    /// `None` if the text is not well-formed. What is in an object or an array is known then.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let text = text.trim_matches(SPACE);
+        let inside = match text.as_bytes() {
+            [b'{' | b'[', ..] => OnceCell::from(Box::new(Inside::read(text)?)),
+            _ => {
+                well_formed(text)?;
+                OnceCell::new()
+            }
+        };
+        Some(Self { text, inside })
+    }
+
+    /// As it was sent, without the white space around it.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// What `key` names: a member, or an item by its index; more than one value if an object repeats it, since
+    /// readers differ in which of them they take.
+    pub(crate) fn named(&self, key: &str) -> Vec<&Self> {
+        match self.inside() {
+            Some(Inside::Object(members)) => {
+                let members = members.iter().filter(|(name, _)| is_named(name, key));
+                members.map(|(_, value)| value).collect()
+            }
+            Some(Inside::Array(items)) => {
+                let index = key.parse::<usize>().ok();
+                let item = index.and_then(|index| items.get(index));
+                item.into_iter().collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn inside(&self) -> Option<&Inside<'a>> {
+        if !self.text.starts_with(['{', '[']) {
+            return None;
+        }
+        let read = || Inside::read(self.text).unwrap_or_else(|| Inside::Array(Vec::new()));
+        Some(self.inside.get_or_init(|| Box::new(read())))
+    }
+}
+
+impl<'a> From<&'a RawValue> for Node<'a> {
+    fn from(value: &'a RawValue) -> Self {
+        Self {
+            text: value.get(),
+            inside: OnceCell::new(),
+        }
+    }
+}
+
+impl<'a> Inside<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        if text.starts_with('{') {
+            let members = read::<Members<'a>>(text)?.0.into_iter();
+            return Some(Self::Object(
+                members.map(|(name, value)| (name, value.into())).collect(),
+            ));
+        }
+        let items = read::<Vec<&RawValue>>(text)?.into_iter();
+        Some(Self::Array(items.map(Node::from).collect()))
+    }
+}
+
+/// The value that the text is, without the white space around it; `None` if it is not well-formed.
+pub(crate) fn well_formed(text: &str) -> Option<&str> {
+    read::<&RawValue>(text).map(RawValue::get)
+}
+
+/// The members of an object as they stand there: in their order, repeated ones too; a name that is no text as the JSON
+/// that it is. `None` if the text is no object.
+pub(crate) fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
+    let members = read::<Members<'_>>(text)?.0.into_iter();
+    Some(
+        members
+            .map(|(name, value)| (decoded(name), value))
+            .collect(),
+    )
+}
+
+fn decoded(name: &RawValue) -> String {
+    // A name with half of a surrogate pair is none that anybody looks for.
+    serde_json::from_str(name.get()).unwrap_or_else(|_| name.get().to_owned())
+}
+
+fn is_named(name: &RawValue, key: &str) -> bool {
+    let written = name.get();
+    if written.contains('\\') {
+        return decoded(name) == key;
+    }
+    written
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        == Some(key)
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    #[cfg(test)]
+    BYTES_READ.with(|read| read.set(read.get() + text.len()));
+    serde_json::from_str(text).ok()
+}
+
+struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+struct Collect;
+
+impl<'de> Visitor<'de> for Collect {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+/// White space between the values of JSON.
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+#[cfg(test)]
+thread_local! {
+    /// How many bytes of JSON were read.
+    pub(crate) static BYTES_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is well-formed, and which text of it is the value, does not depend on whether somebody looks into it.
+    #[test]
+    fn a_value_is_well_formed_whether_or_not_it_is_looked_into() {
+        let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+        for text in [
+            "",
+            " ",
+            "{",
+            "{}",
+            "[]",
+            " \t\r\n{ \"a\" : 1 } \n",
+            "{}x",
+            "{} {}",
+            "[1,]",
+            "[1,2",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{a:1}",
+            "{1:1}",
+            "{\"a\":1e999}",
+            "{\"a\":01}",
+            "[-]",
+            "1",
+            "-0",
+            "1e999",
+            "\"a\"",
+            "\"\\ud800\"",
+            "{\"\\ud800\":\"\\udc00\"}",
+            "{\"\\u00\":1}",
+            "{\"a\nb\":1}",
+            "\"a\nb\"",
+            "null",
+            "nul",
+            "truefalse",
+            "{\"a\":{\"b\":[}}",
+            "\u{a0}{}",
+            "{}\u{a0}",
+            "\u{feff}{}",
+            "{\"a\":1,\"a\":2}",
+            "\u{b}1",
+            &deep,
+        ] {
+            let looked_into = Node::parse(text).map(|node| node.text().to_owned());
+            let shown: String = text.chars().take(40).collect();
+            assert_eq!(looked_into.as_deref(), well_formed(text), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn each_value_is_read_once_however_often_it_is_asked() {
+        let text = r#"{"a":{"b":"c","d":[7,8]},"e":1}"#;
+        let before = BYTES_READ.get();
+        let node = Node::parse(text).expect("well-formed");
+        for _ in 0..3 {
+            let inner = node.named("a");
+            assert_eq!(inner[0].named("d")[0].named("1")[0].text(), "8");
+            assert_eq!(inner[0].named("b")[0].text(), r#""c""#);
+            assert!(node.named("e")[0].named("x").is_empty());
+        }
+        let inner = r#"{"b":"c","d":[7,8]}"#.len() + "[7,8]".len();
+        assert_eq!(BYTES_READ.get() - before, text.len() + inner);
+    }
+}
