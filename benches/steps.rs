@@ -1,0 +1,210 @@
+//! What each step of an event costs, by itself: `cargo bench --bench steps`.
+
+mod fixture;
+
+use std::hint::black_box;
+use std::time::{Duration, SystemTime};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, Method};
+use prost::Message;
+use temporal_webhook_forwarder::config::Config;
+use temporal_webhook_forwarder::load::Loaded;
+use temporal_webhook_forwarder::temporal::{Call, request::Caller};
+use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, Payloads};
+use webhook_core::codec::Compression;
+use webhook_core::event::Event;
+use webhook_core::payload;
+use webhook_core::request::Received;
+use webhook_core::route::{self, Plan};
+use webhook_core::source::{Source, Verification};
+use webhook_core::variables;
+use webhook_core::verified::Verified;
+use webhook_core::verify::verify;
+
+use self::fixture::{Delivery, Fixed, SIZES};
+
+fn steps(criterion: &mut Criterion) {
+    let world = Fixed::new("http://127.0.0.1:7233");
+    let loaded = Loaded::new(&fixture::arguments(), &world);
+    let config = loaded.and_then(|loaded| loaded.config);
+    let config = config.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    for size in SIZES {
+        let shopify = Bench::new(&config, &fixture::shopify("/shopify", size));
+        let stripe = Bench::new(&config, &fixture::stripe("/stripe", size));
+        let mut group = criterion.benchmark_group(format!("{} kB", size / 1000));
+        group.throughput(Throughput::Bytes(size as u64));
+        for (name, of) in [("shopify", &shopify), ("stripe", &stripe)] {
+            group.bench_function(format!("verify {name}"), |b| {
+                b.iter_batched(
+                    || of.received(),
+                    |received| of.verify(received),
+                    BatchSize::SmallInput,
+                );
+            });
+            group.bench_function(format!("locate {name}"), |b| {
+                b.iter(|| of.event(&of.verified));
+            });
+        }
+        group.bench_function("wrap JSON", |b| b.iter(|| shopify.payload()));
+        let (payload, key) = (shopify.payload(), &config.codec.keys()[0]);
+        group.bench_function("seal", |b| {
+            b.iter(|| key.seal(&payload, black_box([7; 12])));
+        });
+        for path in ["/shopify", "/shopify-header-routes", "/shopify-body-routes"] {
+            let source = source(&config, path);
+            group.bench_function(format!("plan {path}"), |b| {
+                b.iter(|| plan(source, &shopify.event));
+            });
+        }
+        let call = call(&config, &shopify);
+        group.bench_function("encode the request", |b| {
+            b.iter_batched(|| call.clone(), encode, BatchSize::SmallInput);
+        });
+    }
+}
+
+/// A delivery at each stage.
+struct Bench<'a> {
+    source: &'a Source,
+    received: Received,
+    verified: Verified,
+    event: Event,
+}
+
+impl<'a> Bench<'a> {
+    fn new(config: &'a Config, delivery: &Delivery) -> Self {
+        let source = source(config, delivery.path);
+        let received = received(delivery);
+        let verified = prove(source, copy(&received));
+        let event = locate(source, &verified);
+        Self {
+            source,
+            received,
+            verified,
+            event,
+        }
+    }
+
+    fn received(&self) -> Received {
+        copy(&self.received)
+    }
+
+    fn verify(&self, received: Received) -> Verified {
+        prove(self.source, received)
+    }
+
+    fn event(&self, verified: &Verified) -> Event {
+        locate(self.source, verified)
+    }
+
+    fn payload(&self) -> Payload {
+        payload::encode(self.source.itself().settings.format, &self.event)
+    }
+}
+
+fn source<'c>(config: &'c Config, path: &str) -> &'c Source {
+    let mut sources = config.sources.iter();
+    sources
+        .find(|source| source.path == path)
+        .expect("a source")
+}
+
+fn received(delivery: &Delivery) -> Received {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &delivery.headers {
+        headers.insert(*name, HeaderValue::from_str(value).expect("a header"));
+    }
+    Received {
+        method: Method::POST,
+        path: delivery.path.to_owned(),
+        query: None,
+        headers,
+        body: delivery.body.clone().into(),
+        at: SystemTime::now(),
+    }
+}
+
+/// The body's bytes are shared.
+fn copy(of: &Received) -> Received {
+    Received {
+        method: of.method.clone(),
+        path: of.path.clone(),
+        query: of.query.clone(),
+        headers: of.headers.clone(),
+        body: of.body.clone(),
+        at: of.at,
+    }
+}
+
+fn prove(source: &Source, received: Received) -> Verified {
+    let Verification::Signature { verifiers, .. } = &source.verification else {
+        panic!("{} has no secret", source.path);
+    };
+    let now = received.at;
+    verify(
+        verifiers,
+        &source.circumstances,
+        |_| true,
+        &[],
+        received,
+        now,
+    )
+    .expect("a right signature")
+}
+
+fn locate(source: &Source, verified: &Verified) -> Event {
+    Event::new(verified, &source.provider, &source.path, "env:KEY").expect("an event")
+}
+
+fn plan(source: &Source, event: &Event) -> Plan {
+    let mut scope = variables::of(event, &source.name);
+    let route = route::choose(&source.routes, &mut scope).expect("a route");
+    route.settings.plan(event, &mut scope).expect("a plan")
+}
+
+/// As the forwarder makes it, its memo and payload sealed.
+fn call(config: &Config, of: &Bench<'_>) -> Call {
+    let Plan::Call(call) = plan(of.source, &of.event) else {
+        panic!("the source drops its events");
+    };
+    let sealed = |payload| config.codec.encode(payload, Compression::None, || [7; 12]);
+    let fields = call.memo.into_iter();
+    let memo = fields.map(|(name, value)| (name, sealed(payload::value(&value))));
+    Call {
+        verb: call.verb,
+        workflow_id: call.workflow_id,
+        workflow_type: call.workflow_type,
+        task_queue: call.task_queue,
+        options: call
+            .options
+            .encode(|text| Some(sealed(payload::text(&text)))),
+        input: Payloads {
+            payloads: vec![sealed(of.payload())],
+        },
+        memo: Memo {
+            fields: memo.collect(),
+        },
+        search_attributes: None,
+        request_id: "0d3f87c3-5d7b-4a1b-9a3c-8a8fd7fdf2a1".to_owned(),
+        event_key: of.event.key(),
+    }
+}
+
+fn encode(call: Call) -> Vec<u8> {
+    let caller = Caller {
+        namespace: "default",
+        identity: "bench",
+    };
+    caller.start(call).encode_to_vec()
+}
+
+criterion_group! {
+    name = all;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(30);
+    targets = steps
+}
+criterion_main!(all);
