@@ -10,7 +10,7 @@ SHELL := bash
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## One signed, encrypted webhook through everything, on this machine; stops all it started
@@ -35,7 +35,21 @@ check: ## Format, lints, documentation, scripts, licences and dependencies
 	cargo clippy --workspace --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps
 	@if command -v shellcheck >/dev/null; then (set -x; shellcheck $(SCRIPTS)); else echo "shellcheck is not installed: the scripts were not checked"; fi
+	@$(MAKE) --no-print-directory check-bench
 	@$(MAKE) --no-print-directory deny
+
+.PHONY: check-bench
+check-bench: ## The part of check that looks at bench/, which is a workspace of its own and built by `make bench` alone
+	@scripts/need.sh python go
+	cargo fmt --manifest-path bench/Cargo.toml --all --check
+	@unformatted=$$(gofmt -l bench/go) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }; }
+	PYTHONPATH=bench python3 -B -m unittest --quiet run.tests
+	cd bench/go && go vet ./...
+
+.PHONY: bench
+bench: ## What an event costs, beside the floor and beside Go, into docs/performance.md (ARGS="--quick")
+	@scripts/need.sh cargo cc python go
+	@PYTHONPATH=bench exec python3 -B -m run $(ARGS)
 
 .PHONY: deny
 deny: cargo-deny ## The part of check that reads deny.toml
@@ -61,4 +75,4 @@ temporal: ## The Temporal CLI: found, or built with Go
 .PHONY: clean
 clean: ## Remove what was built
 	cargo clean
-	rm -rf .venv .venv-large .venv-sdk tests/sdk/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target
+	rm -rf bench/target .venv .venv-large .venv-sdk tests/sdk/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target
