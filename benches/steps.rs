@@ -9,12 +9,12 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use http::{HeaderMap, HeaderValue, Method};
 use prost::Message;
 use temporal_webhook_forwarder::config::Config;
+use temporal_webhook_forwarder::forward::encode::with_event;
 use temporal_webhook_forwarder::load::Loaded;
 use temporal_webhook_forwarder::temporal::{Call, request::Caller};
-use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, Payloads};
-use webhook_core::codec::Compression;
 use webhook_core::event::Event;
 use webhook_core::payload;
+use webhook_core::proto::Payload;
 use webhook_core::request::Received;
 use webhook_core::route::{self, Plan};
 use webhook_core::source::{Source, Verification};
@@ -57,7 +57,14 @@ fn steps(criterion: &mut Criterion) {
                 b.iter(|| plan(source, &shopify.event));
             });
         }
-        let call = call(&config, &shopify);
+        group.bench_function("wrap and seal all", |b| {
+            b.iter_batched(
+                || shopify.planned(),
+                |plan| shopify.call(&config, plan),
+                BatchSize::SmallInput,
+            );
+        });
+        let call = shopify.call(&config, shopify.planned());
         group.bench_function("encode the request", |b| {
             b.iter_batched(|| call.clone(), encode, BatchSize::SmallInput);
         });
@@ -96,6 +103,18 @@ impl<'a> Bench<'a> {
 
     fn event(&self, verified: &Verified) -> Event {
         locate(self.source, verified)
+    }
+
+    fn planned(&self) -> route::Call {
+        match plan(self.source, &self.event) {
+            Plan::Call(call) => *call,
+            Plan::Drop => panic!("the source drops its events"),
+        }
+    }
+
+    /// As the forwarder makes it: the event in its format, it and each value of the memo sealed.
+    fn call(&self, config: &Config, planned: route::Call) -> Call {
+        *with_event(&config.codec, planned, &self.event, self.event.key())
     }
 
     fn payload(&self) -> Payload {
@@ -161,34 +180,6 @@ fn plan(source: &Source, event: &Event) -> Plan {
     let mut scope = variables::of(event, &source.name);
     let route = route::choose(&source.routes, &mut scope).expect("a route");
     route.settings.plan(event, &mut scope).expect("a plan")
-}
-
-/// As the forwarder makes it, its memo and payload sealed.
-fn call(config: &Config, of: &Bench<'_>) -> Call {
-    let Plan::Call(call) = plan(of.source, &of.event) else {
-        panic!("the source drops its events");
-    };
-    let sealed = |payload| config.codec.encode(payload, Compression::None, || [7; 12]);
-    let fields = call.memo.into_iter();
-    let memo = fields.map(|(name, value)| (name, sealed(payload::value(&value))));
-    Call {
-        verb: call.verb,
-        workflow_id: call.workflow_id,
-        workflow_type: call.workflow_type,
-        task_queue: call.task_queue,
-        options: call
-            .options
-            .encode(|text| Some(sealed(payload::text(&text)))),
-        input: Payloads {
-            payloads: vec![sealed(of.payload())],
-        },
-        memo: Memo {
-            fields: memo.collect(),
-        },
-        search_attributes: None,
-        request_id: "0d3f87c3-5d7b-4a1b-9a3c-8a8fd7fdf2a1".to_owned(),
-        event_key: of.event.key(),
-    }
 }
 
 fn encode(call: Call) -> Vec<u8> {
