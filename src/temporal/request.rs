@@ -24,7 +24,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     ExecuteMultiOperationRequest, SignalWithStartWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
-use webhook_core::options::{self, ConflictPolicy, Options, Retry, ReusePolicy, Timeout, Versioning, Weight};
+use webhook_core::options::{self, ConflictPolicy, Retry, ReusePolicy, Timeout, Versioning, Weight};
 use webhook_core::outcome::Execution;
 use webhook_core::payload;
 use webhook_core::proto::Payload;
@@ -45,10 +45,12 @@ impl Caller<'_> {
     /// A start with the event as the one argument.
     pub fn start(self, mut call: Call) -> StartWorkflowExecutionRequest {
         let input = take(&mut call.input);
+        let (reuse_policy, conflict_policy) =
+            (call.options.reuse_policy, call.options.conflict_policy);
         StartWorkflowExecutionRequest {
             input: Some(arguments(input)),
-            workflow_id_reuse_policy: reuse(&call.options, default_reuse(&call.options)).into(),
-            workflow_id_conflict_policy: conflict(&call.options).into(),
+            workflow_id_reuse_policy: reuse(reuse_policy, default_reuse(conflict_policy)).into(),
+            workflow_id_conflict_policy: conflict(conflict_policy).into(),
             ..self.start_without_input(call)
         }
     }
@@ -156,7 +158,8 @@ impl Caller<'_> {
             workflow_task_timeout: options.task_timeout.map(proto),
             identity: self.identity.to_owned(),
             request_id: call.request_id,
-            workflow_id_reuse_policy: reuse(&options, ReusePolicy::AllowDuplicate).into(),
+            workflow_id_reuse_policy: reuse(options.reuse_policy, ReusePolicy::AllowDuplicate)
+                .into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             retry_policy: options.retry.map(retry),
             memo: Some(memo(call.memo)),
@@ -202,8 +205,8 @@ fn execution(workflow_id: String) -> WorkflowExecution {
     }
 }
 
-fn reuse(options: &Options<String, Payload>, default: ReusePolicy) -> WorkflowIdReusePolicy {
-    match options.reuse_policy.unwrap_or(default) {
+fn reuse(policy: Option<ReusePolicy>, default: ReusePolicy) -> WorkflowIdReusePolicy {
+    match policy.unwrap_or(default) {
         ReusePolicy::RejectDuplicate => WorkflowIdReusePolicy::RejectDuplicate,
         ReusePolicy::AllowDuplicate => WorkflowIdReusePolicy::AllowDuplicate,
         ReusePolicy::AllowDuplicateFailedOnly => WorkflowIdReusePolicy::AllowDuplicateFailedOnly,
@@ -211,15 +214,15 @@ fn reuse(options: &Options<String, Payload>, default: ReusePolicy) -> WorkflowId
 }
 
 /// Temporal does not take the two together: whoever replaces a running workflow replaces a closed one.
-fn default_reuse(options: &Options<String, Payload>) -> ReusePolicy {
-    match options.conflict_policy {
+fn default_reuse(conflict: Option<ConflictPolicy>) -> ReusePolicy {
+    match conflict {
         Some(ConflictPolicy::TerminateExisting) => ReusePolicy::AllowDuplicate,
         _ => ReusePolicy::RejectDuplicate,
     }
 }
 
-fn conflict(options: &Options<String, Payload>) -> WorkflowIdConflictPolicy {
-    match options.conflict_policy {
+fn conflict(policy: Option<ConflictPolicy>) -> WorkflowIdConflictPolicy {
+    match policy {
         None | Some(ConflictPolicy::UseExisting) => WorkflowIdConflictPolicy::UseExisting,
         Some(ConflictPolicy::Fail) => WorkflowIdConflictPolicy::Fail,
         Some(ConflictPolicy::TerminateExisting) => WorkflowIdConflictPolicy::TerminateExisting,
