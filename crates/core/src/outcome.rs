@@ -66,39 +66,76 @@ impl Outcome {
     }
 }
 
-/// A request that is not acknowledged. The text in it is for the log, never for the caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reject {
+/// The table: each way to be refused with its row. One that asks the sender to send again is 503, which
+/// some senders alone repeat; every other is 4xx.
+macro_rules! rejects {
+    ($($(#[$doc:meta])* $name:ident $(($($held:ty),+))? = $status:literal, $label:literal, $title:literal, $fault:ident;)+) => {
+        /// A request that is not acknowledged. The text in it is for the log, never for the caller.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Reject {
+            $($(#[$doc])* $name $(($($held),+))?,)+
+        }
+
+        impl Reject {
+            /// Its row of the table.
+            pub const fn row(&self) -> Row {
+                match self {
+                    $(Self::$name { .. } => Row::new($status, $label, $title, Fault::$fault),)+
+                }
+            }
+        }
+
+        /// The rows of all.
+        pub const ROWS: &[Row] = &[$(Row::new($status, $label, $title, Fault::$fault)),+];
+    };
+}
+
+rejects! {
     /// The signature is missing, malformed, wrong or too old.
-    InvalidSignature(Unproven),
+    InvalidSignature(Unproven) = 401, "invalid_signature", "invalid signature", Caller;
     /// The request cannot be an event, or is broken HTTP.
-    Malformed(&'static str),
+    Malformed(&'static str) = 400, "malformed", "malformed request", Caller;
     /// It is verified, but can never start as configured, and may not be parked.
-    Unstartable(String),
+    Unstartable(String) = 400, "malformed", "malformed request", Configuration;
     /// No source has this path.
-    NotFound(String),
+    NotFound(String) = 404, "not_found", "not found", Caller;
     /// The path is there, the method is not; the first value is for `Allow`, the second says why.
-    MethodNotAllowed(String, &'static str),
+    MethodNotAllowed(String, &'static str) = 405, "method_not_allowed", "method not allowed", Caller;
     /// The address may not send to this source, or a handshake's token is wrong.
-    Forbidden(&'static str),
+    Forbidden(&'static str) = 403, "forbidden", "forbidden", Caller;
     /// The body is over the source's limit; the text has it.
-    TooLarge(String),
+    TooLarge(String) = 413, "too_large", "payload too large", Caller;
     /// Encoded, it is over what Temporal takes; the text has both sizes.
-    Oversized(String),
+    Oversized(String) = 413, "too_large", "payload too large", Configuration;
     /// The workflow takes no more, or is closed, and may have taken an earlier delivery of the event.
-    MaybeTaken(Execution, String),
+    MaybeTaken(Execution, String) = 400, "malformed", "malformed request", Configuration;
     /// A `Content-Encoding`, or a type that the source refuses.
-    UnsupportedType(String),
+    UnsupportedType(String) = 415, "unsupported_type", "unsupported type", Caller;
     /// The body did not arrive in time, or broke off: a verified event may be behind it.
-    TooSlow(&'static str),
+    TooSlow(&'static str) = 503, "too_slow", "request too slow", Moment;
     /// Not even the head arrived in time.
-    HeadTooSlow,
+    HeadTooSlow = 408, "too_slow", "request too slow", Caller;
     /// Temporal cannot take it now, or this process is full or stopping.
-    Unavailable(String),
+    Unavailable(String) = 503, "unavailable", "try again later", Moment;
     /// Temporal refused for a reason that the operator must mend.
-    Refused(String),
+    Refused(String) = 503, "refused", "upstream refused the event", Operator;
     /// A bug of ours.
-    Internal(&'static str),
+    Internal(&'static str) = 503, "internal", "internal error", Operator;
+}
+
+impl Row {
+    const fn new(status: u16, label: &'static str, title: &'static str, fault: Fault) -> Self {
+        let status = match StatusCode::from_u16(status) {
+            Ok(status) => status,
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self {
+            status,
+            label,
+            title,
+            fault,
+        }
+    }
 }
 
 /// One row of the table.
@@ -135,39 +172,6 @@ impl Fault {
 }
 
 impl Reject {
-    /// The table. A row that asks the sender to send again is 503, which some senders alone repeat;
-    /// every other row is 4xx.
-    pub const fn row(&self) -> Row {
-        use Fault::{Caller, Configuration, Moment, Operator};
-        let (status, label, title, fault) = match self {
-            Self::InvalidSignature(_) => (401, "invalid_signature", "invalid signature", Caller),
-            Self::Malformed(_) => (400, "malformed", "malformed request", Caller),
-            Self::Unstartable(_) => (400, "malformed", "malformed request", Configuration),
-            Self::NotFound(_) => (404, "not_found", "not found", Caller),
-            Self::MethodNotAllowed(..) => (405, "method_not_allowed", "method not allowed", Caller),
-            Self::Forbidden(_) => (403, "forbidden", "forbidden", Caller),
-            Self::MaybeTaken(..) => (400, "malformed", "malformed request", Configuration),
-            Self::TooLarge(_) => (413, "too_large", "payload too large", Caller),
-            Self::Oversized(_) => (413, "too_large", "payload too large", Configuration),
-            Self::UnsupportedType(_) => (415, "unsupported_type", "unsupported type", Caller),
-            Self::TooSlow(_) => (503, "too_slow", "request too slow", Moment),
-            Self::HeadTooSlow => (408, "too_slow", "request too slow", Caller),
-            Self::Unavailable(_) => (503, "unavailable", "try again later", Moment),
-            Self::Refused(_) => (503, "refused", "upstream refused the event", Operator),
-            Self::Internal(_) => (503, "internal", "internal error", Operator),
-        };
-        let status = match StatusCode::from_u16(status) {
-            Ok(status) => status,
-            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Row {
-            status,
-            label,
-            title,
-            fault,
-        }
-    }
-
     /// What to write to the log.
     pub fn reason(&self) -> &str {
         match self {
@@ -187,32 +191,6 @@ impl Reject {
             Self::MethodNotAllowed(_, reason) => reason,
             Self::HeadTooSlow => "the head did not arrive in time",
         }
-    }
-
-    /// One of each, for tests that go through the whole table.
-    #[cfg(test)]
-    fn examples() -> Vec<Self> {
-        let execution = Execution {
-            workflow_id: String::new(),
-            run_id: String::new(),
-        };
-        vec![
-            Self::InvalidSignature("".into()),
-            Self::Malformed(""),
-            Self::Unstartable(String::new()),
-            Self::NotFound(String::new()),
-            Self::MethodNotAllowed(String::new(), ""),
-            Self::Forbidden(""),
-            Self::TooLarge(String::new()),
-            Self::Oversized(String::new()),
-            Self::MaybeTaken(execution, String::new()),
-            Self::UnsupportedType(String::new()),
-            Self::TooSlow(""),
-            Self::HeadTooSlow,
-            Self::Unavailable(String::new()),
-            Self::Refused(String::new()),
-            Self::Internal(""),
-        ]
     }
 }
 
@@ -250,22 +228,18 @@ mod tests {
 
     #[test]
     fn a_503_asks_to_send_again_and_a_4xx_does_not() {
-        for reject in Reject::examples() {
-            let row = reject.row();
+        for row in ROWS {
             let unavailable = row.status == StatusCode::SERVICE_UNAVAILABLE;
-            assert_eq!(unavailable, row.fault.send_again(), "{reject:?}");
-            assert_ne!(unavailable, row.status.is_client_error(), "{reject:?}");
+            assert_eq!(unavailable, row.fault.send_again(), "{row:?}");
+            assert_ne!(unavailable, row.status.is_client_error(), "{row:?}");
         }
     }
 
     #[test]
     fn no_row_disables_a_subscription() {
         // Standard Webhooks senders disable an endpoint on 410, Mailgun gives up on 406.
-        for reject in Reject::examples() {
-            assert!(
-                !matches!(reject.row().status.as_u16(), 406 | 410 | 504),
-                "{reject:?}"
-            );
+        for row in ROWS {
+            assert!(!matches!(row.status.as_u16(), 406 | 410 | 504), "{row:?}");
         }
         let seconds: u32 = RETRY_AFTER_SECONDS.parse().expect("a number");
         assert!(seconds > 0 && seconds < 60);
@@ -275,12 +249,11 @@ mod tests {
     fn labels_are_unique() {
         // Whether an event is malformed or too large by itself or for this configuration is the
         // same to a sender, and what is too slow is too slow.
-        let mut examples = Reject::examples();
-        examples.retain(|reject| {
-            reject.row().fault != Fault::Configuration && *reject != Reject::HeadTooSlow
-        });
-        let labels: HashSet<_> = examples.iter().map(|r| r.row().label).collect();
-        assert_eq!(labels.len(), examples.len());
+        let rows = ROWS.iter().filter(|row| row.fault != Fault::Configuration);
+        let rows = rows.filter(|row| **row != Reject::HeadTooSlow.row());
+        let labels: Vec<_> = rows.map(|row| row.label).collect();
+        let unique: HashSet<_> = labels.iter().collect();
+        assert_eq!(labels.len(), unique.len(), "{labels:?}");
     }
 
     #[test]
@@ -298,10 +271,12 @@ mod tests {
             Outcome::Dropped,
             Outcome::DeadLettered(execution()),
         ];
-        let rejects = Reject::examples();
-        let labels = rejects.iter().map(|reject| reject.row().label);
-        let labels = labels.chain(outcomes.iter().map(Outcome::label));
-        let labels: HashSet<_> = labels.chain(["handshake"]).collect();
+        let labels = ROWS
+            .iter()
+            .map(|row| row.label)
+            .chain(outcomes.iter().map(Outcome::label))
+            .chain(["handshake"]);
+        let labels: HashSet<_> = labels.collect();
         assert_eq!(labels, LABELS.iter().copied().collect());
         assert_eq!(labels.len(), LABELS.len(), "one is there twice");
     }
