@@ -15,7 +15,7 @@ use std::time::Duration;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 use temporal_webhook_forwarder::cli::LogFormat;
 use temporal_webhook_forwarder::commands::serve;
-use temporal_webhook_forwarder::reload::SharedOutside;
+use temporal_webhook_forwarder::reload::SharedEnvironment;
 use temporal_webhook_forwarder::telemetry;
 use tokio::runtime::Runtime;
 
@@ -55,11 +55,11 @@ fn main() {
 /// The program as `serve` runs it.
 fn start(runtime: &Runtime, temporal: &str) -> SocketAddr {
     telemetry::init_logs(LogFormat::Json, false);
-    let outside: SharedOutside = Arc::new(Fixed::new(&format!("http://{temporal}")));
-    let ready = runtime.block_on(serve::prepare(&arguments(), &*outside));
+    let environment: SharedEnvironment = Arc::new(Fixed::new(&format!("http://{temporal}")));
+    let ready = runtime.block_on(serve::prepare(&arguments(), &*environment));
     let ready = ready.unwrap_or_else(|failure| panic!("{failure:?}"));
     let address = ready.address().expect("an address");
-    runtime.spawn(async move { serve::serve(ready, &arguments(), outside, pending()).await });
+    runtime.spawn(async move { serve::serve(ready, &arguments(), environment, pending()).await });
     address
 }
 

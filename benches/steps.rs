@@ -118,7 +118,7 @@ impl<'a> Bench<'a> {
     }
 
     fn payload(&self) -> Payload {
-        payload::encode(self.source.itself().settings.format, &self.event)
+        payload::encode(self.source.default_route().settings.format, &self.event)
     }
 }
 

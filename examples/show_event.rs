@@ -8,7 +8,7 @@ use prost::Message;
 use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::config::AES_KEY_ID;
 use temporal_webhook_forwarder::config::file::Temporal;
-use temporal_webhook_forwarder::load::World;
+use temporal_webhook_forwarder::load::SystemEnvironment;
 use temporal_webhook_forwarder::temporal::payload::from_temporal;
 use temporal_webhook_forwarder::temporal::{connect, link};
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
@@ -48,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
         namespace: args.namespace.clone(),
         ..ServeArgs::default()
     };
-    let settings = connect::settings(&flags, &Temporal::default(), &World)
+    let settings = connect::settings(&flags, &Temporal::default(), &SystemEnvironment)
         .map_err(|mistakes| anyhow::anyhow!("{mistakes:?}"))?;
     let request = GetWorkflowExecutionHistoryRequest {
         namespace: settings.namespace.clone(),

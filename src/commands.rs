@@ -39,6 +39,12 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+impl From<Mistake> for Failure {
+    fn from(mistake: Mistake) -> Self {
+        Self::Configuration(vec![mistake])
+    }
+}
+
 /// Runs what the command line says.
 ///
 /// # Errors

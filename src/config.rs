@@ -64,9 +64,9 @@ pub struct Identity {
 }
 
 /// What a configuration may ask of the world.
-pub trait Outside {
+pub trait Environment {
     /// The variable's bytes, `None` if it is not set.
-    fn env(&self, name: &str) -> Option<Vec<u8>>;
+    fn var(&self, name: &str) -> Option<Vec<u8>>;
     /// The bytes of a file, or why there are none.
     fn read(&self, path: &Path) -> Result<Vec<u8>, String>;
     /// The token of an address handshake whose source names none: nobody has one but `dev`.
@@ -100,6 +100,12 @@ impl Mistake {
     }
 }
 
+impl From<Mistake> for Vec<Mistake> {
+    fn from(mistake: Mistake) -> Self {
+        vec![mistake]
+    }
+}
+
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.problem)
@@ -108,15 +114,19 @@ impl fmt::Display for Mistake {
 
 impl Config {
     /// Makes the configuration, or names every mistake.
-    pub fn new(args: &ServeArgs, file: &File, outside: &dyn Outside) -> Result<Self, Vec<Mistake>> {
+    pub fn new(
+        args: &ServeArgs,
+        file: &File,
+        environment: &dyn Environment,
+    ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut warnings = warnings(file);
-        warnings.extend(hidden_keys(file, outside));
-        let tls = tls(args, file, outside, &mut mistakes);
+        warnings.extend(hidden_keys(file, environment));
+        let tls = tls(args, file, environment, &mut mistakes);
         if let Some(identity) = &tls {
             let (place, path) = cert(args, file);
             let place = format!("{place} {}", path.display());
-            let doubts = outside.doubts(identity).into_iter();
+            let doubts = environment.doubts(identity).into_iter();
             warnings.extend(doubts.map(|doubt| Mistake::new(&place, doubt)));
         }
         let config = Self {
@@ -129,11 +139,11 @@ impl Config {
                 .idle_timeout
                 .or(file.server.idle_timeout)
                 .unwrap_or(IdleTimeout::DEFAULT),
-            codec: codec(file, outside, &mut mistakes),
+            codec: codec(file, environment, &mut mistakes),
             large: (file.large.as_ref())
-                .and_then(|written| Large::new(written, outside, &mut mistakes)),
+                .and_then(|written| Large::new(written, environment, &mut mistakes)),
             has_written_sources: !file.sources.is_empty(),
-            sources: source::sources(args, file, outside, &mut mistakes, &mut warnings),
+            sources: source::sources(args, file, environment, &mut mistakes, &mut warnings),
             warnings,
         };
         if mistakes.is_empty() {
@@ -145,15 +155,15 @@ impl Config {
 }
 
 /// A variable that is no secret.
-fn text(outside: &dyn Outside, name: &str) -> Option<String> {
-    let bytes = outside.env(name)?;
+fn text(environment: &dyn Environment, name: &str) -> Option<String> {
+    let bytes = environment.var(name)?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn tls(
     args: &ServeArgs,
     file: &File,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Identity> {
     if args.no_tls {
@@ -167,7 +177,7 @@ fn tls(
         "[server.tls] key",
         KEY,
     );
-    let pems = (outside.read(cert.1), outside.read(key.1));
+    let pems = (environment.read(cert.1), environment.read(key.1));
     let problems: Vec<_> = [(cert, pems.0.as_ref().err()), (key, pems.1.as_ref().err())]
         .into_iter()
         .filter_map(|((place, path), error)| {
@@ -188,7 +198,7 @@ fn tls(
                 cert: cert_pem,
                 key,
             })
-            .and_then(|identity| outside.check_identity(&identity).map(|()| identity));
+            .and_then(|identity| environment.check_identity(&identity).map(|()| identity));
         return keep(mistakes, &place, identity);
     }
     let last = problems.len() - 1;
@@ -226,34 +236,35 @@ fn pick<'a>(
 }
 
 /// The payload keys: `AES_KEY` alone if it decides, or else those of the file.
-pub fn codec(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Codec {
+pub fn codec(file: &File, environment: &dyn Environment, mistakes: &mut Vec<Mistake>) -> Codec {
     let entries = || file.encryption.iter().flatten();
     // A file that names the variable AES_KEY says under which id it is known.
     let is_in_file =
         entries().any(|entry| matches!(&entry.key, SecretRef::Env(name) if name == "AES_KEY"));
-    if let Some(digits) = outside.env("AES_KEY").filter(|_| !is_in_file) {
-        let id = text(outside, "AES_KEY_ID").unwrap_or_else(|| AES_KEY_ID.to_owned());
+    if let Some(digits) = environment.var("AES_KEY").filter(|_| !is_in_file) {
+        let id = text(environment, "AES_KEY_ID").unwrap_or_else(|| AES_KEY_ID.to_owned());
         let digits = String::from_utf8_lossy(&digits);
         let key = keep(mistakes, "AES_KEY", Key::from_hex(&id, digits.trim()));
-        let others = keys(file, outside, mistakes);
-        let others = others.into_iter().filter(|key| key.id() != id);
+        let others = keys(file, environment, mistakes)
+            .into_iter()
+            .filter(|key| key.id() != id);
         return Codec::new(key.into_iter().chain(others).collect());
     }
-    if outside.env("AES_KEY_ID").is_some() {
+    if environment.var("AES_KEY_ID").is_some() {
         mistakes.push(Mistake::new(
             "AES_KEY_ID",
             "set, but AES_KEY does not decide: set both, or name the key in [encryption]",
         ));
     }
-    Codec::new(keys(file, outside, mistakes))
+    Codec::new(keys(file, environment, mistakes))
 }
 
 /// Those of `[encryption]`.
-fn keys(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Vec<Key> {
+fn keys(file: &File, environment: &dyn Environment, mistakes: &mut Vec<Mistake>) -> Vec<Key> {
     let entries = file.encryption.iter().flatten();
     let keys = entries.filter_map(|entry| {
         let place = &entry.place;
-        let secret = keep(mistakes, place, resolve(&entry.key, outside))?;
+        let secret = keep(mistakes, place, resolve(&entry.key, environment))?;
         let digits = String::from_utf8_lossy(secret.reveal());
         keep(mistakes, place, Key::from_hex(&entry.id, digits.trim()))
     });
@@ -261,39 +272,38 @@ fn keys(file: &File, outside: &dyn Outside, mistakes: &mut Vec<Mistake>) -> Vec<
 }
 
 /// The variable decides with which key is encrypted, whatever the file puts first.
-fn hidden_keys(file: &File, outside: &dyn Outside) -> Option<Mistake> {
+fn hidden_keys(file: &File, environment: &dyn Environment) -> Option<Mistake> {
     let mut keys = file.encryption.iter().flatten();
-    let is_hidden = outside.env("AES_KEY").is_some()
+    let is_hidden = environment.var("AES_KEY").is_some()
         && keys.clone().next().is_some()
         && !keys.any(|entry| matches!(&entry.key, SecretRef::Env(name) if name == "AES_KEY"));
     let text = "is set, and goes before [encryption]: its key encrypts, those of the file only decrypt. To rotate, unset it, or name it in the file: \"env:AES_KEY\"";
     is_hidden.then(|| Mistake::new("AES_KEY", text))
 }
 
-fn warnings(file: &File) -> Vec<Mistake> {
-    let secrets = file
-        .sources
-        .iter()
-        .flat_map(|source| source.secrets.iter().flatten());
-    let secrets = secrets.map(|entry| &entry.secret);
+/// Secrets that stand in the file itself; a proxy's URL is one if it has a password.
+fn literal_secrets(file: &File) -> Option<Mistake> {
+    let of_sources = (file.sources.iter())
+        .flat_map(|source| source.secrets.iter().flatten())
+        .map(|entry| &entry.secret);
     let keys = file.encryption.iter().flatten().map(|entry| &entry.key);
-    let proxy = file.temporal.proxy.iter();
-    let proxy = proxy.filter(
+    let proxy = file.temporal.proxy.iter().filter(
         |proxy| matches!(proxy, SecretRef::Literal(Some(url)) if url.reveal().contains(&b'@')),
     );
-    let temporal = file.temporal.api_key.iter().chain(proxy);
-    let literals = secrets
+    let literals = of_sources
         .chain(keys)
-        .chain(temporal)
-        .filter(|s| matches!(s, SecretRef::Literal(_)))
+        .chain(&file.temporal.api_key)
+        .chain(proxy)
+        .filter(|secret| matches!(secret, SecretRef::Literal(_)))
         .count();
     let text = format!(
         "{literals} of its secrets stand in the file itself: \"env:NAME\" and \"file:PATH\" keep them out of copies and repositories"
     );
-    let mut warnings: Vec<_> = (literals > 0)
-        .then(|| Mistake::new("--config (TWF_CONFIG)", text))
-        .into_iter()
-        .collect();
+    (literals > 0).then(|| Mistake::new("--config (TWF_CONFIG)", text))
+}
+
+fn warnings(file: &File) -> Vec<Mistake> {
+    let mut warnings: Vec<_> = literal_secrets(file).into_iter().collect();
     warnings.extend(file.large.as_ref().and_then(large::Written::warning));
     for source in &file.sources {
         if file.large.is_none()

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cli::ServeArgs;
 use crate::config::file::File as Written;
 use crate::config::listen::{self, Listen};
-use crate::config::{Config, Identity, Mistake, Outside};
+use crate::config::{Config, Environment, Identity, Mistake};
 use crate::temporal::connect::{self, Settings};
 use crate::tls;
 
@@ -29,13 +29,12 @@ impl Loaded {
     ///
     /// # Errors
     /// A configuration file that cannot be read: nothing else can be said then.
-    pub fn new(args: &ServeArgs, outside: &dyn Outside) -> Result<Self, Vec<Mistake>> {
-        let (file, mut mistakes) =
-            file(args.config.as_deref(), outside).map_err(|mistake| vec![mistake])?;
+    pub fn new(args: &ServeArgs, environment: &dyn Environment) -> Result<Self, Vec<Mistake>> {
+        let (file, mut mistakes) = file(args.config.as_deref(), environment)?;
         if file.is_broken {
             return Err(mistakes);
         }
-        let config = match Config::new(args, &file, outside) {
+        let config = match Config::new(args, &file, environment) {
             Ok(config) if mistakes.is_empty() => Ok(config),
             Ok(_) => Err(mistakes),
             Err(more) => {
@@ -46,7 +45,7 @@ impl Loaded {
         Ok(Self {
             public: listen::public(args, file.server.listen.as_deref()),
             admin: listen::admin(args, file.admin.as_deref()),
-            temporal: connect::settings(args, &file.temporal, outside),
+            temporal: connect::settings(args, &file.temporal, environment),
             config,
         })
     }
@@ -74,10 +73,10 @@ pub fn all<P, A>(
 }
 
 /// The real environment, files and TLS library.
-pub struct World;
+pub struct SystemEnvironment;
 
-impl Outside for World {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
+impl Environment for SystemEnvironment {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
         std::env::var_os(name).map(OsString::into_encoded_bytes)
     }
 
@@ -127,14 +126,14 @@ fn read_up_to(path: &Path, bytes: u64) -> Result<Vec<u8>, String> {
 /// A file that cannot be read.
 pub fn file(
     path: Option<&Path>,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
 ) -> Result<(Written, Vec<Mistake>), Mistake> {
     let Some(path) = path else {
         return Ok((Written::default(), Vec::new()));
     };
     let name = path.display().to_string();
     let wrong = |problem: String| Mistake::new(format!("--config (TWF_CONFIG) {name}"), problem);
-    let bytes = outside.read(path).map_err(wrong)?;
+    let bytes = environment.read(path).map_err(wrong)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..good]

@@ -21,7 +21,7 @@ use webhook_core::secret::Secret;
 pub use self::changes::Inventory;
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
-use crate::config::{Config, Identity, Mistake, Outside};
+use crate::config::{Config, Environment, Identity, Mistake};
 use crate::expiry::{self, Dated};
 use crate::forward::{Forwarder, Settings};
 use crate::load::{Loaded, all};
@@ -33,14 +33,14 @@ use crate::temporal::{Temporal, attributes};
 use crate::tls::{self, Certificate};
 
 /// The world, as a task of its own may ask it.
-pub type SharedOutside = Arc<dyn Outside + Send + Sync>;
+pub type SharedEnvironment = Arc<dyn Environment + Send + Sync>;
 
 /// What a reload reads and what it replaces.
 pub struct Reload<T> {
     /// The flags stay what they are.
     pub args: ServeArgs,
     /// Where files are read.
-    pub outside: SharedOutside,
+    pub environment: SharedEnvironment,
     /// Gets new sources and payload keys.
     pub forwarder: Arc<Forwarder<T>>,
     /// Gets a new certificate.
@@ -92,8 +92,8 @@ impl<T: Temporal> Reload<T> {
     /// Watches for ever.
     pub async fn watch(self, origin: Origin, hangup: Signal) {
         metrics::gauge!(LAST_RELOAD).set(1.0);
-        let (args, outside) = (self.args.clone(), Arc::clone(&self.outside));
-        let read = move || read(&args, &*outside);
+        let (args, environment) = (self.args.clone(), Arc::clone(&self.environment));
+        let read = move || read(&args, &*environment);
         let take = |result| self.take(result, &origin.fixed);
         poll::watch(origin.digest, hangup, read, take).await;
     }
@@ -192,20 +192,18 @@ pub fn not_used(mistakes: &[Mistake]) {
 }
 
 /// The settings, and a digest of everything that they were read from.
-fn read(args: &ServeArgs, outside: &dyn Outside) -> poll::Reading<Good> {
-    let recorder = Recorder::new(outside);
+fn read(args: &ServeArgs, environment: &dyn Environment) -> poll::Reading<Good> {
+    let recorder = Recorder::new(environment);
     let result = good(args, &recorder);
     (recorder.digest(), result)
 }
 
-fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
-    let loaded = Loaded::new(args, outside)?;
+fn good(args: &ServeArgs, environment: &dyn Environment) -> Result<Good, Vec<Mistake>> {
+    let loaded = Loaded::new(args, environment)?;
     let (config, public, admin, temporal) =
         all(loaded.config, loaded.public, loaded.admin, loaded.temporal)?;
-    let acceptor = config.tls.as_ref().map(tls::acceptor).transpose();
-    let acceptor = acceptor.map_err(|problem| vec![Mistake::new("TLS", problem)])?;
-    let large = config.large.as_ref().map(Store::new).transpose();
-    let large = large.map_err(|mistake| vec![mistake])?;
+    let acceptor = tls::acceptor_of(config.tls.as_ref())?;
+    let large = config.large.as_ref().map(Store::new).transpose()?;
     let fixed = Fixed {
         public: Some(public),
         admin,
@@ -223,15 +221,15 @@ fn good(args: &ServeArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
 
 /// Digests whatever is read through it.
 pub struct Recorder<'a> {
-    outside: &'a dyn Outside,
+    environment: &'a dyn Environment,
     digest: RefCell<digest::Context>,
 }
 
 impl<'a> Recorder<'a> {
     /// Nothing was read yet.
-    pub fn new(outside: &'a dyn Outside) -> Self {
+    pub fn new(environment: &'a dyn Environment) -> Self {
         Self {
-            outside,
+            environment,
             digest: RefCell::new(digest::Context::new(&digest::SHA256)),
         }
     }
@@ -252,28 +250,28 @@ impl<'a> Recorder<'a> {
     }
 }
 
-impl Outside for Recorder<'_> {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
-        self.outside.env(name)
+impl Environment for Recorder<'_> {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
+        self.environment.var(name)
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        let result = self.outside.read(path);
+        let result = self.environment.read(path);
         let content = result.as_ref().map_or_else(String::as_bytes, Vec::as_slice);
         self.note(path.as_os_str().as_encoded_bytes(), content);
         result
     }
 
     fn verify_token(&self) -> Option<Secret> {
-        self.outside.verify_token()
+        self.environment.verify_token()
     }
 
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
-        self.outside.check_identity(identity)
+        self.environment.check_identity(identity)
     }
 
     fn doubts(&self, identity: &Identity) -> Vec<String> {
-        self.outside.doubts(identity)
+        self.environment.doubts(identity)
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{ServerConfig, version};
 
 use self::chain::{chain, explain, private_key};
 pub use self::chain::{check_authorities, doubts, names, validity};
-use crate::config::Identity;
+use crate::config::{Identity, Mistake};
 
 /// The certificate in use: replaced between two connections.
 pub struct Certificate(RwLock<TlsAcceptor>);
@@ -50,6 +50,15 @@ pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
         .map_err(|error| explain(&error, identity))?;
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// The one for the settings' certificate, if there is one.
+///
+/// # Errors
+/// See [`acceptor`].
+pub fn acceptor_of(identity: Option<&Identity>) -> Result<Option<TlsAcceptor>, Mistake> {
+    let acceptor = identity.map(acceptor).transpose();
+    acceptor.map_err(|problem| Mistake::new("TLS", problem))
 }
 
 /// The same, without HTTP/2.

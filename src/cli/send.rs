@@ -69,8 +69,8 @@ fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or(expected)?;
     let name = http::HeaderName::try_from(name.trim()).map_err(|_| expected)?;
     let value = http::HeaderValue::try_from(value.trim()).map_err(|_| expected)?;
-    let value = value.to_str().map_err(|_| expected)?;
-    Ok((name.as_str().to_owned(), value.to_owned()))
+    let text = value.to_str().map_err(|_| expected)?;
+    Ok((name.as_str().to_owned(), text.to_owned()))
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -14,7 +14,7 @@ use webhook_core::source::Source;
 use super::{Failure, block_on, say};
 use crate::cli::CheckArgs;
 use crate::config::Config;
-use crate::load::{self, Loaded, World};
+use crate::load::{self, Loaded, SystemEnvironment};
 use crate::temporal::connect::Settings;
 
 /// Prints the table.
@@ -27,7 +27,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         public,
         admin,
         temporal,
-    } = Loaded::new(&args.serve, &World).map_err(Failure::Configuration)?;
+    } = Loaded::new(&args.serve, &SystemEnvironment).map_err(Failure::Configuration)?;
     let (config, _, _, temporal) =
         load::all(config, public, admin, temporal).map_err(Failure::Configuration)?;
     let mut table = Table::default();

@@ -14,9 +14,9 @@ use crate::cli::codec_server::CodecServerArgs;
 use crate::codec_server::{self, InUse, Rules, router};
 use crate::config::codec_server::CodecServer;
 use crate::config::listen::Listen;
-use crate::config::{Mistake, Outside};
+use crate::config::{Environment, Mistake};
 use crate::expiry::{self, Dated};
-use crate::load::{self, World};
+use crate::load::{self, SystemEnvironment};
 use crate::reload::poll::{self, Reading};
 use crate::reload::{Recorder, not_used};
 use crate::telemetry;
@@ -31,8 +31,7 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
     let (digest, good) = read(args);
     let Good { settings, acceptor } = good.map_err(Failure::Configuration)?;
     block_on(async {
-        let socket = listen(&settings.listen, settings.token.is_some()).await;
-        let socket = socket.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+        let socket = listen(&settings.listen, settings.token.is_some()).await?;
         telemetry::init_logs(args.log_format, args.debug);
         let (mut signals, hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
         announce(&settings, &socket)?;
@@ -93,29 +92,29 @@ impl Replaceable {
 
 /// The settings, and a digest of everything that they were read from.
 fn read(args: &CodecServerArgs) -> Reading<Good> {
-    let recorder = Recorder::new(&World);
+    let recorder = Recorder::new(&SystemEnvironment);
     let result = good(args, &recorder);
     (recorder.digest(), result)
 }
 
-fn good(args: &CodecServerArgs, outside: &dyn Outside) -> Result<Good, Vec<Mistake>> {
-    let file = load::file(args.config.as_deref(), outside);
-    let (file, mut mistakes) = file.map_err(|mistake| vec![mistake])?;
+fn good(args: &CodecServerArgs, environment: &dyn Environment) -> Result<Good, Vec<Mistake>> {
+    let (file, mut mistakes) = load::file(args.config.as_deref(), environment)?;
     if file.is_broken {
         return Err(mistakes);
     }
-    let settings = match CodecServer::new(args, &file, outside) {
+    let settings = match CodecServer::new(args, &file, environment) {
         Ok(settings) if mistakes.is_empty() => settings,
         result => {
             mistakes.extend(result.err().unwrap_or_default());
             return Err(mistakes);
         }
     };
-    let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose();
-    let acceptor = acceptor.map_err(|problem| vec![Mistake::new("TLS", problem)])?;
-    // Browsers and Temporal's CLI do without HTTP/2.
-    let acceptor = acceptor.as_ref().map(tls::http1_only);
-    Ok(Good { settings, acceptor })
+    let acceptor = tls::acceptor_of(settings.tls.as_ref())?;
+    Ok(Good {
+        // Browsers and Temporal's CLI do without HTTP/2.
+        acceptor: acceptor.as_ref().map(tls::http1_only),
+        settings,
+    })
 }
 
 /// The certificate, and until when it is good.

@@ -24,8 +24,8 @@ use super::{Failure, block_on, say};
 use crate::cli::{DevArgs, ServeArgs};
 use crate::config::file::File;
 use crate::config::source::SHOPIFY_KEY;
-use crate::config::{Identity, Outside};
-use crate::load::{self, World};
+use crate::config::{Environment, Identity};
+use crate::load::{self, SystemEnvironment};
 use crate::temporal::connect::Settings;
 use crate::temporal::link;
 
@@ -36,16 +36,16 @@ use crate::temporal::link;
 pub fn run(args: DevArgs) -> Result<(), Failure> {
     let folder = folder()?;
     let given = std::env::var(SHOPIFY_KEY).ok();
-    let outside = Arc::new(DevWorld {
+    let environment = Arc::new(DevEnvironment {
         made: given.is_none(),
         secret: given.map_or_else(|| made_once(&folder.join(SECRET), random_secret), Ok)?,
         token: made_once(&folder.join(TOKEN), random_secret)?,
     });
     let mut serve = args.serve;
-    fill_in(&mut serve, &*outside, &folder)?;
+    fill_in(&mut serve, &*environment, &folder)?;
     block_on(async {
         // Mistakes first: nothing is started for a configuration that cannot serve.
-        let ready = serve::prepare(&serve, &*outside).await?;
+        let ready = serve::prepare(&serve, &*environment).await?;
         let mut hangup = signal(SignalKind::hangup())?;
         let temporal = tokio::select! {
             temporal = temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder) => temporal?,
@@ -54,12 +54,12 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
         };
         say(instructions::instructions(
             &ready,
-            &outside,
+            &environment,
             temporal.ui.as_deref(),
             &serve,
         )?)?;
         let result = tokio::select! {
-            result = serve::until_signal(ready, &serve, outside) => result,
+            result = serve::until_signal(ready, &serve, environment) => result,
             // The terminal was closed. Temporal, in a process group of its own, is not told, and
             // files are read again without this signal, too.
             _ = hangup.recv() => Ok(()),
@@ -72,9 +72,13 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
 }
 
 /// What neither the flags nor the file say.
-fn fill_in(serve: &mut ServeArgs, outside: &dyn Outside, folder: &Path) -> Result<(), Failure> {
+fn fill_in(
+    serve: &mut ServeArgs,
+    environment: &dyn Environment,
+    folder: &Path,
+) -> Result<(), Failure> {
     // What is wrong with the file is reported when it is loaded.
-    let file = load::file(serve.config.as_deref(), outside)
+    let file = load::file(serve.config.as_deref(), environment)
         .map_or_else(|_| File::default(), |(file, _)| file);
     let said = [&serve.cert, &serve.key, &file.server.cert, &file.server.key];
     if !serve.no_tls && said.into_iter().all(Option::is_none) {
@@ -91,7 +95,7 @@ fn fill_in(serve: &mut ServeArgs, outside: &dyn Outside, folder: &Path) -> Resul
 }
 
 /// The real world, with a secret for Shopify.
-struct DevWorld {
+struct DevEnvironment {
     secret: String,
     /// For address handshakes whose source names no token.
     token: String,
@@ -99,16 +103,16 @@ struct DevWorld {
     made: bool,
 }
 
-impl Outside for DevWorld {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
+impl Environment for DevEnvironment {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
         if name == SHOPIFY_KEY {
             return Some(self.secret.clone().into_bytes());
         }
-        World.env(name)
+        SystemEnvironment.var(name)
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        World.read(path)
+        SystemEnvironment.read(path)
     }
 
     fn verify_token(&self) -> Option<Secret> {
@@ -116,7 +120,7 @@ impl Outside for DevWorld {
     }
 
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
-        World.check_identity(identity)
+        SystemEnvironment.check_identity(identity)
     }
 }
 

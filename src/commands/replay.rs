@@ -20,6 +20,7 @@ use webhook_core::large::Claim;
 use webhook_core::outcome::{Execution, Outcome};
 use webhook_core::replay::{self, Found, NoEvent, Replayed};
 use webhook_core::route::{Plan, Verb};
+use webhook_core::source::Source;
 
 use self::post::Target;
 use self::report::{Line, Report};
@@ -30,7 +31,7 @@ use crate::forward::Settings;
 use crate::forward::dispatch::Dispatcher;
 use crate::forward::limits::{Limits, Sizes};
 use crate::forward::prepare::planned;
-use crate::load::{self, Loaded, World};
+use crate::load::{self, Loaded, SystemEnvironment};
 use crate::storage::Store;
 use crate::temporal::client::Client;
 use crate::temporal::history::Argument;
@@ -54,15 +55,15 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     };
     let Loaded {
         config, temporal, ..
-    } = Loaded::new(&serve, &World).map_err(Failure::Configuration)?;
+    } = Loaded::new(&serve, &SystemEnvironment).map_err(Failure::Configuration)?;
     let (config, (), (), settings) =
         load::all(config, Ok(()), Ok(()), temporal).map_err(Failure::Configuration)?;
-    let store = config.large.as_ref().map(Store::new).transpose();
-    let store = store.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+    let store = config.large.as_ref().map(Store::new).transpose()?;
     block_on(async {
         let address = settings.address.clone();
-        let temporal = Client::connected(settings).await;
-        let temporal = temporal.map_err(|error| anyhow!("Temporal at {address}: {error}"))?;
+        let temporal = Client::connected(settings)
+            .await
+            .map_err(|error| anyhow!("Temporal at {address}: {error}"))?;
         let executions = executions(args, &temporal).await?;
         if executions.is_empty() {
             return Ok(say("no workflow matches the query")?);
@@ -84,6 +85,12 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         };
         replay.all(&executions).await
     })
+}
+
+/// The configured source at its path.
+fn source_of<'s>(settings: &'s Settings, found: &Found) -> Option<&'s Source> {
+    let mut sources = settings.sources.iter();
+    sources.find(|source| source.path == found.source())
 }
 
 async fn executions(args: &ReplayArgs, temporal: &Client) -> Result<Vec<Execution>, Failure> {
@@ -218,8 +225,8 @@ impl Replay<'_> {
     fn memo(&self, memo: Fields) -> Result<Map<String, Value>, String> {
         let mut values = Map::new();
         for (name, payload) in memo {
-            let payload = self.settings.codec.decode(payload);
-            let payload = payload.map_err(|error| format!("its memo: {error}"))?;
+            let payload = (self.settings.codec.decode(payload))
+                .map_err(|error| format!("its memo: {error}"))?;
             let value = serde_json::from_slice(&payload.data).ok();
             values.extend(value.map(|value| (name, value)));
         }
@@ -228,9 +235,7 @@ impl Replay<'_> {
 
     /// On the way that the configuration has for it.
     async fn event(&mut self, found: Found, is_dead_letter: bool) -> Result<Line, String> {
-        let mut sources = self.settings.sources.iter();
-        let source = sources.find(|source| source.path == found.source());
-        let source = source.ok_or_else(|| {
+        let source = source_of(&self.settings, &found).ok_or_else(|| {
             let (path, paths) = (found.source(), check::paths(&self.settings.sources));
             format!("its source {path} is not configured any more: expected one of {paths}")
         })?;
@@ -272,9 +277,10 @@ impl Replay<'_> {
                 deadline: Instant::now() + TIMEOUT,
             };
             let id = event.id.clone();
-            let outcome = dispatcher.execute(plan, event, event_key).await;
-            let outcome = outcome.map_err(|reject| reject.reason().to_owned())?;
-            done(&outcome, &id)?
+            match dispatcher.execute(plan, event, event_key).await {
+                Ok(outcome) => done(&outcome, &id)?,
+                Err(reject) => return Err(reject.reason().to_owned()),
+            }
         };
         if loss.headers {
             line.note("without its headers, which its signal or update has not");

@@ -111,11 +111,11 @@ impl Deliveries {
     /// What the sender has no place for would be left out without a word.
     fn check_labels(&self) -> Result<(), Failure> {
         let (args, provider) = (&self.args, &self.target.provider);
-        for (flag, given, places) in [
+        for (flag, label, places) in [
             ("--topic", &args.topic, &provider.topic),
             ("--tenant", &args.tenant, &provider.tenant),
         ] {
-            if given.is_some() && places.is_empty() {
+            if label.is_some() && places.is_empty() {
                 let problem = format!(
                     "{flag}: events of {} have none, leave it out",
                     provider.title
@@ -128,8 +128,8 @@ impl Deliveries {
 
     /// The event's: the same each time if it was given, else another one.
     fn id(&self) -> String {
-        let given = self.args.id.clone();
-        given.unwrap_or_else(|| Uuid::new_v4().to_string())
+        let id = self.args.id.clone();
+        id.unwrap_or_else(|| Uuid::new_v4().to_string())
     }
 
     /// The event of this id, signed now.
@@ -183,9 +183,9 @@ async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
     // A secret that cannot sign is said before anything is waited for.
     deliveries.next(&id)?;
     let bar = ProgressBar::new_spinner();
-    let response = deliveries.send(client, &id, &bar).await;
+    let answer = deliveries.send(client, &id, &bar).await;
     bar.finish_and_clear();
-    let response = response?;
+    let response = answer?;
     let status = response.status();
     say(format_args!("{:?} {status}", response.version()))?;
     say(response.text().await?)?;
@@ -233,8 +233,10 @@ async fn many(client: Client, deliveries: Deliveries) -> Result<(), Failure> {
 pub(super) async fn outcome(response: Response) -> String {
     let status = response.status().as_u16();
     let body = response.bytes().await.unwrap_or_default();
-    let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let word = body["status"].as_str().or_else(|| body["title"].as_str());
+    let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let word = answer["status"]
+        .as_str()
+        .or_else(|| answer["title"].as_str());
     format!("{status} {}", word.unwrap_or_default())
 }
 

@@ -14,11 +14,11 @@ use webhook_core::source::Source;
 use super::{Failure, block_on};
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
-use crate::config::{Config, Mistake, Outside};
+use crate::config::{Config, Environment, Mistake};
 use crate::forward::limits::Sizes;
 use crate::forward::{self, Forwarder};
-use crate::load::{self, Loaded, World};
-use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedOutside};
+use crate::load::{self, Loaded, SystemEnvironment};
+use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedEnvironment};
 use crate::server::refused::Refusals;
 use crate::server::service::webhooks;
 use crate::server::{Limits, Listener};
@@ -67,9 +67,9 @@ impl Ready {
 /// See [`Failure`].
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     block_on(async {
-        let outside: SharedOutside = Arc::new(World);
-        let ready = prepare(args, &*outside).await?;
-        until_signal(ready, args, outside).await
+        let environment: SharedEnvironment = Arc::new(SystemEnvironment);
+        let ready = prepare(args, &*environment).await?;
+        until_signal(ready, args, environment).await
     })
 }
 
@@ -80,7 +80,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
 pub async fn until_signal(
     ready: Ready,
     args: &ServeArgs,
-    outside: SharedOutside,
+    environment: SharedEnvironment,
 ) -> Result<(), Failure> {
     telemetry::init_logs(args.log_format, args.debug);
     let mut signals = Signals::new()?;
@@ -91,7 +91,7 @@ pub async fn until_signal(
         signals.next().await;
     };
     tokio::select! {
-        result = serve(ready, args, outside, async { drop(stopped.await) }) => result,
+        result = serve(ready, args, environment, async { drop(stopped.await) }) => result,
         () = second => {
             tracing::warn!("second signal: stopping at once");
             Err(Failure::Reported(1))
@@ -103,8 +103,8 @@ pub async fn until_signal(
 ///
 /// # Errors
 /// [`Failure::Configuration`].
-pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, Failure> {
-    let recorder = Recorder::new(outside);
+pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<Ready, Failure> {
+    let recorder = Recorder::new(environment);
     let loaded = Loaded::new(args, &recorder).map_err(Failure::Configuration)?;
     let digest = recorder.digest();
     let said = (loaded.public.clone().ok(), loaded.admin.clone().ok());
@@ -119,8 +119,8 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
     };
     let (config, public, admin, temporal) =
         load::all(loaded.config, public, admin, loaded.temporal).map_err(Failure::Configuration)?;
-    let tls = config.tls.as_ref().map(tls::acceptor).transpose();
-    let large = config.large.as_ref().map(Store::new).transpose();
+    let acceptor = tls::acceptor_of(config.tls.as_ref())?;
+    let large = config.large.as_ref().map(Store::new).transpose()?;
     let fixed = Fixed {
         public: said.0,
         admin: said.1.flatten(),
@@ -129,10 +129,8 @@ pub async fn prepare(args: &ServeArgs, outside: &dyn Outside) -> Result<Ready, F
     };
     Ok(Ready {
         origin: Origin { digest, fixed },
-        certificate: tls
-            .map_err(|problem| Failure::Configuration(vec![Mistake::new("TLS", problem)]))?
-            .map(|acceptor| Arc::new(Certificate::new(acceptor))),
-        large: large.map_err(|mistake| Failure::Configuration(vec![mistake]))?,
+        certificate: acceptor.map(|acceptor| Arc::new(Certificate::new(acceptor))),
+        large,
         config,
         temporal,
         public,
@@ -159,7 +157,7 @@ async fn bind(listen: Listen) -> Result<TcpListener, Mistake> {
 pub async fn serve(
     ready: Ready,
     args: &ServeArgs,
-    outside: SharedOutside,
+    environment: SharedEnvironment,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let metrics = telemetry::init_metrics()?;
@@ -187,7 +185,7 @@ pub async fn serve(
     let expiring = tokio::spawn(expiry::watch(expiring));
     let reload = Reload {
         args: args.clone(),
-        outside,
+        environment,
         forwarder: Arc::clone(&forwarder),
         certificate: certificate.clone(),
         temporal: wanted,

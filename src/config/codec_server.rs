@@ -8,7 +8,7 @@ use webhook_core::secret::Secret;
 use super::file::File;
 use super::listen::{Listen, parse_listen};
 use super::secret::SecretRef;
-use super::{Identity, Mistake, Outside, codec, keep, resolve};
+use super::{Environment, Identity, Mistake, codec, keep, resolve};
 use crate::cli::codec_server::CodecServerArgs;
 
 /// All settings of `codec-server`, checked.
@@ -34,19 +34,19 @@ impl CodecServer {
     pub fn new(
         args: &CodecServerArgs,
         file: &File,
-        outside: &dyn Outside,
+        environment: &dyn Environment,
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let listen = parse_listen(&args.listen, LISTEN);
-        let listen = listen.map_err(|mistake| mistakes.push(mistake)).ok();
-        let codec = codec(file, outside, &mut mistakes);
-        let token = args.token.as_deref();
-        let token = token.and_then(|text| keep(&mut mistakes, TOKEN, token_of(text, outside)));
-        let origins = args.origins.iter();
-        let origins = origins
+        let listen = parse_listen(&args.listen, LISTEN)
+            .map_err(|mistake| mistakes.push(mistake))
+            .ok();
+        let codec = codec(file, environment, &mut mistakes);
+        let token = (args.token.as_deref())
+            .and_then(|text| keep(&mut mistakes, TOKEN, token_of(text, environment)));
+        let origins = (args.origins.iter())
             .filter_map(|text| keep(&mut mistakes, ORIGIN, origin(text)))
             .collect();
-        let tls = identity(args, outside, &mut mistakes);
+        let tls = identity(args, environment, &mut mistakes);
         match listen {
             Some(listen) if mistakes.is_empty() => Ok(Self {
                 listen,
@@ -60,12 +60,12 @@ impl CodecServer {
     }
 }
 
-fn token_of(text: &str, outside: &dyn Outside) -> Result<Secret, String> {
+fn token_of(text: &str, environment: &dyn Environment) -> Result<Secret, String> {
     let reference = SecretRef::from(text.to_owned());
     if matches!(reference, SecretRef::Literal(_)) {
         return Err("expected \"env:NAME\" or \"file:PATH\": a token that stands in a command line is no secret".to_owned());
     }
-    let token = resolve(&reference, outside)?;
+    let token = resolve(&reference, environment)?;
     let fits = token.reveal().iter().all(u8::is_ascii_graphic);
     fits.then_some(token).ok_or_else(|| {
         format!("{reference}: a token is printable ASCII without spaces, or no header can carry it")
@@ -75,12 +75,11 @@ fn token_of(text: &str, outside: &dyn Outside) -> Result<Secret, String> {
 /// As a browser writes it: `scheme://host`, and the port unless it is the scheme's own.
 fn origin(text: &str) -> Result<String, String> {
     let lower = text.to_ascii_lowercase();
-    let parts = lower.split_once("://");
-    let parts = parts.filter(|(scheme, host)| {
+    let is_origin = |(scheme, host): &(&str, &str)| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b);
         matches!(*scheme, "http" | "https") && !host.is_empty() && host.bytes().all(plain)
-    });
-    let (scheme, host) = parts.ok_or_else(|| {
+    };
+    let (scheme, host) = lower.split_once("://").filter(is_origin).ok_or_else(|| {
         format!("{text:?}: expected scheme, host and port as in the browser's address bar, and nothing after them, such as \"https://temporal.example.com\"")
     })?;
     let own_port = if scheme == "http" { ":80" } else { ":443" };
@@ -90,7 +89,7 @@ fn origin(text: &str) -> Result<String, String> {
 
 fn identity(
     args: &CodecServerArgs,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Identity> {
     let (cert, key) = match (&args.cert, &args.key) {
@@ -106,7 +105,7 @@ fn identity(
         }
     };
     let mut read = |setting: &str, path: &PathBuf| {
-        let bytes = outside.read(path);
+        let bytes = environment.read(path);
         keep(mistakes, setting, bytes.map_err(|error| name(path, &error)))
     };
     let (cert_pem, key_pem) = (read(CERT, cert), read(KEY, key));
@@ -117,7 +116,7 @@ fn identity(
         key: keep(mistakes, KEY, secret)?,
     };
     let place = format!("{CERT} {}, {KEY} {}", cert.display(), key.display());
-    keep(mistakes, &place, outside.check_identity(&identity))?;
+    keep(mistakes, &place, environment.check_identity(&identity))?;
     Some(identity)
 }
 

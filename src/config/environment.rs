@@ -17,11 +17,11 @@ pub fn mistakes() -> Vec<Mistake> {
         let alone = clap::Arg::new("value")
             .allow_hyphen_values(true)
             .value_parser(arg.get_value_parser().clone());
-        let alone = clap::Command::new(NAME).no_binary_name(true).arg(alone);
-        let error = alone.try_get_matches_from([value]).err()?;
+        let command = clap::Command::new(NAME).no_binary_name(true).arg(alone);
+        let error = command.try_get_matches_from([value]).err()?;
         let text = error.to_string();
-        let problem = text.lines().take_while(|line| !line.is_empty());
-        let problem = problem.map(str::trim).collect::<Vec<_>>().join(" ");
+        let paragraph = text.lines().take_while(|line| !line.is_empty());
+        let problem = paragraph.map(str::trim).collect::<Vec<_>>().join(" ");
         Some(Mistake::new(
             place,
             problem.replace("error: ", "").replace(" for '[value]'", ""),

@@ -113,10 +113,8 @@ impl File {
                 r.mistake(at, &encryption.full("keys"), NO_KEYS);
             }
             let mut ids = HashSet::new();
-            let keys = keys
-                .into_iter()
-                .filter_map(|key| EncryptionKey::read(r, key, &mut ids));
-            file.encryption = Some(keys.collect());
+            let read = |key| EncryptionKey::read(r, key, &mut ids);
+            file.encryption = Some(keys.into_iter().filter_map(read).collect());
             encryption.finish(r);
         }
         let large = root.table(r, "large_payloads");

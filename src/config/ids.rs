@@ -52,8 +52,7 @@ pub(super) fn check(
     mistakes: &mut Vec<Mistake>,
     warnings: &mut Vec<Mistake>,
 ) {
-    let sources = entries.iter().zip(names);
-    let sources: Vec<_> = sources
+    let sources: Vec<_> = (entries.iter().zip(names))
         .filter_map(|(entry, name)| Some(Ids::new(entry, name.as_deref()?)))
         .collect();
     for (index, ids) in sources.iter().enumerate() {
@@ -76,9 +75,8 @@ pub(super) fn check(
 /// A signal reaches what a route of any source starts with the same template: it writes the id as that
 /// does.
 pub(super) fn reach_what_is_started(sources: &mut [Source]) {
-    let settings = sources.iter().flat_map(|source| &source.routes);
-    let settings = settings.map(|route| &route.settings);
-    let started: Vec<_> = settings
+    let started: Vec<_> = (sources.iter().flat_map(|source| &source.routes))
+        .map(|route| &route.settings)
         .filter(|settings| settings.action.starts())
         .map(|settings| settings.workflow_id.clone())
         .collect();
@@ -224,12 +222,12 @@ impl<'e> Ids<'e> {
 
     /// The warning, if ids of one may be the other's.
     fn may_meet(&self, other: &Self) -> Option<Mistake> {
-        let pairs = self.forms.iter().flat_map(|form| {
+        let all = self.forms.iter().flat_map(|form| {
             let theirs = other.forms.iter();
             theirs.map(move |theirs| (form, theirs))
         });
         // One workflow for many events of both may be what is meant.
-        let mut pairs = pairs.filter(|(form, theirs)| form.is_per_event || theirs.is_per_event);
+        let mut pairs = all.filter(|(form, theirs)| form.is_per_event || theirs.is_per_event);
         let (form, theirs) = pairs.find(|(form, theirs)| {
             let is_excused = form.shape == theirs.shape && form.is_per_event && theirs.is_per_event;
             !is_excused && meet(&form.tokens, &theirs.tokens)

@@ -10,7 +10,7 @@ use webhook_core::provider::words::Size;
 
 use self::credentials::{Credentials, Profile, credentials, variable};
 use super::reader::{Places, Reader, Section};
-use super::{Mistake, Outside};
+use super::{Environment, Mistake};
 
 /// Where large payloads are stored: a bucket of S3, or of a server that speaks as S3 does.
 #[derive(Debug)]
@@ -77,22 +77,20 @@ impl Large {
     /// What was written, with what the environment and AWS' files add.
     pub(super) fn new(
         written: &Written,
-        outside: &dyn Outside,
+        environment: &dyn Environment,
         mistakes: &mut Vec<Mistake>,
     ) -> Option<Self> {
-        let profile = Profile::read(outside);
-        let variable = |name| variable(outside, name);
+        let profile = Profile::read(environment);
+        let variable = |name| variable(environment, name);
         let places = &written.places;
-        let region = (written.region.clone())
+        let named = (written.region.clone())
             .or_else(|| variable("AWS_REGION"))
             .or_else(|| variable("AWS_DEFAULT_REGION"))
             .or_else(|| profile.get("region"))
-            .or_else(|| places.has("endpoint").then(|| REGION.to_owned()));
-        let region = region
-            .ok_or_else(|| NO_REGION.to_owned())
-            .and_then(|name| Region::try_from(name).map(|Region(name)| name));
-        let region = match region {
-            Ok(name) => Some(name),
+            .or_else(|| places.has("endpoint").then(|| REGION.to_owned()))
+            .ok_or_else(|| NO_REGION.to_owned());
+        let region = match named.and_then(Region::try_from) {
+            Ok(Region(name)) => Some(name),
             // What stands there is wrong: that was said.
             Err(_) if places.has("region") => None,
             Err(problem) => {
@@ -100,7 +98,7 @@ impl Large {
                 None
             }
         };
-        let credentials = credentials(&profile, outside)
+        let credentials = credentials(&profile, environment)
             .map_err(|mistake| mistakes.push(mistake))
             .ok();
         Some(Self {

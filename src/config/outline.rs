@@ -61,8 +61,7 @@ fn outline(args: &ServeArgs, entry: &file::Source) -> Option<Outline> {
         provider: &provider.name,
         path: &entry.path,
     };
-    let routes = route::routes(args, entry, provider, &mut Vec::new(), &mut Vec::new());
-    let routes: Vec<_> = routes
+    let routes = route::routes(args, entry, provider, &mut Vec::new(), &mut Vec::new())
         .iter()
         .map(|route| {
             let when = route.when.as_ref().map(|when| when.text().to_owned());
@@ -154,7 +153,7 @@ fn before(entry: &file::Source, provider: &Provider, shown: &Shown<'_>) -> Vec<B
         before.retain(|before| before.was != id.shown(shown.name, shown.provider, shown.path));
     }
     let (queue, workflow_type) = default_names(&provider.name);
-    for (key, says, default, now, was) in [
+    for (key, written, default, now, was) in [
         (
             "task_queue",
             &entry.overrides.task_queue,
@@ -170,7 +169,7 @@ fn before(entry: &file::Source, provider: &Provider, shown: &Shown<'_>) -> Vec<B
             "Webhook",
         ),
     ] {
-        let is_default = says.is_none() && default.fixed() == Some(&now);
+        let is_default = written.is_none() && default.fixed() == Some(&now);
         if entry.is_own && is_default && now != was {
             before.push(Before {
                 key,

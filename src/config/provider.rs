@@ -52,9 +52,7 @@ pub fn read_inline<'t>(reader: &mut Reader<'t>, mut section: Section<'t>) -> Opt
 fn named<'t>(reader: &mut Reader<'t>, mut section: Section<'t>, name: Option<String>) -> Provider {
     let (queue, workflow_type) = default_names(name.as_deref().unwrap_or_default());
     let name = name.unwrap_or_else(|| "custom".to_owned());
-    let schemes = section.tables(reader, "signature");
-    let schemes = schemes
-        .into_iter()
+    let schemes = (section.tables(reader, "signature").into_iter())
         .filter_map(|table| scheme::read(reader, table))
         .collect();
     if section.has("retry_window") {

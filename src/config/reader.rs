@@ -293,10 +293,10 @@ impl<'t> Section<'t> {
                 .collect(),
             _ => {
                 let full = self.full(key);
-                let name = full
+                let parts = full
                     .split('.')
                     .map(|part| part.split('[').next().unwrap_or_default());
-                let name = name.collect::<Vec<_>>().join(".");
+                let name = parts.collect::<Vec<_>>().join(".");
                 let problem = format!("expected a list of tables: [[{name}]]");
                 reader.mistake(at, &self.full(key), &problem);
                 Vec::new()

@@ -66,8 +66,7 @@ pub(super) fn routes(
 
 /// What the source says, with the task queue that flags make of it.
 fn of_source(args: &ServeArgs, entry: &file::Source, provider: &Provider) -> Overrides {
-    let queue = entry.overrides.task_queue.as_ref();
-    let queue = queue.unwrap_or(&provider.task_queue).clone();
+    let queue = (entry.overrides.task_queue.clone()).unwrap_or_else(|| provider.task_queue.clone());
     let per_topic = args.no_global_queue || args.global_queue == Some(false);
     Overrides {
         task_queue: Some(if per_topic { queue.per_topic() } else { queue }),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use webhook_core::secret::Secret;
 
-use super::Outside;
+use super::Environment;
 
 /// A secret: `env:NAME`, `file:PATH`, or the text itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,19 +34,19 @@ impl From<String> for SecretRef {
 ///
 /// # Errors
 /// A variable that is not set, a file that cannot be read, nothing in it.
-pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, String> {
+pub fn resolve(reference: &SecretRef, environment: &dyn Environment) -> Result<Secret, String> {
     match reference {
         // Not repeated: it may be the secret itself.
         SecretRef::Env(name) if !is_variable(name) => Err(
             "no variable has such a name: expected one such as \"env:WEBHOOK_SECRET\"".to_owned(),
         ),
-        SecretRef::Env(name) => outside
-            .env(name)
+        SecretRef::Env(name) => environment
+            .var(name)
             .ok_or_else(|| format!("{name} is not set"))
             .and_then(|text| Secret::new(text).ok_or_else(|| format!("{name} is empty"))),
         // Not repeated: it may be a secret all the same.
         SecretRef::Literal(Some(secret))
-            if looks_meant(secret.reveal()) || names_a_variable(secret.reveal(), outside) =>
+            if looks_meant(secret.reveal()) || names_a_variable(secret.reveal(), environment) =>
         {
             Err("no secret, it seems: expected \"env:NAME\" or \"file:PATH\"".to_owned())
         }
@@ -55,7 +55,7 @@ pub fn resolve(reference: &SecretRef, outside: &dyn Outside) -> Result<Secret, S
             .ok_or_else(|| "empty: expected \"env:NAME\" or \"file:PATH\"".to_owned()),
         SecretRef::File(path) => {
             let shown = path.display();
-            let mut bytes = outside
+            let mut bytes = environment
                 .read(path)
                 .map_err(|error| format!("{shown}: {error}"))?;
             if bytes.last() == Some(&b'\n') {
@@ -83,9 +83,9 @@ fn looks_meant(text: &[u8]) -> bool {
 }
 
 /// `WEBHOOK_SECRET`, without the `env:`.
-fn names_a_variable(text: &[u8], outside: &dyn Outside) -> bool {
+fn names_a_variable(text: &[u8], environment: &dyn Environment) -> bool {
     let name = str::from_utf8(text).ok().filter(|name| is_variable(name));
-    name.is_some_and(|name| outside.env(name).is_some())
+    name.is_some_and(|name| environment.var(name).is_some())
 }
 
 fn is_variable(name: &str) -> bool {

@@ -19,14 +19,14 @@ pub use self::entries::{entries, one};
 use super::file::source::{Network, VerifyWord};
 use super::file::{self, File};
 use super::reader::Places;
-use super::{Mistake, Outside, ids, keep, resolve, route, weak};
+use super::{Environment, Mistake, ids, keep, resolve, route, weak};
 use crate::cli::ServeArgs;
 
 /// All sources, or every mistake in them.
 pub(super) fn sources(
     args: &ServeArgs,
     file: &File,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
     mistakes: &mut Vec<Mistake>,
     warnings: &mut Vec<Mistake>,
 ) -> Vec<Source> {
@@ -45,7 +45,7 @@ pub(super) fn sources(
             );
             mistakes.push(Mistake::new(entry.places.of("path"), problem));
         }
-        sources.extend(source(args, name, entry, outside, mistakes, warnings));
+        sources.extend(source(args, name, entry, environment, mistakes, warnings));
     }
     ids::reach_what_is_started(&mut sources);
     sources
@@ -64,19 +64,17 @@ fn source(
     args: &ServeArgs,
     name: Option<String>,
     mut entry: file::Source,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
     mistakes: &mut Vec<Mistake>,
     warnings: &mut Vec<Mistake>,
 ) -> Option<Source> {
-    let token = entry.verify_token.as_ref();
-    let token = token.map(|reference| resolve(reference, outside));
     let place = entry.places.of("verify_token");
-    let verify_token = match token {
-        Some(token) => keep(mistakes, &place, token),
-        None if entry.verify == Some(VerifyWord::AddressHandshake) => outside.verify_token(),
+    let verify_token = match &entry.verify_token {
+        Some(reference) => keep(mistakes, &place, resolve(reference, environment)),
+        None if entry.verify == Some(VerifyWord::AddressHandshake) => environment.verify_token(),
         None => None,
     };
-    let secrets = secrets(&entry, outside, mistakes);
+    let secrets = secrets(&entry, environment, mistakes);
     let mut provider = entry.provider.clone()?;
     let verification = verification(&entry, &provider, verify_token.as_ref(), secrets, mistakes);
     if let Some(verification) = &verification {
@@ -113,8 +111,8 @@ macro_rules! overwritable {
     ($($key:ident: $field:ident,)+) => {
         /// Puts what the source says in place of what its provider says.
         fn overwrite(provider: &mut Provider, entry: &mut file::Source) {
-            $(if let Some(said) = entry.$key.take() {
-                provider.$field = said;
+            $(if let Some(value) = entry.$key.take() {
+                provider.$field = value;
             })+
         }
 
@@ -140,9 +138,9 @@ overwritable! {
 
 /// Headers that are named to be kept and are not.
 fn credentials(provider: &Provider, places: &Places) -> Option<Mistake> {
-    let named = provider.keep_headers.iter().map(ToString::to_string);
-    let named = named.map(|pattern| pattern.trim_end_matches('*').to_owned());
-    let mut named = named.filter(|name| CREDENTIALS.contains(&name.as_str()));
+    let mut named = (provider.keep_headers.iter())
+        .map(|pattern| pattern.to_string().trim_end_matches('*').to_owned())
+        .filter(|name| CREDENTIALS.contains(&name.as_str()));
     let problem = format!(
         "{} is never kept: credentials reach no worker, no expression and no dead letter",
         named.next()?
@@ -168,20 +166,20 @@ fn same_for_every_get(provider: &Provider, places: &Places) -> Option<Mistake> {
 /// The secrets that are there; without verification they do not matter.
 fn secrets(
     entry: &file::Source,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
     mistakes: &mut Vec<Mistake>,
 ) -> Vec<NamedSecret> {
     if entry.danger_accept_unverified {
         return Vec::new();
     }
-    let secrets = entry.secrets.iter().flatten().filter_map(|given| {
-        let secret = resolve(&given.secret, outside)
+    let secrets = entry.secrets.iter().flatten().filter_map(|entry| {
+        let secret = resolve(&entry.secret, environment)
             .map_err(|problem| format!("{problem}; signatures are verified with it"));
         Some(NamedSecret {
-            name: given.secret.to_string(),
-            place: given.place.clone(),
-            tenant: given.tenant.clone(),
-            secret: keep(mistakes, &given.place, secret)?,
+            name: entry.secret.to_string(),
+            place: entry.place.clone(),
+            tenant: entry.tenant.clone(),
+            secret: keep(mistakes, &entry.place, secret)?,
         })
     });
     secrets.collect()

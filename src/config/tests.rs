@@ -13,8 +13,8 @@ struct Fake {
     files: HashMap<&'static str, &'static str>,
 }
 
-impl Outside for Fake {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
+impl Environment for Fake {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
         self.env.get(name).map(|&text| text.into())
     }
 
@@ -43,9 +43,13 @@ fn file(text: &str) -> File {
     file
 }
 
-fn mistakes(args: &ServeArgs, text: &str, outside: &Fake) -> Vec<String> {
+fn mistakes(args: &ServeArgs, text: &str, environment: &Fake) -> Vec<String> {
     let (file, mut mistakes) = File::read("f.toml", text);
-    mistakes.extend(Config::new(args, &file, outside).err().unwrap_or_default());
+    mistakes.extend(
+        Config::new(args, &file, environment)
+            .err()
+            .unwrap_or_default(),
+    );
     mistakes.iter().map(ToString::to_string).collect()
 }
 
@@ -299,6 +303,6 @@ fn a_signal_reaches_what_is_started_with_its_template() {
         let signal = &config.sources[0].routes[0].settings;
         assert_eq!(signal.is_given_id, is_given, "{starts} {action}");
         // What starts workflows writes ids its own way, always.
-        assert!(!config.sources[0].itself().settings.is_given_id);
+        assert!(!config.sources[0].default_route().settings.is_given_id);
     }
 }

@@ -29,7 +29,7 @@ use super::limits::Sizes;
 use super::{Forwarder, Settings};
 use crate::cli::ServeArgs;
 use crate::config::file::File;
-use crate::config::{Config, Identity, Outside};
+use crate::config::{Config, Environment, Identity};
 use crate::temporal::fake::Fake;
 
 /// A forwarder before a Temporal that is told what to do.
@@ -197,8 +197,8 @@ fn settings(text: &str) -> Settings {
 #[derive(Default)]
 struct Nothing(HashMap<String, Vec<u8>>);
 
-impl Outside for Nothing {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
+impl Environment for Nothing {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
         self.0.get(name).cloned()
     }
 

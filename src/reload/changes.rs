@@ -79,9 +79,10 @@ impl Inventory {
     pub fn since(&self, before: &Self) -> String {
         let mut said = Vec::new();
         let paths = |of: &Self, other: &Self| {
-            let paths = of.sources.keys();
-            let paths = paths.filter(|path| !other.sources.contains_key(*path));
-            paths.cloned().collect::<Vec<_>>()
+            let paths = of.sources.keys().cloned();
+            paths
+                .filter(|path| !other.sources.contains_key(path))
+                .collect::<Vec<_>>()
         };
         for (sign, paths) in [('+', paths(self, before)), ('-', paths(before, self))] {
             if !paths.is_empty() {
@@ -218,8 +219,8 @@ fn secrets(sources: &[Source]) -> BTreeMap<(String, String), Vec<Digest>> {
         };
         if let Verification::Signature { secrets, .. } = &source.verification {
             for named in secrets {
-                let of_tenant = named.tenant.as_ref();
-                let of_tenant = of_tenant.map(|tenant| format!(" of tenant {tenant}"));
+                let of_tenant =
+                    (named.tenant.as_ref()).map(|tenant| format!(" of tenant {tenant}"));
                 let name = format!("{:?}{}", named.name, of_tenant.unwrap_or_default());
                 note(name, &named.secret);
             }

@@ -15,7 +15,7 @@ use self::credentials::{check_api_key, check_metadata, proxy};
 use crate::cli::ServeArgs;
 use crate::config::file::Temporal as Said;
 use crate::config::reader::explain;
-use crate::config::{Mistake, Outside, resolve};
+use crate::config::{Environment, Mistake, resolve};
 
 mod credentials;
 mod settings;
@@ -31,11 +31,11 @@ pub use self::settings::Settings;
 pub fn settings(
     args: &ServeArgs,
     said: &Said,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
 ) -> Result<Settings, Vec<Mistake>> {
     let variables = variables()
         .map_err(|name| vec![Mistake::new(name, "not UTF-8, which Temporal asks for")])?;
-    Loader::new(args, said, outside, &variables).load()
+    Loader::new(args, said, environment, &variables).load()
 }
 
 /// Temporal's own variables; an empty one is as good as none. The loader would panic at any
@@ -59,7 +59,7 @@ fn variables() -> Result<HashMap<String, String>, String> {
 struct Loader<'a> {
     args: &'a ServeArgs,
     said: &'a Said,
-    outside: &'a dyn Outside,
+    environment: &'a dyn Environment,
     variables: &'a HashMap<String, String>,
     /// How mistakes name the profile of temporal.toml.
     profile: String,
@@ -70,13 +70,13 @@ impl<'a> Loader<'a> {
     fn new(
         args: &'a ServeArgs,
         said: &'a Said,
-        outside: &'a dyn Outside,
+        environment: &'a dyn Environment,
         variables: &'a HashMap<String, String>,
     ) -> Self {
         Self {
             args,
             said,
-            outside,
+            environment,
             variables,
             profile: DEFAULT_FILE.to_owned(),
             mistakes: Vec::new(),
@@ -133,7 +133,7 @@ impl<'a> Loader<'a> {
             return ClientConfigProfile::default();
         };
         let shown = path.display().to_string();
-        let bytes = match self.outside.read(&path) {
+        let bytes = match self.environment.read(&path) {
             Ok(bytes) => bytes,
             // Without a file of their own most people have none.
             Err(error) if named.is_some() || path.exists() => {
@@ -172,7 +172,7 @@ impl<'a> Loader<'a> {
         profile.namespace = said.namespace.clone().or_else(|| profile.namespace.take());
         let decides = !self.variables.contains_key("TEMPORAL_API_KEY");
         if let Some(reference) = said.api_key.as_ref().filter(|_| decides) {
-            match resolve(reference, self.outside) {
+            match resolve(reference, self.environment) {
                 Ok(key) => {
                     let key = String::from_utf8_lossy(key.reveal()).into_owned();
                     profile.api_key = Some(key);
@@ -181,7 +181,7 @@ impl<'a> Loader<'a> {
             }
         }
         for (name, (place, reference)) in &said.grpc_meta {
-            match resolve(reference, self.outside) {
+            match resolve(reference, self.environment) {
                 Ok(value) => {
                     let value = String::from_utf8_lossy(value.reveal()).into_owned();
                     profile.grpc_meta.insert(name.clone(), value);

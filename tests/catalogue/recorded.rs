@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::config::file::File;
-use temporal_webhook_forwarder::config::{Config, Identity, Outside};
+use temporal_webhook_forwarder::config::{Config, Environment, Identity};
 use temporal_webhook_forwarder::forward::admit::{Admitted, Authorised, admit, check_tenant};
 use webhook_core::event::Event;
 use webhook_core::handshake::Reply;
@@ -261,8 +261,8 @@ impl std::fmt::Display for Recorded {
 /// A world of one secret.
 struct Secrets<'a>(&'a str);
 
-impl Outside for Secrets<'_> {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
+impl Environment for Secrets<'_> {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
         (name == "SECRET").then(|| self.0.into())
     }
 

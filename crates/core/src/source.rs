@@ -96,7 +96,7 @@ impl Source {
 
 impl Source {
     /// What becomes of events that no other route takes.
-    pub fn itself(&self) -> &Route {
+    pub fn default_route(&self) -> &Route {
         self.routes
             .last()
             .expect("a source has a route without a condition")

@@ -8,19 +8,18 @@ use crate::commands::Failure;
 use crate::config::Mistake;
 use crate::config::file::File;
 use crate::config::outline::{self, Fact, Outline};
-use crate::load::{self, World};
+use crate::load::{self, SystemEnvironment};
 
 /// Prints a row for each difference, or that there is none. Secrets are not looked at.
 ///
 /// # Errors
 /// A file that cannot be read, or is no TOML.
 pub(super) fn run(old: &Path, args: &ServeArgs, table: &mut Table) -> Result<(), Failure> {
-    let read =
-        |path| load::file(path, &World).map_err(|mistake| Failure::Configuration(vec![mistake]));
-    let (old_file, mistakes) = load::file(Some(old), &World).map_err(|mistake| {
-        let place = mistake.place.replace("--config (TWF_CONFIG)", "--against");
-        Failure::Configuration(vec![Mistake { place, ..mistake }])
-    })?;
+    let (old_file, mistakes) =
+        load::file(Some(old), &SystemEnvironment).map_err(|mistake| Mistake {
+            place: mistake.place.replace("--config (TWF_CONFIG)", "--against"),
+            ..mistake
+        })?;
     if old_file.is_broken {
         return Err(Failure::Configuration(mistakes));
     }
@@ -28,7 +27,7 @@ pub(super) fn run(old: &Path, args: &ServeArgs, table: &mut Table) -> Result<(),
     for mistake in mistakes {
         table.row("not compared", Err(Trouble::Warning(mistake.to_string())));
     }
-    let (new_file, _) = read(args.config.as_deref())?;
+    let (new_file, _) = load::file(args.config.as_deref(), &SystemEnvironment)?;
     let old_name = old.display().to_string();
     let mut differences = Differences {
         old: &old_name,

@@ -107,8 +107,9 @@ async fn registered(
     settings: &Settings,
     wanted: BTreeMap<String, &'static str>,
 ) -> Finding {
-    let missing = Missing::of(&wanted, connection, settings).await;
-    let missing = missing.map_err(|text| Trouble::Warning(format!("not asked: {text}")))?;
+    let missing = Missing::of(&wanted, connection, settings)
+        .await
+        .map_err(|text| Trouble::Warning(format!("not asked: {text}")))?;
     if missing.is_empty() {
         let names: Vec<_> = wanted.into_keys().collect();
         return Ok(format!("{} registered", names.join(", ")));

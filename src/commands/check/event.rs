@@ -1,5 +1,6 @@
 //! `check --event`: which route a request would take, and exactly what Temporal would be asked.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -42,9 +43,9 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
         let paths = super::paths(&config.sources);
         anyhow!("--event: no source has the path {path}, expected one of {paths}")
     })?;
-    if let Some(said) = request.other_length() {
+    if let Some(length) = request.other_length() {
         let text = format!(
-            "Content-Length says {said}, and {} bytes follow the head: was the file cut or changed? What is there counts",
+            "Content-Length says {length}, and {} bytes follow the head: was the file cut or changed? What is there counts",
             request.body.len()
         );
         table.row("request", Err(Trouble::Warning(text)));
@@ -167,9 +168,9 @@ fn asked(plan: Plan, event: &Event, config: &Config) -> Value {
 
 /// JSON as JSON, text as text, the rest in base64.
 fn shown(payload: &Payload) -> Value {
-    let metadata = payload.metadata.iter();
-    let metadata = metadata.map(|(name, value)| (name, String::from_utf8_lossy(value)));
-    let metadata: std::collections::BTreeMap<_, _> = metadata.collect();
+    let metadata: BTreeMap<_, _> = (payload.metadata.iter())
+        .map(|(name, value)| (name, String::from_utf8_lossy(value)))
+        .collect();
     let json = serde_json::from_slice::<Value>(&payload.data);
     match (json, str::from_utf8(&payload.data)) {
         (Ok(json), _) => json!({ "metadata": metadata, "json": json }),
@@ -227,9 +228,9 @@ impl Request {
 
     /// What Content-Length says, if that is not the body's.
     fn other_length(&self) -> Option<usize> {
-        let said = self.headers.get(CONTENT_LENGTH)?.to_str().ok()?;
-        let said = said.trim().parse().ok()?;
-        (said != self.body.len()).then_some(said)
+        let text = self.headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+        let length = text.trim().parse().ok()?;
+        (length != self.body.len()).then_some(length)
     }
 
     fn received(&self) -> Received {

@@ -9,7 +9,7 @@ use webhook_core::provider::scheme::Scheme;
 use webhook_core::secret::Secret;
 use webhook_core::source::{Source, Verification};
 
-use super::{DevWorld, on_path};
+use super::{DevEnvironment, on_path};
 use crate::cli::{NAME, ServeArgs};
 use crate::commands::send::target::{absolute, can_sign};
 use crate::commands::serve::Ready;
@@ -30,7 +30,7 @@ fn program() -> String {
 /// What to type next.
 pub(super) fn instructions(
     ready: &Ready,
-    outside: &DevWorld,
+    environment: &DevEnvironment,
     ui: Option<&str>,
     serve: &ServeArgs,
 ) -> Result<String, Failure> {
@@ -40,9 +40,9 @@ pub(super) fn instructions(
     for source in ready.sources() {
         text.push_str(&format!("Webhooks:  {origin}{}\n", source.path));
         if let Verification::AddressHandshake { token, .. } = &source.verification
-            && token.equals(outside.token.as_bytes())
+            && token.equals(environment.token.as_bytes())
         {
-            let (path, token) = (&source.path, &outside.token);
+            let (path, token) = (&source.path, &environment.token);
             text.push_str(&format!("Handshake: {origin}{path}?verify_token={token}\n"));
         }
     }
@@ -54,12 +54,11 @@ pub(super) fn instructions(
         text.push_str(&try_shopify(
             &format!("{origin}{}", source.path),
             ready,
-            outside,
+            environment,
         )?);
     }
-    let others = ready.sources().iter();
-    let others = others.filter(|source| shopify.is_none_or(|shopify| shopify.path != source.path));
-    for source in others {
+    let is_another = |source: &&Source| shopify.is_none_or(|shopify| shopify.path != source.path);
+    for source in ready.sources().iter().filter(is_another) {
         let from_flag = serve.generic_unverified && source.path == GENERIC;
         let config = serve.config.as_deref().filter(|_| !from_flag);
         text.push_str(&try_other(source, &origin, ready.has_tls(), config));
@@ -113,8 +112,8 @@ fn try_other(source: &Source, origin: &str, has_tls: bool, config: Option<&Path>
 }
 
 /// How to send a first webhook, with our own program and with curl.
-fn try_shopify(url: &str, ready: &Ready, outside: &DevWorld) -> Result<String, Failure> {
-    let secret = &outside.secret;
+fn try_shopify(url: &str, ready: &Ready, environment: &DevEnvironment) -> Result<String, Failure> {
+    let secret = &environment.secret;
     let shopify = catalogue::find("shopify").expect("shopify is in the catalogue");
     let about = About {
         id: "first-try",
@@ -132,7 +131,7 @@ fn try_shopify(url: &str, ready: &Ready, outside: &DevWorld) -> Result<String, F
     let curl = send::curl(url, ready.has_tls(), &delivery);
     let insecure = if ready.has_tls() { " --insecure" } else { "" };
     // A secret of the operator's is not for the screen.
-    let (shown, flag) = if outside.made {
+    let (shown, flag) = if environment.made {
         (secret.clone(), String::new())
     } else {
         (

@@ -21,13 +21,13 @@ impl Target {
         let Some(text) = &args.url else {
             return Ok(None);
         };
-        let url = Url::parse(text).ok();
-        let url = url.filter(|url| ["http", "https"].contains(&url.scheme()));
-        let url = url.ok_or_else(|| {
-            Failure::Usage(format!(
-                "--url {text:?}: expected a URL such as https://HOST:PORT or https://HOST:PORT/PATH"
-            ))
-        })?;
+        let url = (Url::parse(text).ok())
+            .filter(|url| ["http", "https"].contains(&url.scheme()))
+            .ok_or_else(|| {
+                Failure::Usage(format!(
+                    "--url {text:?}: expected a URL such as https://HOST:PORT or https://HOST:PORT/PATH"
+                ))
+            })?;
         let client = send::client(args.insecure)?;
         Ok(Some(Self { client, url }))
     }
@@ -57,8 +57,9 @@ impl Target {
                 request = request.header(header, value);
             }
         }
-        let answer = send::answer(request).await;
-        let answer = answer.map_err(|error| format!("{error:#}"))?;
+        let answer = send::answer(request)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
         let is_success = answer.status().is_success();
         let outcome = send::outcome(answer).await;
         if !is_success || outcome.ends_with(" dead_lettered") {

@@ -84,8 +84,7 @@ impl Report {
     /// The sum; so many workflows were not looked at.
     pub(super) fn summary(&self, left: usize) -> Result<(), Failure> {
         self.bar.finish_and_clear();
-        let counts = self.counts.iter();
-        let counts: Vec<_> = counts
+        let counts: Vec<_> = (self.counts.iter())
             .map(|(word, count)| format!("{count} {word}"))
             .collect();
         let events = self.events();

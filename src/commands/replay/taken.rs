@@ -3,8 +3,8 @@
 use serde_json::Map;
 use webhook_core::outcome::Execution;
 
-use super::Replay;
 use super::report::Line;
+use super::{Replay, source_of};
 use crate::temporal::history::Argument;
 use crate::temporal::status;
 
@@ -67,9 +67,8 @@ impl Replay<'_> {
         let Ok(found) = self.found(argument, &Ok(Map::new()), false).await else {
             return false;
         };
-        let mut sources = self.settings.sources.iter();
-        let source = sources.find(|source| source.path == found.source());
-        let event = source.and_then(|source| found.event(&source.provider).ok());
+        let event =
+            source_of(&self.settings, &found).and_then(|source| found.event(&source.provider).ok());
         event.is_some_and(|replayed| replayed.event.key() == key)
     }
 }

@@ -63,8 +63,8 @@ fn asks_again(
 ) -> Option<(String, Duration)> {
     match result {
         Ok(response) if AGAIN.contains(&response.status()) => {
-            let after = response.headers().get(RETRY_AFTER);
-            let after = after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let after = (response.headers().get(RETRY_AFTER))
+                .and_then(|value| value.to_str().ok()?.trim().parse().ok());
             let status = response.status().to_string();
             Some((status, after.map_or(pause, Duration::from_secs)))
         }

@@ -16,8 +16,8 @@ use crate::config::file::{self, File};
 use crate::config::provider::catalogue;
 use crate::config::secret::SecretRef;
 use crate::config::source::{self, SHOPIFY_KEY};
-use crate::config::{Identity, Outside, listen, resolve};
-use crate::load::{self, World};
+use crate::config::{Environment, Identity, listen, resolve};
+use crate::load::{self, SystemEnvironment};
 
 /// What a delivery is made of, and where it goes.
 pub(super) struct Target {
@@ -83,8 +83,7 @@ impl Target {
 
     fn from_file(args: &SendArgs, path: &Path) -> Result<Self, Failure> {
         let serve = serve_args()?;
-        let loaded = load::file(Some(path), &Sending);
-        let (file, mistakes) = loaded.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+        let (file, mistakes) = load::file(Some(path), &SendEnvironment)?;
         if !mistakes.is_empty() {
             return Err(Failure::Configuration(mistakes));
         }
@@ -93,12 +92,13 @@ impl Target {
             Some(url) => url.clone(),
             None => url(&serve, &file, &entry.path)?,
         };
-        let given = args.secret.as_deref().map(given).transpose()?;
+        let from_flag = args.secret.as_deref().map(secret_of_flag).transpose()?;
         // With a secret at hand those of the file do not matter: they may be public keys.
         let is_open = entry.danger_accept_unverified;
-        entry.danger_accept_unverified |= given.is_some();
-        let source = source::one(&serve, entry, &Sending).map_err(Failure::Configuration)?;
-        let (secret, tenant) = match (given, &source.verification) {
+        entry.danger_accept_unverified |= from_flag.is_some();
+        let source =
+            source::one(&serve, entry, &SendEnvironment).map_err(Failure::Configuration)?;
+        let (secret, tenant) = match (from_flag, &source.verification) {
             (Some(secret), _) => (Some(secret).filter(|_| !is_open), None),
             (None, Verification::Signature { secrets, .. }) => signing(&source, secrets, args)?,
             (None, _) => (None, None),
@@ -168,8 +168,7 @@ fn chosen(sources: Vec<file::Source>, args: &SendArgs) -> Result<file::Source, F
 
 /// Where the forwarder of this file listens, seen from the same machine.
 fn url(serve: &ServeArgs, file: &File, path: &str) -> Result<String, Failure> {
-    let listen = listen::public(serve, file.server.listen.as_deref());
-    let listen = listen.map_err(|mistake| Failure::Configuration(vec![mistake]))?;
+    let listen = listen::public(serve, file.server.listen.as_deref())?;
     if listen.port == 0 {
         let problem = "the port is any free one: --url says where it listens";
         return Err(Failure::Usage(problem.to_owned()));
@@ -195,8 +194,9 @@ fn signing(
     };
     let path = &source.path;
     if !secrets.iter().any(|named| is_theirs(&named)) {
-        let tenants = secrets.iter().filter_map(|named| named.tenant.as_deref());
-        let tenants: Vec<_> = tenants.collect();
+        let tenants: Vec<_> = (secrets.iter())
+            .filter_map(|named| named.tenant.as_deref())
+            .collect();
         let wanted = args.tenant.as_deref().unwrap_or_default();
         let meant = did_you_mean(wanted, tenants.iter().copied());
         let problem = format!(
@@ -223,11 +223,9 @@ pub(in crate::commands) fn can_sign(provider: &Provider, secret: &Secret) -> boo
 fn sample(provider: &Provider, name: &str) -> Result<webhook_core::provider::Sample, Failure> {
     let known = || provider.samples.keys().map(String::as_str);
     provider.samples.get(name).cloned().ok_or_else(|| {
-        let there: Vec<_> = known().collect();
-        let there = if there.is_empty() {
-            format!("{} has one sample only", provider.name)
-        } else {
-            format!("expected one of: {}", there.join(", "))
+        let there = match known().collect::<Vec<_>>() {
+            none if none.is_empty() => format!("{} has one sample only", provider.name),
+            names => format!("expected one of: {}", names.join(", ")),
         };
         let meant = did_you_mean(name, known());
         Failure::Usage(format!("--sample: unknown sample {name:?}{meant}, {there}"))
@@ -240,7 +238,7 @@ fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failur
         return Ok(None);
     }
     if let Some(text) = &args.secret {
-        return given(text).map(Some);
+        return secret_of_flag(text).map(Some);
     }
     let variable = format!(
         "{}_WEBHOOKS_KEY",
@@ -248,36 +246,41 @@ fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failur
     );
     // The secret that `dev` made is Shopify's.
     let is_shopify = provider.name == "shopify";
-    let reference = World
-        .env(&variable)
+    let reference = SystemEnvironment
+        .var(&variable)
         .map(|_| SecretRef::Env(variable.clone()))
-        .or_else(|| kept::secret().filter(|_| is_shopify).map(SecretRef::from));
-    let reference = reference.ok_or_else(|| {
-        Failure::Usage(format!(
-            "no secret to sign with: give --secret or set {variable}, or name the forwarder's --config"
-        ))
-    })?;
-    let secret = resolve(&reference, &World);
-    let secret = secret.map_err(|problem| Failure::Usage(format!("--secret: {problem}")))?;
-    Ok(Some(secret))
+        .or_else(|| kept::secret().filter(|_| is_shopify).map(SecretRef::from))
+        .ok_or_else(|| {
+            Failure::Usage(format!(
+                "no secret to sign with: give --secret or set {variable}, or name the forwarder's --config"
+            ))
+        })?;
+    resolved(&reference).map(Some)
 }
 
-fn given(text: &str) -> Result<Secret, Failure> {
-    let secret = resolve(&SecretRef::from(text.to_owned()), &World);
+/// What `--secret` means.
+fn secret_of_flag(text: &str) -> Result<Secret, Failure> {
+    resolved(&SecretRef::from(text.to_owned()))
+}
+
+fn resolved(reference: &SecretRef) -> Result<Secret, Failure> {
+    let secret = resolve(reference, &SystemEnvironment);
     secret.map_err(|problem| Failure::Usage(format!("--secret: {problem}")))
 }
 
 /// The real world, and the secret that `dev` made if there is no other.
-struct Sending;
+struct SendEnvironment;
 
-impl Outside for Sending {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
+impl Environment for SendEnvironment {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
         let of_dev = || kept::secret().filter(|_| name == SHOPIFY_KEY);
-        World.env(name).or_else(|| of_dev().map(String::into_bytes))
+        SystemEnvironment
+            .var(name)
+            .or_else(|| of_dev().map(String::into_bytes))
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        World.read(path)
+        SystemEnvironment.read(path)
     }
 
     fn verify_token(&self) -> Option<Secret> {
@@ -286,7 +289,7 @@ impl Outside for Sending {
     }
 
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
-        World.check_identity(identity)
+        SystemEnvironment.check_identity(identity)
     }
 }
 

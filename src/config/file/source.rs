@@ -225,8 +225,8 @@ impl Source {
             named_provider(r, &mut s)
         };
         let before = r.count();
-        let secrets = read_secrets(r, &mut s);
-        let secrets = (!secrets.is_empty() || r.count() == before).then_some(secrets);
+        let secrets = Some(read_secrets(r, &mut s))
+            .filter(|secrets| !secrets.is_empty() || r.count() == before);
         let params: Option<BTreeMap<String, String>> = s.take(r, "params");
         let routes = s.tables(r, "route");
         let source = Self {
@@ -287,8 +287,8 @@ impl Source {
     }
 
     fn derived_name(&self) -> Result<String, String> {
-        let rest = self.path.strip_prefix("/temporal/");
-        let rest = rest.unwrap_or_else(|| self.path.trim_start_matches('/'));
+        let rest = (self.path.strip_prefix("/temporal/"))
+            .unwrap_or_else(|| self.path.trim_start_matches('/'));
         let plain = |c: char| {
             if is_name(c.encode_utf8(&mut [0; 4])) {
                 c

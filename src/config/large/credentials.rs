@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use webhook_core::secret::Secret;
 
-use crate::config::{Mistake, Outside, text};
+use crate::config::{Environment, Mistake, text};
 
 /// Who stores.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ pub enum Credentials {
 /// Keys in the environment, else in AWS' files, else a role.
 pub(super) fn credentials(
     profile: &Profile,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
 ) -> Result<Credentials, Mistake> {
-    let variable = |name| variable(outside, name);
+    let variable = |name| variable(environment, name);
     if let Some(id) = variable("AWS_ACCESS_KEY_ID") {
         let token = variable("AWS_SESSION_TOKEN");
         return keys(
@@ -88,8 +88,8 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    pub(super) fn read(outside: &dyn Outside) -> Self {
-        let variable = |name| variable(outside, name);
+    pub(super) fn read(environment: &dyn Environment) -> Self {
+        let variable = |name| variable(environment, name);
         let named = variable("AWS_PROFILE");
         let mut profile = Self {
             is_named: named.is_some(),
@@ -106,7 +106,7 @@ impl Profile {
             let Some(path) = variable(name).map(PathBuf::from).or_else(at_home) else {
                 continue;
             };
-            let bytes = outside.read(&path).unwrap_or_default();
+            let bytes = environment.read(&path).unwrap_or_default();
             let found = section(&String::from_utf8_lossy(&bytes), &profile.name);
             if found.contains_key(KEY_ID) || profile.place.is_empty() {
                 profile.place = format!("{} profile {:?}", path.display(), profile.name);
@@ -122,8 +122,8 @@ impl Profile {
 }
 
 /// A variable that is set and not empty.
-pub(super) fn variable(outside: &dyn Outside, name: &str) -> Option<String> {
-    text(outside, name).filter(|value| !value.is_empty())
+pub(super) fn variable(environment: &dyn Environment, name: &str) -> Option<String> {
+    text(environment, name).filter(|value| !value.is_empty())
 }
 
 /// The values of `[name]`, or of `[profile name]` as the config file has it.
@@ -169,8 +169,8 @@ mod tests {
 
     struct Fake(HashMap<&'static str, &'static str>);
 
-    impl Outside for Fake {
-        fn env(&self, name: &str) -> Option<Vec<u8>> {
+    impl Environment for Fake {
+        fn var(&self, name: &str) -> Option<Vec<u8>> {
             self.0.get(name).map(|&value| value.into())
         }
 
@@ -193,8 +193,8 @@ mod tests {
         let section = root.table(&mut reader, "large_payloads").expect("a table");
         let written = Written::read(&mut reader, section);
         let mut mistakes = reader.into_mistakes();
-        let outside = Fake(env.iter().copied().collect());
-        let large = Large::new(&written, &outside, &mut mistakes);
+        let environment = Fake(env.iter().copied().collect());
+        let large = Large::new(&written, &environment, &mut mistakes);
         let Some(large) = large.filter(|_| mistakes.is_empty()) else {
             let said: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
             return said.join("; ");

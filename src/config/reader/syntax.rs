@@ -16,10 +16,9 @@ pub(super) struct Fault {
 /// What the parser found, in the file's order. Of a line with a text without quotes that is all
 /// that is said: what else the parser says of it comes from there.
 pub(super) fn faults(text: &str, errors: &[(Range<usize>, &str)]) -> Vec<Fault> {
-    let found = errors
-        .iter()
-        .map(|(span, message)| fault(text, span.clone(), message));
-    let mut found: Vec<_> = found.collect();
+    let mut found: Vec<_> = (errors.iter())
+        .map(|(span, message)| fault(text, span.clone(), message))
+        .collect();
     let line = |fault: &Fault| line_of(text, fault.at).start;
     let ours = found.iter().filter(|fault| is_ours(&fault.problem));
     let explained: Vec<_> = ours.map(line).collect();
@@ -123,8 +122,7 @@ fn first_key(line: &str) -> (&str, &str) {
 
 /// `{event_id}` without quotes, which begins as a table does.
 fn is_bare_hole(value: &str) -> bool {
-    let inside = value.trim_start().strip_prefix('{');
-    let inside = inside.and_then(|rest| rest.split_once('}'));
+    let inside = (value.trim_start().strip_prefix('{')).and_then(|rest| rest.split_once('}'));
     inside.is_some_and(|(inside, _)| !inside.trim().is_empty() && !inside.contains('='))
 }
 

@@ -7,8 +7,9 @@ use crate::config::file::route::Route;
 
 /// Warns of each route that an earlier one leaves no event.
 pub(super) fn check(routes: &[Route], warnings: &mut Vec<Mistake>) {
-    let demands = |route: &Route| route.when.as_ref().map(Demands::of);
-    let demands: Vec<_> = routes.iter().map(demands).collect();
+    let demands: Vec<_> = (routes.iter())
+        .map(|route| route.when.as_ref().map(Demands::of))
+        .collect();
     for (index, route) in routes.iter().enumerate() {
         let Some(own) = &demands[index] else { continue };
         let earlier = demands[..index].iter().enumerate();

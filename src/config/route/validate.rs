@@ -150,15 +150,15 @@ impl Validator<'_> {
 
     /// A header that the source does not keep is never there.
     fn check_headers(&self, warnings: &mut Vec<Mistake>) {
-        let conditions = self.when.iter().flat_map(|when| when.headers());
-        let conditions = conditions.map(|name| ("when", name));
         let templates = self.own.templates();
-        let templates = templates.iter().flat_map(|written| {
+        let in_condition =
+            (self.when.iter().flat_map(|when| when.headers())).map(|it| ("when", it));
+        let in_templates = templates.iter().flat_map(|written| {
             let names = written.template.headers();
             names.map(|name| (written.key, name))
         });
-        let never_there = conditions
-            .chain(templates)
+        let never_there = in_condition
+            .chain(in_templates)
             .filter(|(_, name)| !self.provider.keeps(name) && !OWN_HEADERS.contains(name));
         warnings.extend(never_there.map(|(key, name)| {
             let text = format!(

@@ -9,7 +9,7 @@ use crate::config::file::{self, File};
 use crate::config::provider::catalogue;
 use crate::config::reader::Places;
 use crate::config::secret::SecretRef;
-use crate::config::{Mistake, Outside};
+use crate::config::{Environment, Mistake};
 
 /// The sources as somebody wrote them: those of the file, or the one of the flags.
 pub fn entries(args: &ServeArgs, file: &File) -> Vec<file::Source> {
@@ -43,11 +43,18 @@ pub fn entries(args: &ServeArgs, file: &File) -> Vec<file::Source> {
 pub fn one(
     args: &ServeArgs,
     entry: file::Source,
-    outside: &dyn Outside,
+    environment: &dyn Environment,
 ) -> Result<Source, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let name = entry.name().ok();
-    let source = source(args, name, entry, outside, &mut mistakes, &mut Vec::new());
+    let source = source(
+        args,
+        name,
+        entry,
+        environment,
+        &mut mistakes,
+        &mut Vec::new(),
+    );
     source.filter(|_| mistakes.is_empty()).ok_or(mistakes)
 }
 

@@ -41,7 +41,7 @@ pub(super) fn check_metadata(loader: &mut Loader<'_>, profile: &ClientConfigProf
 /// `http://USER:PASSWORD@HOST:PORT`, user and password percent-encoded, as in curl's variables.
 pub(super) fn proxy(loader: &mut Loader<'_>) -> Option<HttpConnectProxyOptions> {
     let reference = loader.said.proxy.as_ref()?;
-    let parsed = resolve(reference, loader.outside).and_then(|secret| {
+    let parsed = resolve(reference, loader.environment).and_then(|secret| {
         let text = String::from_utf8_lossy(secret.reveal());
         parse_proxy(text.trim()).ok_or_else(|| NO_PROXY.to_owned())
     });

@@ -9,8 +9,8 @@ use crate::config::file::File;
 /// A world of a few files, where every certificate fits every key.
 struct Fake(HashMap<&'static str, &'static str>);
 
-impl Outside for Fake {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
+impl Environment for Fake {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
         (name == "KEY").then(|| b"from-env".to_vec())
     }
 
@@ -64,8 +64,8 @@ fn load(args: &ServeArgs, text: &str, variables: &[(&str, &str)]) -> Result<Sett
         .into_iter()
         .chain(variables)
         .collect();
-    let outside = Fake(files.into());
-    Loader::new(args, &file.temporal, &outside, &variables)
+    let environment = Fake(files.into());
+    Loader::new(args, &file.temporal, &environment, &variables)
         .load()
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }

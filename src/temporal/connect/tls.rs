@@ -92,7 +92,7 @@ fn check_identity(loader: &mut Loader<'_>, cert: Pem, key: Pem) -> Option<Range<
     let checked = secret.and_then(|key| {
         let cert = cert.bytes;
         let identity = Identity { cert, key };
-        let checked = loader.outside.check_identity(&identity);
+        let checked = loader.environment.check_identity(&identity);
         checked.map(|()| validity(&identity.cert))
     });
     checked
@@ -122,7 +122,7 @@ impl File {
             DataSource::Data(bytes) => (place, Ok(bytes.clone())),
             DataSource::Path(path) => (
                 format!("{place} {path}"),
-                loader.outside.read(path.as_ref()),
+                loader.environment.read(path.as_ref()),
             ),
             _ => (place, Err("expected a path or data".to_owned())),
         };
