@@ -42,6 +42,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// How long a connection may do nothing between two requests.
     pub idle_timeout: Duration,
+    /// How many connections one peer may hold; `None`: all.
+    pub max_connections_per_peer: Option<usize>,
     /// Encrypts payloads; without keys they are stored as they are.
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
@@ -139,6 +141,9 @@ impl Config {
                 .idle_timeout
                 .or(file.server.idle_timeout)
                 .unwrap_or(IdleTimeout::DEFAULT),
+            max_connections_per_peer: args
+                .max_connections_per_peer
+                .or(file.server.max_connections_per_peer),
             codec: codec(file, environment, &mut mistakes),
             large: (file.large.as_ref())
                 .and_then(|written| Large::new(written, environment, &mut mistakes)),

@@ -92,8 +92,9 @@ impl<T: Temporal> Forwarder<T> {
         let hopeless = matches!(result, Err(Reject::TooSlow(_) | Reject::Malformed(_)));
         let mut answer = answer::of(result, &context);
         drop(context);
-        // What is left of a body is not coming; or where it ends is anybody's guess.
-        let usable = body.is_end_stream()
+        // What is left of a body is not coming; or where the request ends is anybody's guess.
+        let broken = intake::check_head(&parts).is_err();
+        let usable = !broken && body.is_end_stream()
             || !hopeless && intake::discard(&parts, body, first_byte + LATEST).await;
         if !usable && parts.version < Version::HTTP_2 {
             answer::close(&mut answer);

@@ -110,7 +110,7 @@ impl<T: Temporal> Reload<T> {
         }
         if *fixed != good.fixed {
             tracing::warn!(
-                "other addresses of listeners, another address or namespace of Temporal, or other timeouts of [server] take effect at the next start"
+                "other addresses of listeners, another address or namespace of Temporal, or other timeouts or limits of [server] take effect at the next start"
             );
         }
         if fixed.temporal == good.fixed.temporal {

@@ -19,7 +19,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -96,6 +96,31 @@ impl<S: Service> Listener<S> {
             );
         }
     }
+}
+
+/// A socket that listens on the first of these addresses that can be had.
+///
+/// # Errors
+/// The last one's.
+pub fn bind(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut last = ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        match listen(*address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// The connections of a listener.
@@ -177,6 +202,8 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
+/// Connections that wait to be accepted. The 128 of tokio are few when all come at once.
+const QUEUE: u32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For accepting who has connected before the end, in all and one after another.
 const BACKLOG: Duration = Duration::from_secs(1);

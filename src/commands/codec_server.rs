@@ -19,6 +19,7 @@ use crate::expiry::{self, Dated};
 use crate::load::{self, SystemEnvironment};
 use crate::reload::poll::{self, Reading};
 use crate::reload::{Recorder, not_used};
+use crate::server::bind;
 use crate::telemetry;
 use crate::tls::{self, Certificate};
 
@@ -148,9 +149,7 @@ async fn listen(listen: &Listen, has_token: bool) -> Result<TcpListener, Mistake
              give --token env:NAME or --token file:PATH, or listen on 127.0.0.1"
         )));
     }
-    TcpListener::bind(addresses.as_slice())
-        .await
-        .map_err(unable)
+    bind(&addresses).map_err(unable)
 }
 
 fn announce(settings: &CodecServer, listener: &TcpListener) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use webhook_core::source::Source;
@@ -21,7 +21,7 @@ use crate::load::{self, Loaded, SystemEnvironment};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedEnvironment};
 use crate::server::refused::Refusals;
 use crate::server::service::webhooks;
-use crate::server::{Limits, Listener};
+use crate::server::{Limits, Listener, bind};
 use crate::storage::Store;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
@@ -109,11 +109,11 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
     let digest = recorder.digest();
     let said = (loaded.public.clone().ok(), loaded.admin.clone().ok());
     let public = match loaded.public {
-        Ok(listen) => bind(listen).await,
+        Ok(listen) => socket(listen).await,
         Err(mistake) => Err(mistake),
     };
     let admin = match loaded.admin {
-        Ok(Some(listen)) => bind(listen).await.map(Some),
+        Ok(Some(listen)) => socket(listen).await.map(Some),
         Ok(None) => Ok(None),
         Err(mistake) => Err(mistake),
     };
@@ -138,16 +138,16 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
     })
 }
 
-async fn bind(listen: Listen) -> Result<TcpListener, Mistake> {
+async fn socket(listen: Listen) -> Result<TcpListener, Mistake> {
     let Listen {
         host,
         port,
         setting,
     } = listen;
     let problem = |error| format!("cannot listen on {host} port {port}: {error}");
-    TcpListener::bind((host.as_str(), port))
-        .await
-        .map_err(|error| Mistake::new(setting, problem(error)))
+    let found = lookup_host((host.as_str(), port)).await;
+    let socket = found.and_then(|addresses| bind(&addresses.collect::<Vec<_>>()));
+    socket.map_err(|error| Mistake::new(setting, problem(error)))
 }
 
 /// Serves until `shutdown`, then drains.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use webhook_core::provider::words::{IdleTimeout, Span};
+use webhook_core::provider::words::{ConnectionsPerPeer, IdleTimeout, Span};
 
 use super::Mistake;
 use super::large::Written as Large;
@@ -54,6 +54,8 @@ pub struct Server {
     pub drain_timeout: Option<Duration>,
     /// How long a connection may do nothing between two requests.
     pub idle_timeout: Option<Duration>,
+    /// How many connections one peer may hold.
+    pub max_connections_per_peer: Option<usize>,
 }
 
 /// One of `[encryption] keys`.
@@ -140,6 +142,9 @@ impl Server {
             idle_timeout: section
                 .take(r, "idle_timeout")
                 .map(|IdleTimeout(span)| span),
+            max_connections_per_peer: section
+                .take(r, "max_connections_per_peer")
+                .map(|ConnectionsPerPeer(connections)| connections),
             ..Self::default()
         };
         if let Some(mut tls) = section.table(r, "tls") {

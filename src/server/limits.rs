@@ -28,7 +28,7 @@ impl Limits {
     pub const fn public(config: &Config) -> Self {
         Self {
             connections: 10_000,
-            connections_per_peer: None,
+            connections_per_peer: config.max_connections_per_peer,
             idle: config.idle_timeout,
             drain: config.drain_timeout,
             ..DEFAULT

@@ -1,8 +1,9 @@
 //! Requests that no HTTP client makes: answered or closed, never acted upon.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
 
 use crate::support::delivery::{Delivery, SHOPIFY};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
@@ -43,10 +44,90 @@ fn broken_http_is_400_and_starts_nothing() {
             assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{what}: {answer}");
             temporal.assert_absent(&order.id).await;
         }
-        let order = Delivery::order();
-        let answer = raw::exchange(&forwarder, &request(&order, &["Host: localhost"])).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "well-formed: {answer}");
+        for (authority, status) in [("localhost", 200), ("other.example", 400)] {
+            let order = Delivery::order();
+            let bytes = request(&order, &["Host: localhost"]);
+            let target = format!("POST http://{authority}{}", order.path);
+            let text = String::from_utf8_lossy(&bytes);
+            let text = text.replacen(&format!("POST {}", order.path), &target, 1);
+            let answer = raw::exchange(&forwarder, text.as_bytes()).await;
+            let line = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(&line), "{target}: {answer}");
+            let is_there = temporal.run_id(&order.id).await.is_some();
+            assert_eq!(is_there, status == 200, "{target}");
+        }
     });
+}
+
+/// Where a request ends that is broken, nobody knows: what follows may be anything.
+#[test]
+fn after_a_400_the_connection_ends() {
+    run(async {
+        let temporal = Temporal::shared().await;
+        let forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        for broken in [
+            "POST /temporal/shopify HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost a\r\n\r\n",
+        ] {
+            let order = Delivery::order();
+            let next = request(&order, &["Host: localhost"]);
+            let both = [broken.as_bytes(), &next].concat();
+            let answers = raw::exchange(&forwarder, &both).await;
+            assert!(answers.starts_with("HTTP/1.1 400 "), "{broken}: {answers}");
+            assert_eq!(
+                answers.matches("HTTP/1.1 ").count(),
+                1,
+                "{broken}: {answers}"
+            );
+            temporal.assert_absent(&order.id).await;
+        }
+    });
+}
+
+/// Most clients write all they have before they read.
+#[test]
+fn whoever_writes_a_whole_body_reads_why_it_is_refused() {
+    run(async {
+        for tls in [true, false] {
+            let forwarder = Forwarder::start(ForwarderConfig {
+                tls,
+                ..ForwarderConfig::default()
+            })
+            .await;
+            tokio::join!(
+                a_refusal_is_read(&forwarder, "413", 12 << 20, SIGNATURE),
+                a_refusal_is_read(&forwarder, "401", 1 << 20, ""),
+                a_refusal_is_read(&forwarder, "401", 1 << 20, SIGNATURE),
+            );
+        }
+    });
+}
+
+/// To a client that takes longer than a second to write.
+async fn a_refusal_is_read(forwarder: &Forwarder, status: &str, size: usize, line: &str) {
+    let mut stream = raw::connect(forwarder).await;
+    let head =
+        format!("POST {SHOPIFY} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n{line}\r\n");
+    stream.write_all(head.as_bytes()).await.expect("it reads");
+    for _ in 0..16 {
+        let piece = vec![b'x'; size / 16];
+        let written = stream.write_all(&piece).await;
+        written.unwrap_or_else(|error| panic!("{status} {line}: {error}"));
+        sleep(Duration::from_millis(80)).await;
+    }
+    stream.flush().await.expect("it is open");
+    let mut answer = [0; 12];
+    let read = stream.read_exact(&mut answer).await;
+    read.unwrap_or_else(|error| panic!("{status} {line}: {error}"));
+    assert_eq!(
+        String::from_utf8_lossy(&answer),
+        format!("HTTP/1.1 {status}")
+    );
 }
 
 #[test]
@@ -202,7 +283,7 @@ fn a_line_end_between_requests_is_no_request() {
             let _ = stream.read(&mut rest).await.expect("the rest of it");
             stream.write_all(b"\r\n").await.expect("it reads");
             // Longer than an answer may take, were the line end taken for a beginning.
-            tokio::time::sleep(std::time::Duration::from_millis(4500)).await;
+            sleep(Duration::from_millis(4500)).await;
         }
     });
 }
@@ -254,3 +335,5 @@ fn head(order: &Delivery, lines: &[&str]) -> Vec<u8> {
     head.push_str("\r\n");
     head.into_bytes()
 }
+
+const SIGNATURE: &str = "X-Shopify-Hmac-Sha256: AAAA\r\n";

@@ -182,6 +182,50 @@ fn idle_connections_are_closed_when_the_operator_says_and_busy_ones_are_not() {
     });
 }
 
+#[test]
+fn a_peer_over_its_share_gives_up_an_idle_connection_or_gets_no_other() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig {
+            args: &["--max-connections-per-peer", "1"],
+            tls: false,
+            ..ForwarderConfig::default()
+        })
+        .await;
+        let get = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let mut buffer = [0; 4096];
+        let mut idle = raw::connect(&forwarder).await;
+        idle.write_all(get).await.expect("it is open");
+        let length = idle.read(&mut buffer).await.expect("an answer");
+        assert!(buffer[..length].starts_with(b"HTTP/1.1 200"), "{length}");
+        let mut busy = raw::connect(&forwarder).await;
+        let ended = timeout(PATIENCE, idle.read(&mut buffer)).await;
+        assert!(matches!(ended.expect("it is closed"), Ok(0) | Err(_)));
+        counted(&forwarder, "connections_shed_total{reason=\"idle\"}", 1).await;
+
+        let order = Delivery::order();
+        busy.write_all(&order.head()).await.expect("it is open");
+        let admin = Sender::plain(&forwarder.admin.to_string());
+        until("it is in flight", PATIENCE, async || {
+            let page = admin.get("/metrics").await.text;
+            page.contains("webhook_forwarder_in_flight 1\n")
+        })
+        .await;
+        let mut refused = raw::connect(&forwarder).await;
+        let ended = timeout(PATIENCE, refused.read(&mut buffer)).await;
+        assert!(matches!(ended.expect("it is closed"), Ok(0) | Err(_)));
+        counted(&forwarder, "connections_shed_total{reason=\"peer\"}", 1).await;
+        let line = forwarder.line("it is logged", |line| {
+            line["message"] == "connections closed for want of room" && line["kind"] == "peer"
+        });
+        assert_eq!(line["level"], "WARN", "{line}");
+        assert_eq!(line["peer"], "127.0.0.1", "{line}");
+
+        busy.write_all(&order.body).await.expect("it is open");
+        let length = busy.read(&mut buffer).await.expect("an answer");
+        assert!(buffer[..length].starts_with(b"HTTP/1.1 200"), "{length}");
+    });
+}
+
 /// What the client says, and then no more; waits until the server has had enough.
 async fn say(forwarder: &Forwarder, bytes: &[u8]) {
     let mut stream = TcpStream::connect(forwarder.public)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::rustls::version::TLS13;
@@ -46,6 +47,66 @@ fn sigterm_answers_what_is_in_flight_refuses_new_connections_and_exits_0() {
             let answer = sent.await.expect("it does not panic");
             assert_eq!(answer.outcome(), "200 started");
             assert!(temporal.run_id(&order.id).await.is_some());
+        }
+        assert_eq!(forwarder.wait(PATIENCE).code(), Some(0));
+    });
+}
+
+/// Temporal is there: that it is not ready has this reason alone.
+#[test]
+fn a_request_in_flight_for_seconds_is_answered_while_it_says_that_it_stops() {
+    run(async {
+        let mut forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        let mut stream = raw::connect(&forwarder).await;
+        let order = Delivery::order();
+        stream.write_all(&order.head()).await.expect("it is open");
+        in_flight_is(&forwarder, 1).await;
+        let admin = Sender::plain(&forwarder.admin.to_string());
+        assert_eq!(admin.get("/health/ready").await.status, 200);
+        forwarder.signal("TERM");
+        until("it stops", PATIENCE, || async {
+            admin.get("/health/ready").await.json()["reason"] == "stopping"
+        })
+        .await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(admin.get("/health/ready").await.status, 503);
+        stream.write_all(&order.body).await.expect("it is open");
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer).await;
+        read.expect("it is closed in order");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert_eq!(forwarder.wait(PATIENCE).code(), Some(0));
+    });
+}
+
+/// The kernel has said yes in our name.
+#[test]
+fn who_has_connected_before_the_end_is_served() {
+    run(async {
+        let mut forwarder = Forwarder::start(ForwarderConfig {
+            tls: false,
+            ..ForwarderConfig::default()
+        })
+        .await;
+        // While it stands still, connections pile up in the kernel's queue.
+        forwarder.signal("STOP");
+        let mut clients = Vec::new();
+        for _ in 0..200 {
+            let client = TcpStream::connect(forwarder.public).await;
+            let mut client = client.expect("it listens");
+            let get = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n";
+            client.write_all(get).await.expect("it is open");
+            clients.push(client);
+        }
+        forwarder.signal("TERM");
+        forwarder.signal("CONT");
+        for (index, mut client) in clients.into_iter().enumerate() {
+            let mut answer = String::new();
+            let read = client.read_to_string(&mut answer).await;
+            assert!(
+                answer.starts_with("HTTP/1.1 200 "),
+                "{index}: {read:?} {answer}"
+            );
         }
         assert_eq!(forwarder.wait(PATIENCE).code(), Some(0));
     });

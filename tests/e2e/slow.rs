@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::support::delivery::{Delivery, SHOPIFY};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
 use crate::support::raw::{self, Stream};
-use crate::support::sender::Sender;
+use crate::support::sender::{PROMISED, Sender};
 use crate::support::wait::run;
 
 #[test]
@@ -32,7 +32,15 @@ fn whoever_says_too_little_for_too_long_is_closed_and_others_are_served_meanwhil
             a_client_without_a_handshake_is_closed(&forwarder),
             a_connection_that_was_of_use_may_rest(&forwarder),
             others_are_served(&forwarder),
+            a_late_body_is_taken(&forwarder),
+            a_slow_head_counts(&forwarder),
         );
+        for forwarder in [&forwarder, &plain] {
+            let admin = Sender::plain(&forwarder.admin.to_string());
+            let page = admin.get("/metrics").await.text;
+            let counted = r#"requests_total{source="none",outcome="too_slow"} 1"#;
+            assert!(page.contains(counted), "{page}");
+        }
     });
 }
 
@@ -94,6 +102,38 @@ async fn a_connection_that_was_of_use_may_rest(forwarder: &Forwarder) {
         assert!(answer[..length].starts_with(b"HTTP/1.1 200 "));
         sleep(pause).await;
     }
+}
+
+/// The deadline is counted from the request's own first byte, not from the connection's.
+async fn a_late_body_is_taken(forwarder: &Forwarder) {
+    let mut stream = raw::connect(forwarder).await;
+    for _ in 0..2 {
+        sleep(Duration::from_millis(4500)).await;
+        let order = Delivery::order();
+        let head = order.head();
+        stream.write_all(&head).await.expect("it is open");
+        sleep(Duration::from_millis(2500)).await;
+        stream.write_all(&order.body).await.expect("it is open");
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer).await.expect("an answer");
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+/// What its head took, the rest of the request has less.
+async fn a_slow_head_counts(forwarder: &Forwarder) {
+    let mut stream = raw::connect(forwarder).await;
+    let head = Delivery::order().head();
+    let begun = Instant::now();
+    stream.write_all(&head[..1]).await.expect("it is open");
+    sleep(Duration::from_secs(3)).await;
+    stream.write_all(&head[1..]).await.expect("it is open");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    let took = begun.elapsed();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    assert!(took < PROMISED, "{took:?}");
 }
 
 async fn others_are_served(forwarder: &Forwarder) {

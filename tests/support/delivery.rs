@@ -84,6 +84,21 @@ impl Delivery {
         self
     }
 
+    /// Its head in HTTP/1.1, as bytes, on a connection that is kept.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        let length = self.body.len();
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nHost: localhost\r\n",
+            self.method, self.path
+        );
+        head.push_str(&format!("Content-Length: {length}\r\n"));
+        for (name, _) in &self.headers {
+            head.push_str(&format!("{name}: {}\r\n", self.header(name)));
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+
     pub(crate) fn header(&self, name: &str) -> String {
         let mut headers = self.headers.iter();
         let found = headers.find(|(n, _)| n.eq_ignore_ascii_case(name));

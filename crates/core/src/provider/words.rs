@@ -102,6 +102,33 @@ impl TryFrom<Span> for IdleTimeout {
     }
 }
 
+/// How many connections one peer may hold: 1 to 10,000.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct ConnectionsPerPeer(pub usize);
+
+impl ConnectionsPerPeer {
+    /// From a flag's text.
+    ///
+    /// # Errors
+    /// What would be accepted.
+    pub fn parse(text: &str) -> Result<usize, &'static str> {
+        let number = text.parse().map_err(|_| CONNECTIONS)?;
+        let Self(connections) = i64::try_into(number)?;
+        Ok(connections)
+    }
+}
+
+impl TryFrom<i64> for ConnectionsPerPeer {
+    type Error = &'static str;
+
+    fn try_from(number: i64) -> Result<Self, &'static str> {
+        let connections = usize::try_from(number).ok();
+        let connections = connections.filter(|connections| (1..=10_000).contains(connections));
+        connections.map(Self).ok_or(CONNECTIONS)
+    }
+}
+
 /// `"512KiB"`, `"2MiB"`, `"1000"`: bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Size(pub usize);
@@ -192,4 +219,5 @@ impl Visitor<'_> for Text {
 }
 
 const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
+const CONNECTIONS: &str = "expected 1 to 10000";
 const MAX_TOLERANCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
