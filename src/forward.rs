@@ -33,6 +33,7 @@ use self::dispatch::Dispatcher;
 use self::fetch::Keys;
 use self::hints::Hints;
 use self::intake::RawBody;
+use self::limits::steps::Effort;
 use self::limits::{Limits, Sizes};
 use self::pages::{Pages, about};
 use self::prepare::{Arrived, Prepared, prepare};
@@ -176,13 +177,13 @@ impl<T: Temporal> Forwarder<T> {
         if !settings.sources[source].fetch_keys {
             return Ok((received, Vec::new()));
         }
-        let (size, settings) = (received.body.len(), Arc::clone(settings));
+        let (effort, settings) = (Effort::of_request(&received), Arc::clone(settings));
         // The key's URL may stand in a long body; while it is fetched, nobody waits for this one's place.
         let find = move || {
             let wanted = fetch::wanted(&settings.sources[source], &received);
             wanted.map(|wanted| (received, wanted))
         };
-        let (received, wanted) = self.limits.steps.run(size, deadline, find).await??;
+        let (received, wanted) = self.limits.steps.run(effort, deadline, find).await??;
         if !wanted.iter().any(Option::is_some) {
             return Ok((received, Vec::new()));
         }

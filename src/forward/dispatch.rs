@@ -19,6 +19,7 @@ use crate::forward::context::RequestContext;
 use crate::forward::encode;
 use crate::forward::limits::Limits;
 use crate::forward::limits::calls::{CallLimit, check_time};
+use crate::forward::limits::steps::Effort;
 use crate::forward::prepare::{Planned, PlannedEvent};
 use crate::forward::settings::Settings;
 use crate::storage::Stored;
@@ -93,9 +94,9 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
             return Ok(Outcome::Dropped);
         };
         let (settings, source) = (Arc::clone(self.settings), event.source.clone());
-        let size = event.body.len();
+        let effort = Effort::of(event.body.len());
         let encode = move || encode::with_event(&settings.codec, *call, &event, event_key);
-        let call = self.limits.steps.run(size, self.deadline, encode).await?;
+        let call = self.limits.steps.run(effort, self.deadline, encode).await?;
         self.send(&source, call).await
     }
 

@@ -218,10 +218,7 @@ impl Https {
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_BYTES {
-                return Err("it is too large for a key".to_owned());
-            }
+            append(&mut bytes, &chunk)?;
         }
         Ok(bytes)
     }
@@ -241,6 +238,14 @@ impl Https {
         };
         self.0.get_or_try_init(building).await
     }
+}
+
+fn append(bytes: &mut Vec<u8>, chunk: &[u8]) -> Result<(), String> {
+    if bytes.len() + chunk.len() > MAX_BYTES {
+        return Err("it is too large for a key".to_owned());
+    }
+    bytes.extend_from_slice(chunk);
+    Ok(())
 }
 
 /// For a fetch, whoever waits for it.

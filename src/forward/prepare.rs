@@ -18,7 +18,7 @@ use webhook_core::verify::key::Key;
 use crate::forward::admit::{Admitted, Authorised, admit, check_tenant, count_key};
 use crate::forward::encode;
 use crate::forward::limits::memory::Share;
-use crate::forward::limits::steps::{Steps, is_long};
+use crate::forward::limits::steps::{Effort, Steps};
 use crate::forward::settings::Settings;
 use crate::temporal;
 
@@ -84,14 +84,14 @@ pub async fn prepare(
     deadline: Instant,
 ) -> Result<Prepared, Refused> {
     let late = |is_proven| move |reject| Refused { reject, is_proven };
-    let size = arrived.received.body.len();
-    if is_long(size) {
+    let effort = Effort::of_request(&arrived.received);
+    if effort.is_long() {
         let work = move || match admitted(arrived)? {
             Read::Handshake(reply) => Ok(Prepared::Handshake(reply)),
             Read::Event(read) => Ok(Prepared::Event(read.planned())),
         };
         return steps
-            .apart(size, deadline, work)
+            .apart(effort, deadline, work)
             .await
             .map_err(late(false))?;
     }
@@ -107,7 +107,7 @@ pub async fn prepare(
         },
         None => {
             let work = move || read.planned();
-            let planned = steps.apart(size, deadline, work).await;
+            let planned = steps.apart(effort, deadline, work).await;
             planned.map_err(late(true))?
         }
     };

@@ -8,7 +8,6 @@ mod memory;
 mod outcomes;
 mod steps;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -26,10 +25,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::intake::RawBody;
 use super::limits::Sizes;
+use super::limits::steps::Effort;
 use super::{Forwarder, Settings};
 use crate::cli::ServeArgs;
 use crate::config::file::File;
 use crate::config::{Config, Environment, Identity};
+use crate::storage::Store;
 use crate::temporal::fake::Fake;
 
 /// A forwarder before a Temporal that is told what to do.
@@ -64,8 +65,12 @@ impl Heard {
 
 impl Bench {
     fn new(sizes: &Sizes) -> Self {
+        Self::with(SOURCES, sizes)
+    }
+
+    fn with(text: &str, sizes: &Sizes) -> Self {
         let temporal = Arc::new(Fake::default());
-        let forwarder = Forwarder::new(settings(SOURCES), Arc::clone(&temporal), sizes);
+        let forwarder = Forwarder::new(settings(text), Arc::clone(&temporal), sizes);
         Self {
             forwarder: Arc::new(forwarder),
             temporal,
@@ -129,15 +134,18 @@ impl Bench {
         let (release, released) = mpsc::channel::<()>();
         let forwarder = Arc::clone(&self.forwarder);
         let far = Instant::now() + Duration::from_secs(3600);
-        let work = move || {
-            let _ = released.recv();
-        };
+        let work = move || wait_for(&released);
         let held = tokio::spawn(async move {
-            let all = usize::MAX / 64;
+            let all = Effort::of(usize::MAX);
             let _ = forwarder.limits.steps.apart(all, far, work).await;
         });
         Blocker { release, held }
     }
+}
+
+/// On a thread of its own; in the end a test that has failed goes on, too.
+fn wait_for(released: &mpsc::Receiver<()>) {
+    let _ = released.recv_timeout(Duration::from_secs(20));
 }
 
 struct Blocker {
@@ -187,19 +195,22 @@ fn settings(text: &str) -> Settings {
         no_tls: true,
         ..ServeArgs::default()
     };
-    let config = Config::new(&args, &file, &Nothing::default());
+    let config = Config::new(&args, &file, &Nothing);
     let config = config.map_err(|mistakes| format!("{mistakes:?}"));
     let config = config.expect("no mistake");
-    Settings::new(config.sources, config.codec, None)
+    let store = config
+        .large
+        .as_ref()
+        .map(|large| Store::new(large).expect("fine"));
+    Settings::new(config.sources, config.codec, store)
 }
 
-/// No files and no variables.
-#[derive(Default)]
-struct Nothing(HashMap<String, Vec<u8>>);
+/// No files, and of variables those of S3.
+struct Nothing;
 
 impl Environment for Nothing {
     fn var(&self, name: &str) -> Option<Vec<u8>> {
-        self.0.get(name).cloned()
+        name.starts_with("AWS_").then(|| b"none".to_vec())
     }
 
     fn read(&self, _: &Path) -> Result<Vec<u8>, String> {
@@ -241,6 +252,14 @@ danger_accept_unverified = true
 action = "update-with-start"
 update = "webhook"
 workflow_id = "update:{event_id}"
+
+[[source]]
+path = "/signal"
+provider = "generic"
+danger_accept_unverified = true
+action = "signal"
+signal = "webhook"
+workflow_id = "signal:{event_id}"
 
 [[source]]
 path = "/letters"

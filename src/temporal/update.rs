@@ -171,8 +171,34 @@ fn kind(failure: Failure) -> String {
 #[cfg(test)]
 mod tests {
     use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
+    use temporalio_common::protos::temporal::api::workflowservice::v1::UpdateWorkflowExecutionResponse;
+    use temporalio_common::protos::temporal::api::workflowservice::v1::execute_multi_operation_response::Response;
 
     use super::*;
+
+    /// A server that was asked to wait until it is accepted answers before, if the time is over.
+    #[test]
+    fn an_update_that_is_only_admitted_is_not_accepted() {
+        use UpdateWorkflowExecutionLifecycleStage::{Accepted, Admitted, Completed, Unspecified};
+        for (stage, is_taken) in [
+            (Unspecified, false),
+            (Admitted, false),
+            (Accepted, true),
+            (Completed, true),
+        ] {
+            let update = UpdateWorkflowExecutionResponse {
+                update_ref: Some(UpdateRef::default()),
+                stage: stage.into(),
+                ..UpdateWorkflowExecutionResponse::default()
+            };
+            let answer = ExecuteMultiOperationResponse {
+                responses: vec![Response {
+                    response: Some(response::Response::UpdateWorkflow(update)),
+                }],
+            };
+            assert_eq!(Progress::of(answer).is_some(), is_taken, "{stage:?}");
+        }
+    }
 
     #[test]
     fn a_failed_update_is_logged_without_its_message() {

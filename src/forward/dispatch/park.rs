@@ -12,7 +12,7 @@ use webhook_core::variables;
 
 use super::Dispatcher;
 use crate::forward::encode;
-use crate::forward::limits::steps::is_long;
+use crate::forward::limits::steps::Effort;
 use crate::forward::settings::Settings;
 use crate::temporal::{Call, Temporal};
 
@@ -45,10 +45,14 @@ impl Parking {
             event,
             cause,
         };
-        if !is_long(parking.event.body.len()) {
+        if !parking.effort().is_long() {
             parking.read_attributes(Allowance::Brief);
         }
         parking
+    }
+
+    fn effort(&self) -> Effort {
+        Effort::of(self.event.body.len())
     }
 
     fn read_attributes(&mut self, allowance: Allowance) {
@@ -108,12 +112,12 @@ impl<T: Temporal> Dispatcher<'_, T> {
         let reason = parking.cause.reason.clone();
         // Each round there are fewer attributes, or it is compressed.
         loop {
-            let (size, is_read) = (parking.event.body.len(), parking.attributes.is_some());
+            let (effort, is_read) = (parking.effort(), parking.attributes.is_some());
             let (steps, encode) = (&self.limits.steps, move || parking.encoded());
             let encoded = if is_read {
-                steps.run(size, self.deadline, encode).await
+                steps.run(effort, self.deadline, encode).await
             } else {
-                steps.apart(size, self.deadline, encode).await
+                steps.apart(effort, self.deadline, encode).await
             };
             let call;
             (parking, call) = encoded.map_err(|reject| not_stored(&reason, reject.reason()))?;

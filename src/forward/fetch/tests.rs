@@ -268,3 +268,13 @@ async fn all_fetches_are_one_client_s() {
     let (one, other) = (one.expect("a client"), other.expect("a client"));
     assert!(std::ptr::eq(one, other));
 }
+
+#[test]
+fn a_key_has_so_many_bytes_and_none_more() {
+    let mut bytes = Vec::new();
+    for _ in 0..MAX_BYTES / 1024 {
+        append(&mut bytes, &[b'k'; 1024]).expect("it may be so large");
+    }
+    append(&mut bytes, b"k").expect_err("it is too large");
+    assert_eq!(bytes.len(), MAX_BYTES);
+}

@@ -119,6 +119,31 @@ async fn slow_updates_hold_up_no_start_and_starts_no_update() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_s3_that_is_away_holds_up_no_start() {
+    let s3 = "[large_payloads]\nbucket = \"bucket\"\nregion = \"r\"\nendpoint = \"http://127.0.0.1:1\"\n\
+        threshold = \"2KiB\"\n";
+    let one = Sizes {
+        starts: 1,
+        ..sizes()
+    };
+    let bench = Bench::with(&format!("{s3}{SOURCES}"), &one);
+    // They are signals: no start is looked for before.
+    let large = bench.posting("/signal", "1", json(3000));
+    let another = bench.posting("/signal", "2", json(3000));
+    settle().await;
+    bench
+        .post("/a", "3", "{}")
+        .await
+        .is(200, "started")
+        .after(0);
+    for heard in [large, another] {
+        let heard = heard.await.expect("no panic");
+        heard.is(503, "try again later");
+        assert!(heard.after <= Duration::from_millis(DEADLINE), "{heard:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_source_has_no_more_than_its_share() {
     let bench = Bench::new(&Sizes {
         starts: 3,

@@ -90,4 +90,24 @@ async fn a_long_body_takes_more_while_it_is_looked_into() {
     drop(all(10 * LONG));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_long_form_takes_more_than_json_of_its_length() {
+    let bench = Bench::new(&Sizes {
+        memory: 40 * LONG,
+        ..sizes()
+    });
+    let others = bench.forwarder.limits.memory.take(25 * LONG).expect("free");
+    bench.post("/a", "1", json(LONG)).await.is(200, "started");
+    let post = async || {
+        let request = Request::post("/a").header("host", "hooks");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.body(Full::from("a=&".repeat(LONG / 3)));
+        let heard = bench.asking(request.expect("a request"), PEER, Instant::now());
+        heard.await.expect("no panic")
+    };
+    post().await.is(503, "try again later").after(0);
+    drop(others);
+    post().await.is(200, "started");
+}
+
 const PART: &str = "0123456789012345678901234567890123456789012345678901234567890123456789";

@@ -21,6 +21,8 @@ async fn who_waits_for_its_place_is_answered_in_time_and_nothing_is_sent() {
         .is(200, "started")
         .after(0);
     advance(Duration::from_millis(DEADLINE)).await;
+    settle().await;
+    assert!(long.is_finished());
     let heard = long.await.expect("no panic");
     heard.is(503, "try again later").after(DEADLINE);
     blocker.release().await;
@@ -61,10 +63,8 @@ async fn work_that_ends_too_late_keeps_its_place_and_its_memory_until_it_ends() 
     let steps = Steps::new(1, memory.clone());
     let deadline = Instant::now() + Duration::from_secs(1);
     let (release, released) = mpsc::channel::<()>();
-    let work = move || {
-        let _ = released.recv();
-    };
-    let late = steps.apart(LONG, deadline, work);
+    let work = move || wait_for(&released);
+    let late = steps.apart(Effort::of(LONG), deadline, work);
     tokio::pin!(late);
     assert!(timeout(Duration::ZERO, &mut late).await.is_err());
     advance(Duration::from_secs(1)).await;
@@ -73,7 +73,7 @@ async fn work_that_ends_too_late_keeps_its_place_and_its_memory_until_it_ends() 
 
     memory.take(6 * LONG).expect_err("it is still held");
     let next = Instant::now() + Duration::from_secs(1);
-    let waiting = steps.apart(LONG, next, || "done");
+    let waiting = steps.apart(Effort::of(LONG), next, || "done");
     tokio::pin!(waiting);
     assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
     drop(release);
@@ -94,9 +94,9 @@ async fn so_many_at_a_time_and_a_large_one_alone() {
         let steps = Arc::clone(&steps);
         let work = move || {
             drop(begun);
-            let _ = released.recv();
+            wait_for(&released);
         };
-        let done = tokio::spawn(async move { steps.apart(size, deadline, work).await });
+        let done = tokio::spawn(async move { steps.apart(Effort::of(size), deadline, work).await });
         (done, has_begun)
     };
     let (first, second, third) = (begin(LONG), begin(LONG), begin(large));
@@ -129,6 +129,6 @@ async fn a_panic_in_the_step_is_the_request_s() {
     let steps = Steps::new(1, Memory::new(10 * LONG));
     let deadline = Instant::now() + Duration::from_secs(1);
     let _ = steps
-        .apart(LONG, deadline, || panic!("a bug of ours"))
+        .apart(Effort::of(LONG), deadline, || panic!("a bug of ours"))
         .await;
 }

@@ -80,10 +80,14 @@ pub fn meter(expression: &mut IdedExpr) {
         Expr::Select(select) => meter(&mut select.operand),
         Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => return,
     }
-    // It copies what it finds.
-    if let Expr::Call(call) = &mut expression.expr
-        && [operators::OPT_SELECT, operators::OPT_INDEX].contains(&call.func_name.as_str())
-    {
+    let Expr::Call(call) = &mut expression.expr else {
+        return;
+    };
+    // A text may be cut into as many as it has characters.
+    if call.func_name == "split" {
+        charge(expression, BYTES);
+    } else if [operators::OPT_SELECT, operators::OPT_INDEX].contains(&call.func_name.as_str()) {
+        // It copies what it finds.
         call.args
             .iter_mut()
             .take(1)
@@ -296,9 +300,9 @@ const TOO_MUCH: &str = "more than 100 MB to go through";
 const MAX_STEPS: u32 = 10_000;
 /// Bytes that all calls of an event's expressions may read or copy together.
 const MAX_BYTES: u64 = 100_000_000;
-/// Of these, what is gone through in about a millisecond.
+/// Of these, what is gone through in a few milliseconds.
 const BRIEF_STEPS: u32 = 500;
-const BRIEF_BYTES: u64 = 2_000_000;
+const BRIEF_BYTES: u64 = 1_000_000;
 /// Bytes of a value besides its text.
 const VALUE: u64 = 64;
 
