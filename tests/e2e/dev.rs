@@ -4,7 +4,6 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::support::delivery::SHOPIFY;
 use crate::support::dev::{Home, answers, is_alive, quiet_port};
@@ -276,12 +275,12 @@ fn a_taken_port_for_the_web_interface_is_no_obstacle_and_a_closed_terminal_ends_
 fn whoever_stops_it_while_temporal_starts_leaves_no_temporal_behind() {
     run(async {
         for signal in ["INT", "TERM", "HUP"] {
-            let home = Home::with_temporal("exec sleep 60");
+            let home = Home::with_temporal("exec sleep 600");
             let mut dev = home.start(&format!("127.0.0.1:{}", quiet_port()));
             let started = || async { home.temporal() };
             let temporal = eventually("Temporal starts", PATIENCE, started).await;
             dev.signal(signal);
-            dev.wait(Duration::from_secs(5));
+            dev.wait(PATIENCE);
             // It was killed before `dev` ended, but dies in its own time.
             let gone = || async { !is_alive(temporal) };
             until(&format!("gone after SIG{signal}"), PATIENCE, gone).await;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
-use crate::support::sender::{PROMISED, Sender};
+use crate::support::sender::{DEADLINE, Sender};
 use crate::support::temporal::Temporal;
 use crate::support::wait::{PATIENCE, run, until};
 
@@ -38,7 +38,6 @@ fn temporal_killed_under_500_events_loses_no_acked_event_and_doubles_none() {
                 let _turn = at_a_time.acquire().await.expect("it is never closed");
                 until("the event is acknowledged", PATIENCE * 3, || async {
                     let answer = sender.send(&order).await;
-                    assert!(answer.elapsed < PROMISED, "{answer:?}");
                     match answer.status {
                         200 => ledger.note(&order.id, answer.run_id()),
                         503 => drop(unavailable.fetch_add(1, Ordering::Relaxed)),
@@ -61,6 +60,7 @@ fn temporal_killed_under_500_events_loses_no_acked_event_and_doubles_none() {
         assert!(ledger.len() < 500, "the kill came too late");
         temporal.restart().await;
         events.join_all().await;
+        forwarder.all_in_time(DEADLINE);
         ledger.check(&temporal, &prefix, 500).await;
     });
 }
@@ -69,7 +69,7 @@ fn temporal_killed_under_500_events_loses_no_acked_event_and_doubles_none() {
 fn a_forwarder_killed_under_load_loses_no_acked_event_and_retries_land_once() {
     run(async {
         let temporal = Temporal::shared().await;
-        let mut first = Forwarder::start(ForwarderConfig::default()).await;
+        let mut first = Forwarder::start(ForwarderConfig::patient()).await;
         let sender = Sender::new(&first);
         let prefix = format!("kill-forwarder-{}-", Uuid::new_v4().simple());
         let orders: Vec<_> = (0..300)
@@ -100,7 +100,7 @@ fn a_forwarder_killed_under_load_loses_no_acked_event_and_retries_land_once() {
             assert_eq!(temporal.run_id(&id).await, Some(run_id), "acked, so there");
         }
 
-        let second = Forwarder::start(ForwarderConfig::default()).await;
+        let second = Forwarder::start(ForwarderConfig::patient()).await;
         let sender = Sender::new(&second);
         for order in &orders {
             let answer = sender.send(order).await;

@@ -5,7 +5,7 @@ use std::fs;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -135,15 +135,12 @@ fn made_up_urls_take_no_key_away_and_hold_up_nobody() {
                 server.asked() >= 72
             })
             .await;
-            let begun = Instant::now();
+            // Whoever waited for the silent ones would be late.
             assert_eq!(send(&real, "5").await, "200 started");
             assert_eq!(send(&at("/other/key.pem"), "6").await, "200 started");
-            begun.elapsed()
         };
-        let begun = Instant::now();
-        let (silent, others) = tokio::join!(silent, others);
+        let (silent, ()) = tokio::join!(silent, others);
         assert!(silent.iter().all(|answer| answer.outcome() == "503"));
-        assert!(others < begun.elapsed(), "{others:?}");
     });
 }
 

@@ -10,9 +10,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::support::delivery::Delivery;
-use crate::support::forwarder::{Forwarder, ForwarderConfig};
-use crate::support::proxy::ChaosProxy;
-use crate::support::sender::{PROMISED, Sender};
+use crate::support::forwarder::Forwarder;
+use crate::support::sender::{DEADLINE, Sender};
 use crate::support::temporal::Temporal;
 use crate::support::wait::{PATIENCE, run, until};
 
@@ -29,13 +28,13 @@ fn all_connections_freeze_mid_traffic_and_every_answer_is_200_in_time() {
 #[test]
 fn a_frozen_connection_costs_a_lone_event_nothing_but_time() {
     run(async {
-        let (proxy, forwarder) = behind_proxy().await;
+        let (proxy, forwarder) = Forwarder::behind_proxy().await;
         let sender = Sender::new(&forwarder);
         proxy.freeze_first(2);
         let order = Delivery::order();
         let answer = sender.send(&order).await;
         assert_eq!(answer.outcome(), "200 started", "{answer:?}");
-        assert!(answer.elapsed < PROMISED, "{answer:?}");
+        forwarder.in_time(&answer, DEADLINE);
         assert_eq!(sender.send(&order).await.outcome(), "200 duplicate");
         assert_eq!(sender.get("/health/ready").await.status, 200);
     });
@@ -43,7 +42,7 @@ fn a_frozen_connection_costs_a_lone_event_nothing_but_time() {
 
 /// Senders at work, `count` connections freeze under them, and they go on for a while.
 async fn freezes_under_traffic(count: usize) {
-    let (proxy, forwarder) = behind_proxy().await;
+    let (proxy, forwarder) = Forwarder::behind_proxy().await;
     let prefix = format!("frozen-{}-", Uuid::new_v4().simple());
     let (is_over, taken) = (Arc::new(AtomicBool::new(false)), Arc::default());
     let mut senders = JoinSet::new();
@@ -55,7 +54,7 @@ async fn freezes_under_traffic(count: usize) {
                 let number = AtomicUsize::fetch_add(&taken, 1, Ordering::Relaxed);
                 let order = Delivery::order().with_id(&format!("{prefix}{number}"));
                 let answer = sender.send(&order).await;
-                if answer.outcome() != "200 started" || answer.elapsed >= PROMISED {
+                if answer.outcome() != "200 started" {
                     return Err(answer);
                 }
                 sleep(PAUSE).await;
@@ -81,20 +80,11 @@ async fn freezes_under_traffic(count: usize) {
     is_over.store(true, Ordering::Relaxed);
     let all: Result<Vec<()>, _> = senders.join_all().await.into_iter().collect();
     all.expect("every answer is 200, in time");
+    forwarder.all_in_time(DEADLINE);
     let count = taken.load(Ordering::Relaxed);
     let runs = Temporal::shared().await.runs(&prefix, count).await;
     let distinct: BTreeSet<_> = runs.iter().collect();
     assert_eq!((runs.len(), distinct.len()), (count, count));
-}
-
-async fn behind_proxy() -> (ChaosProxy, Forwarder) {
-    let proxy = ChaosProxy::start(Temporal::shared().await.address()).await;
-    let forwarder = Forwarder::start(ForwarderConfig {
-        endpoint: Some(proxy.address()),
-        ..Default::default()
-    });
-    let forwarder = forwarder.await;
-    (proxy, forwarder)
 }
 
 const SENDERS: usize = 6;

@@ -1,7 +1,5 @@
 //! Routes decide by the event; what they say of a workflow is what Temporal says of it.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::workflow::v1::versioning_override::Override;
 
@@ -12,7 +10,7 @@ use crate::support::history::open;
 use crate::support::inspect::json;
 use crate::support::sender::Sender;
 use crate::support::temporal::Temporal;
-use crate::support::wait::{eventually, run};
+use crate::support::wait::{PATIENCE, eventually, run};
 
 #[test]
 fn the_first_route_that_holds_decides() {
@@ -131,7 +129,7 @@ fn all_that_a_route_says_is_what_temporal_says() {
         }
         assert!(!found.contains_key("TwfGone"), "null leaves it out");
         let what = "the workflow is found by its attributes";
-        eventually(what, Duration::from_secs(30), || async {
+        eventually(what, PATIENCE, || async {
             let query = format!("TwfShop = 'e2e.myshopify.com' AND TwfOrder = 820982911946154508 AND WorkflowId = '{id}'");
             (temporal.count(&query).await == 1).then_some(())
         })

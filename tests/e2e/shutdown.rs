@@ -10,7 +10,6 @@ use tokio_rustls::rustls::version::TLS13;
 
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
-use crate::support::proxy::ChaosProxy;
 use crate::support::raw;
 use crate::support::sender::{Answer, Sender};
 use crate::support::temporal::Temporal;
@@ -20,7 +19,7 @@ use crate::support::wait::{PATIENCE, run, until};
 fn sigterm_answers_what_is_in_flight_refuses_new_connections_and_exits_0() {
     run(async {
         let temporal = Temporal::shared().await;
-        let (mut proxy, mut forwarder) = behind_proxy().await;
+        let (mut proxy, mut forwarder) = Forwarder::behind_proxy().await;
         proxy.hold().await;
         let orders = [Delivery::order(), Delivery::order()];
         let in_flight = [
@@ -115,7 +114,7 @@ fn who_has_connected_before_the_end_is_served() {
 #[test]
 fn sigterm_says_goaway_on_http2_and_finishes_the_stream() {
     run(async {
-        let (mut proxy, mut forwarder) = behind_proxy().await;
+        let (mut proxy, mut forwarder) = Forwarder::behind_proxy().await;
         let stream = raw::connect_tls(&forwarder, "h2").await;
         let (mut client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
         let connection = tokio::spawn(connection);
@@ -180,7 +179,7 @@ fn idle_connections_do_not_hold_up_the_exit() {
 #[test]
 fn a_second_sigterm_ends_it_at_once() {
     run(async {
-        let (mut proxy, mut forwarder) = behind_proxy().await;
+        let (mut proxy, mut forwarder) = Forwarder::behind_proxy().await;
         proxy.black_hole().await;
         let sent = send(&forwarder, "h2", &Delivery::order());
         in_flight_is(&forwarder, 1).await;
@@ -194,16 +193,6 @@ fn a_second_sigterm_ends_it_at_once() {
         forwarder.wait(Duration::from_secs(2));
         sent.abort();
     });
-}
-
-async fn behind_proxy() -> (ChaosProxy, Forwarder) {
-    let proxy = ChaosProxy::start(Temporal::shared().await.address()).await;
-    let forwarder = Forwarder::start(ForwarderConfig {
-        endpoint: Some(proxy.address()),
-        ..Default::default()
-    });
-    let forwarder = forwarder.await;
-    (proxy, forwarder)
 }
 
 fn send(forwarder: &Forwarder, alpn: &str, order: &Delivery) -> JoinHandle<Answer> {

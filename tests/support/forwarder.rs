@@ -1,8 +1,10 @@
 //! The real binary, started as an operator would, on ports that the system chooses.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +14,9 @@ use super::certs::Certificates;
 use super::leaks;
 use super::log::Log;
 use super::process::Process;
+use super::proxy::ChaosProxy;
+use super::run_folder;
+use super::sender::{Answer, Sender};
 use super::temporal::Temporal;
 
 /// How to start a forwarder; the default is the product's default, with TLS and a secret.
@@ -48,6 +53,22 @@ impl Default for ForwarderConfig {
             args: &[],
             env: &[],
             await_temporal: true,
+        }
+    }
+}
+
+impl ForwarderConfig {
+    /// The same with a deadline that a busy machine does not miss.
+    pub(crate) fn patient() -> Self {
+        static FILE: OnceLock<PathBuf> = OnceLock::new();
+        let file = FILE.get_or_init(|| {
+            let file = run_folder().join("patient.toml");
+            fs::write(&file, PATIENT).expect("the folder of the run is writable");
+            file
+        });
+        Self {
+            config: Some(file.clone()),
+            ..Self::default()
         }
     }
 }
@@ -98,14 +119,60 @@ impl Forwarder {
         }
     }
 
+    /// The product's default, and the proxy that stands between it and the shared Temporal.
+    pub(crate) async fn behind_proxy() -> (ChaosProxy, Self) {
+        let proxy = ChaosProxy::start(Temporal::shared().await.address()).await;
+        let forwarder = Self::start(ForwarderConfig {
+            endpoint: Some(proxy.address()),
+            ..Default::default()
+        });
+        let forwarder = forwarder.await;
+        (proxy, forwarder)
+    }
+
+    /// Its like before a Temporal that is not to be found: the proxy refuses, or is mute.
+    pub(crate) async fn without_temporal(proxy: &ChaosProxy) -> Self {
+        Self::start(ForwarderConfig {
+            endpoint: Some(proxy.address()),
+            await_temporal: false,
+            ..Default::default()
+        })
+        .await
+    }
+
     /// Waits for the line that says how this request ended.
     pub(crate) fn request_line(&self, request_id: &str) -> Value {
         let what = format!("the log line of request {request_id}");
         self.log.wait_for(
             &what,
             || true,
-            |line| line["message"] == "request" && line["request_id"] == request_id,
+            |line| is_request(line) && line["request_id"] == request_id,
         )
+    }
+
+    /// The deadline of a request, by the server's own clock: one of a client measures the machine,
+    /// too. What a deadline is to the millisecond is tested on paused time; here, that there is one
+    /// whoever is away: without it an answer takes a multiple, or does not come.
+    pub(crate) fn in_time(&self, answer: &Answer, deadline: Duration) -> Value {
+        let line = self.request_line(answer.request_id());
+        assert_in_time(&line, deadline);
+        line
+    }
+
+    /// As [`Self::in_time`], of all requests until now.
+    pub(crate) fn all_in_time(&self, deadline: Duration) {
+        for line in self.log_lines() {
+            let line = serde_json::from_str(&line).unwrap_or_default();
+            if is_request(&line) {
+                assert_in_time(&line, deadline);
+            }
+        }
+    }
+
+    /// What the admin listener says to Prometheus.
+    pub(crate) async fn metrics(&self) -> String {
+        let admin = Sender::plain(&self.admin.to_string());
+        admin.get("/metrics").await.text
     }
 
     /// Waits for a line that is wanted.
@@ -147,6 +214,15 @@ impl Drop for Forwarder {
             assert!(leaks.is_empty(), "the log leaks:\n{}", leaks.join("\n"));
         }
     }
+}
+
+fn is_request(line: &Value) -> bool {
+    line["message"] == "request"
+}
+
+fn assert_in_time(line: &Value, deadline: Duration) {
+    let took = Duration::from_millis(line["ms"].as_u64().expect("it is measured"));
+    assert!(took < 2 * deadline, "not within {deadline:?}: {line}");
 }
 
 fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
@@ -194,6 +270,13 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
 
 /// The client secret of the pretended Shopify app.
 pub(crate) const SECRET: &str = "shpss_e2e_8e1a7d04c2f94a6b";
+
+const PATIENT: &str = "[[source]]
+path = '/temporal/shopify'
+provider = 'shopify'
+secrets = ['env:SHOPIFY_WEBHOOKS_KEY']
+deadline = '1m'
+";
 
 /// A key for AES-256 and its id.
 pub(crate) const AES: (&str, &str) = (

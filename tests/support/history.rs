@@ -18,7 +18,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 
 use super::temporal::Temporal;
-use super::wait::eventually;
+use super::wait::{PATIENCE, eventually};
 use super::worker::PythonWorker;
 
 /// How a workflow was started, as its history has it.
@@ -89,7 +89,7 @@ impl Temporal {
     /// All runs whose workflow id begins with this, as soon as there are `expected` or more.
     pub(crate) async fn runs(&self, id_prefix: &str, expected: usize) -> Vec<String> {
         let what = format!("{expected} runs of {id_prefix}*");
-        eventually(&what, Duration::from_secs(30), || async {
+        eventually(&what, PATIENCE, || async {
             let runs = self
                 .list(id_prefix)
                 .await
@@ -133,7 +133,7 @@ impl Temporal {
     /// The result, as soon as a worker has completed the workflow.
     pub(crate) async fn result(&self, workflow_id: &str, worker: &mut PythonWorker) -> Payload {
         let what = format!("a worker completes {workflow_id}");
-        eventually(&what, Duration::from_secs(60), || {
+        eventually(&what, PATIENCE, || {
             worker.assert_running();
             self.result_if_completed(workflow_id)
         })

@@ -1,20 +1,21 @@
 //! Everything that Temporal keeps of a workflow: the whole history, the description.
 
 use std::process::Command;
-use std::time::Duration;
 
 use temporalio_client::tonic::IntoRequest;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
+use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
 use temporalio_common::protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest,
+    CountWorkflowExecutionsRequest, DescribeTaskQueueRequest, DescribeWorkflowExecutionRequest,
     DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
 };
 
 use super::history::{NAMESPACE, execution};
 use super::temporal::{self, Temporal};
-use super::wait::eventually;
+use super::wait::{PATIENCE, eventually, until};
 
 impl Temporal {
     /// All events of the newest run.
@@ -85,6 +86,26 @@ impl Temporal {
         answer.await.expect("Temporal counts").into_inner().count
     }
 
+    /// Waits until a worker asks for the workflows of this task queue.
+    pub(crate) async fn polled(&self, queue: &str) {
+        let request = DescribeTaskQueueRequest {
+            namespace: NAMESPACE.to_owned(),
+            task_queue: Some(TaskQueue {
+                name: queue.to_owned(),
+                ..Default::default()
+            }),
+            task_queue_type: TaskQueueType::Workflow.into(),
+            ..Default::default()
+        };
+        until("a worker polls", PATIENCE, async || {
+            let mut service = self.connection().workflow_service();
+            let answer = service.describe_task_queue(request.clone().into_request());
+            let answer = answer.await.expect("Temporal describes it").into_inner();
+            !answer.pollers.is_empty()
+        })
+        .await;
+    }
+
     /// Registers a search attribute, and waits until Temporal knows it.
     pub(crate) async fn register_attribute(&self, name: &str, kind: &str) {
         let cli = |args: &[&str]| {
@@ -97,7 +118,7 @@ impl Temporal {
         let created = cli(&["create", "--name", name, "--type", kind]);
         assert!(created.status.success(), "{created:?}");
         let what = format!("{name} is registered");
-        eventually(&what, Duration::from_secs(30), || async {
+        eventually(&what, PATIENCE, || async {
             let listed = cli(&["list"]);
             String::from_utf8_lossy(&listed.stdout)
                 .contains(name)

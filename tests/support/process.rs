@@ -104,6 +104,9 @@ fn tell_reaper(sign: char, pid: u32) {
     writeln!(stdin, "{sign}{pid}").expect("the reaper lives as long as the tests");
 }
 
+/// For waits whose length promises nothing, on a machine that is busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 const REAPER_SCRIPT: &str = r#"
 trap '' INT TERM HUP
 pids=' '

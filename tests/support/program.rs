@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::process::Process;
 use super::run_folder;
+use super::wait::PATIENCE;
 
 /// A running program. Dropping it kills it.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Program {
             if let Some(found) = find(&printed) {
                 return found;
             }
-            let go_on = running && started.elapsed() < Duration::from_secs(30);
+            let go_on = running && started.elapsed() < PATIENCE;
             assert!(go_on, "not seen: {what}; it printed:\n{printed}");
             thread::sleep(Duration::from_millis(20));
         }

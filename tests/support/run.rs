@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::process::{PATIENCE, Process};
 
 /// How it ended and what it said.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ impl Run {
         };
         command.stdout(file("stdout")).stderr(file("stderr"));
         let mut process = Process::spawn("the forwarder", command);
-        let status = process.wait(Duration::from_secs(20));
+        let status = process.wait(PATIENCE);
         let text = |name| {
             let bytes = fs::read(folder.path().join(name)).expect("it was made");
             String::from_utf8(bytes).expect("it prints text")

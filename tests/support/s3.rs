@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::process::Process;
 use super::temporal::{free_port, go_program};
+use super::wait::PATIENCE;
 use super::worker::{self, Language, Worker};
 use super::{install, run_folder};
 
@@ -114,7 +115,7 @@ fn spawn(port: u16, folder: &Path) -> Option<Process> {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return Some(process);
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "S3 is mute");
+        assert!(started.elapsed() < PATIENCE, "S3 is mute");
         std::thread::sleep(Duration::from_millis(20));
     }
     None

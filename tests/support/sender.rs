@@ -1,6 +1,6 @@
 //! Who makes the requests: an ordinary HTTP client, which holds every answer to what all owe.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Error, Method, Version};
@@ -12,7 +12,7 @@ use super::certs::Certificates;
 use super::delivery::Delivery;
 use super::forwarder::Forwarder;
 use super::leaks::CANARY;
-use super::wait::eventually;
+use super::wait::{PATIENCE, eventually};
 
 /// A client of one address.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl Sender {
     /// Sends until it is taken, as a sender does: 503 and broken connections mean "again".
     pub(crate) async fn send_until_taken(&self, delivery: &Delivery) -> Answer {
         let what = format!("event {} is taken", delivery.id);
-        eventually(&what, Duration::from_secs(60), || async {
+        eventually(&what, PATIENCE, || async {
             match self.try_send(delivery).await {
                 Ok(answer) if answer.status == 200 => return Some(answer),
                 Ok(answer) => assert_eq!(answer.status, 503, "{answer:?}"),
@@ -108,7 +108,6 @@ impl Sender {
         for (name, value) in &delivery.headers {
             request = request.header(name, value.as_slice());
         }
-        let started = Instant::now();
         let request = request.body(delivery.body.clone()).timeout(GIVES_UP);
         let response = request.send().await?;
         Ok(Answer {
@@ -116,7 +115,6 @@ impl Sender {
             version: response.version(),
             headers: response.headers().clone(),
             text: response.text().await?,
-            elapsed: started.elapsed(),
         })
     }
 }
@@ -128,7 +126,6 @@ pub(crate) struct Answer {
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
-    pub(crate) elapsed: Duration,
 }
 
 impl Answer {
@@ -184,5 +181,5 @@ const GIVES_UP: Duration = Duration::from_secs(60);
 /// Between two attempts of an impatient sender.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Shopify gives up after 5 s; a promise that is kept at the last moment is no promise.
-pub(crate) const PROMISED: Duration = Duration::from_millis(4500);
+/// Until when Shopify has its answer, which gives up after 5 s.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(4);

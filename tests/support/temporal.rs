@@ -12,6 +12,7 @@ use temporalio_client::{Connection, ConnectionOptions, Url};
 use tokio::sync::OnceCell;
 
 use super::process::Process;
+use super::wait::PATIENCE;
 use super::{history, run_folder};
 
 /// A running server with its database, and a connection to it.
@@ -105,10 +106,7 @@ async fn connect(process: &mut Process, port: u16) -> Option<Connection> {
         {
             return Some(connection);
         }
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "Temporal is mute"
-        );
+        assert!(started.elapsed() < PATIENCE, "Temporal is mute");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     None

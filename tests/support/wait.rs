@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
+pub(crate) use super::process::PATIENCE;
+
 /// Runs a test on the runtime that all tests share (gRPC channels live on the runtime they were
 /// made on).
 pub(crate) fn run<F: Future>(test: F) -> F::Output {
@@ -41,6 +43,3 @@ where
     })
     .await;
 }
-
-/// For waits whose length promises nothing.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

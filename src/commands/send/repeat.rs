@@ -114,4 +114,19 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn whoever_is_not_there_is_asked_again_and_who_is_unknown_is_not() {
+        use std::io::{Error, ErrorKind};
+        let pause = Duration::from_secs(7);
+        for (kind, again) in [
+            (ErrorKind::ConnectionRefused, true),
+            (ErrorKind::ConnectionReset, true),
+            (ErrorKind::InvalidData, false),
+        ] {
+            let failed = Err(anyhow!(Error::from(kind)).context("no answer"));
+            let wait = asks_again(&failed, pause).map(|(_, wait)| wait);
+            assert_eq!(wait, again.then_some(pause), "{kind}");
+        }
+    }
 }
