@@ -1,6 +1,8 @@
 //! The real Temporal behind [`Temporal`]: goes on without a connection.
 
 pub(super) mod taken;
+#[cfg(test)]
+mod tests;
 pub(super) mod unary;
 pub(super) mod watch;
 
@@ -15,7 +17,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeWorkflowExecutionRequest,
 };
 use tokio::time::Instant;
-use tonic::{Code, Status};
+use tonic::Status;
 use webhook_core::action::OnMissing;
 use webhook_core::outcome::{Execution, Outcome, Reject};
 use webhook_core::route::Verb;
@@ -247,7 +249,7 @@ impl Client {
         });
         match answer.await {
             Ok(answer) => Ok(answer.workflow_execution_info),
-            Err(error) if error.code() == Code::NotFound => Ok(None),
+            Err(error) if status::is_missing(&error) => Ok(None),
             Err(error) => Err(status::reject(&error, self.asked(Sizes::default()))),
         }
     }

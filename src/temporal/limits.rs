@@ -109,6 +109,8 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024 - 1024;
 #[cfg(test)]
 mod tests {
     use temporalio_common::protos::temporal::api::namespace::v1::NamespaceInfo;
+    use webhook_core::action::OnMissing;
+    use webhook_core::payload;
 
     use super::*;
 
@@ -140,6 +142,29 @@ mod tests {
             let limits = Limits::of(&answer);
             assert_eq!((limits.payload, limits.memo), expected);
         }
+    }
+
+    #[test]
+    fn a_signal_has_no_memo() {
+        let call = |verb| Call {
+            verb,
+            workflow_id: String::new(),
+            workflow_type: String::new(),
+            task_queue: String::new(),
+            options: Default::default(),
+            input: payload::text("event"),
+            memo: [("m".to_owned(), payload::text("memo"))].into(),
+            search_attributes: Default::default(),
+            request_id: String::new(),
+            event_key: String::new(),
+        };
+        let signal = Verb::Signal {
+            signal: "s".to_owned(),
+            on_missing: OnMissing::Retry,
+        };
+        let (signal, start) = (Sizes::of(&call(signal)), Sizes::of(&call(Verb::Start)));
+        assert_eq!((signal.memo, signal.input), (0, start.input));
+        assert!(start.memo > 0);
     }
 
     #[test]
