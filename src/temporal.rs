@@ -13,6 +13,8 @@ pub mod payload;
 pub mod pool;
 pub mod request;
 pub mod status;
+#[cfg(test)]
+mod stub;
 mod update;
 
 use std::future::Future;

@@ -223,6 +223,32 @@ mod tests {
     }
 
     #[test]
+    fn what_can_never_start_is_parked_and_what_is_of_the_moment_is_not() {
+        let reason = || "because".to_owned();
+        let run = Execution {
+            workflow_id: "w".to_owned(),
+            run_id: "r".to_owned(),
+        };
+        for (reject, label) in [
+            (Reject::Unstartable(reason()), "unstartable"),
+            (Reject::Oversized(reason()), "too_large"),
+            (Reject::MaybeTaken(run, reason()), "may_have_been_taken"),
+        ] {
+            let cause = Cause::of(reject).expect("a reason to park it");
+            assert_eq!((cause.label(), cause.reason.as_str()), (label, "because"));
+        }
+        for reject in [
+            Reject::Unavailable(reason()),
+            Reject::Refused(reason()),
+            Reject::Internal("because"),
+            Reject::TooLarge(reason()),
+            Reject::TooSlow("because"),
+        ] {
+            assert_eq!(Cause::of(reject.clone()), Err(reject));
+        }
+    }
+
+    #[test]
     fn one_that_may_have_been_taken_says_by_whom() {
         let run = Execution {
             workflow_id: "cart:c1".to_owned(),

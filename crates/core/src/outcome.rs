@@ -236,6 +236,31 @@ mod tests {
     }
 
     #[test]
+    fn the_table_is_what_senders_and_operators_rely_on() {
+        use Fault::{Caller, Configuration, Moment, Operator};
+        let rows = ROWS.iter();
+        let rows = rows.map(|row| (row.status.as_u16(), row.label, row.fault));
+        let expected = [
+            (401, "invalid_signature", Caller),
+            (400, "malformed", Caller),
+            (400, "malformed", Configuration),
+            (404, "not_found", Caller),
+            (405, "method_not_allowed", Caller),
+            (403, "forbidden", Caller),
+            (413, "too_large", Caller),
+            (413, "too_large", Configuration),
+            (400, "malformed", Configuration),
+            (415, "unsupported_type", Caller),
+            (503, "too_slow", Moment),
+            (408, "too_slow", Caller),
+            (503, "unavailable", Moment),
+            (503, "refused", Operator),
+            (503, "internal", Operator),
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn no_row_disables_a_subscription() {
         // Standard Webhooks senders disable an endpoint on 410, Mailgun gives up on 406.
         for row in ROWS {

@@ -194,7 +194,17 @@ mod tests {
         ] {
             assert_eq!(reply_to(result), Ok(expected), "{result}");
         }
-        assert!(reply_to("{\"status\":99}").is_err());
+        for (status, fits) in [
+            (99, false),
+            (101, false),
+            (199, false),
+            (200, true),
+            (599, true),
+            (600, false),
+        ] {
+            let reply = reply_to(&format!("{{\"status\":{status}}}"));
+            assert_eq!(reply.is_ok(), fits, "{status}");
+        }
         assert!(reply_to("{\"status\":200,\"headers\":{\"a b\":\"c\"}}").is_err());
     }
 

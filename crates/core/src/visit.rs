@@ -181,3 +181,6 @@ const ORDINARY_BEGINNINGS: [&str; 10] = [
 ];
 
 const REDIRECTED: &str = "a POST is expected, and this has the headers or the query of an event: a redirect on the way has probably made a GET of it";
+
+#[cfg(test)]
+mod tests;

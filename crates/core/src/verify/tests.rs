@@ -1,6 +1,8 @@
 //! How times are read, and what a check costs; what holds and what does not is tested where senders are
 //! read, in the words of their files.
 
+mod keys;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 

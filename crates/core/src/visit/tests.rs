@@ -1,0 +1,106 @@
+//! Which heads are webhooks, which are looks, and which are neither.
+
+use http::header::{HOST, USER_AGENT};
+
+use super::*;
+use crate::provider::senders;
+use crate::source::Verification;
+use crate::verify::Circumstances;
+
+fn source(provider: &str) -> Source {
+    Source {
+        name: "s".to_owned(),
+        path: "/s".to_owned(),
+        provider: senders::find(provider).clone(),
+        verification: Verification::DangerUnverified,
+        verify_token: None,
+        circumstances: Circumstances::default(),
+        allow: Vec::new(),
+        fetch_keys: false,
+        routes: Vec::new(),
+        body_limit: 1,
+    }
+}
+
+fn visit(source: &Source, method: &Method, query: &str, headers: &[(HeaderName, &str)]) -> Visit {
+    let value = |text: &str| HeaderValue::from_str(text).expect("a value");
+    let headers = headers
+        .iter()
+        .map(|(name, text)| (name.clone(), value(text)));
+    Visit::of(source, method, Some(query), &headers.collect())
+}
+
+#[test]
+fn a_look_has_nothing_of_an_event() {
+    let topic = HeaderName::from_static("x-shopify-topic");
+    let source = source("shopify");
+    for (method, query, headers, expected) in [
+        (Method::POST, "", &[][..], Visit::Webhook),
+        (Method::GET, "", &[], Visit::Look),
+        (Method::HEAD, "", &[], Visit::Look),
+        (
+            Method::GET,
+            "",
+            &[(HOST, "a"), (USER_AGENT, "b")],
+            Visit::Look,
+        ),
+        // Some clients say that they have no body.
+        (Method::GET, "", &[(CONTENT_LENGTH, "0")], Visit::Look),
+        (Method::HEAD, "", &[(CONTENT_LENGTH, "0")], Visit::Look),
+        (Method::GET, "", &[(CONTENT_LENGTH, "1")], Visit::Neither),
+        (
+            Method::GET,
+            "",
+            &[(CONTENT_TYPE, "text/plain")],
+            Visit::Neither,
+        ),
+        (Method::GET, "", &[(topic.clone(), "a")], Visit::Neither),
+        (Method::HEAD, "", &[(topic, "a")], Visit::Neither),
+        (Method::GET, "a=b", &[], Visit::Neither),
+        (Method::PUT, "", &[], Visit::Neither),
+    ] {
+        let seen = visit(&source, &method, query, headers);
+        assert_eq!(seen, expected, "{method} {query} {headers:?}");
+    }
+}
+
+/// Its events are queries: a `HEAD` with one is no look, whatever else it has.
+#[test]
+fn a_head_that_names_an_event_is_no_look() {
+    let mut source = source("shopify");
+    source.provider.methods = vec![Method::GET];
+    source.provider.id = vec![Locator::Query("event".to_owned())];
+    for (method, query, expected) in [
+        (Method::GET, "event=1", Visit::Webhook),
+        (Method::HEAD, "event=1", Visit::Neither),
+        (Method::HEAD, "other=1", Visit::Look),
+        (Method::HEAD, "", Visit::Look),
+    ] {
+        assert_eq!(
+            visit(&source, &method, query, &[]),
+            expected,
+            "{method} {query}"
+        );
+    }
+}
+
+#[test]
+fn a_refusal_sends_nobody_to_the_method_that_is_refused() {
+    let source = source("shopify");
+    for (method, allowed) in [
+        (Method::GET, "POST"),
+        (Method::HEAD, "POST"),
+        (Method::PUT, "POST, GET, HEAD"),
+    ] {
+        let Reject::MethodNotAllowed(allow, _) = refusal(&source, &method) else {
+            panic!("405 is for methods");
+        };
+        assert_eq!(allow, allowed, "{method}");
+    }
+    let mut source = source;
+    source.provider.methods = vec![Method::GET, Method::POST];
+    let Reject::MethodNotAllowed(allow, reason) = refusal(&source, &Method::GET) else {
+        panic!("405 is for methods");
+    };
+    assert_eq!((allow.as_str(), reason), ("POST", REDIRECTED));
+}
