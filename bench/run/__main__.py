@@ -91,17 +91,24 @@ def measure_load(world, args, found, say):
     plan = cases(args.quick)
     total, done, began = args.rounds * sum(len(case["servers"]) for case in plan), 0, time.monotonic()
     for case in plan:
-        case["runs"] = {name: [] for name in case["servers"]}
+        case["runs"], case["failures"] = {name: [] for name in case["servers"]}, []
         for _ in range(args.rounds):
             for name in case["servers"]:
-                run = load.measure(servers[name], case, args.seconds, world.folder)
+                done += 1
+                left = (time.monotonic() - began) / done * (total - done)
+                said = f"{done}/{total}, {left:.0f} s left: {load.title(case)}, {NAMES[name]}"
+                try:
+                    run = load.measure(servers[name], case, args.seconds, world.folder)
+                except Failed as failure:
+                    # The others' figures are not lost for it.
+                    case["failures"].append(str(failure))
+                    say(f"{said}: FAILED: {failure}")
+                    continue
                 opened = case["connections"] if case["protocol"] == "h1" else load.H2_CONNECTIONS
                 run["cpu_us"] = (run.pop("cpu_total_us") - opened * found[name]["full_us"]) / run["requests"]
                 case["runs"][name].append(run)
-                done += 1
-                left = (time.monotonic() - began) / done * (total - done)
-                say(f"{done}/{total}, {left:.0f} s left: {load.title(case)}, {NAMES[name]}: {run['cpu_us']:.0f} us, {run['rps']:.0f}/s")
-        case["median"] = {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in case["runs"].items()}
+                say(f"{said}: {run['cpu_us']:.0f} us, {run['rps']:.0f}/s")
+        case["median"] = {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in case["runs"].items() if runs}
     return plan
 
 
@@ -134,7 +141,7 @@ def main():
     except KeyboardInterrupt:
         sys.exit(130)
     result = {"date": datetime.date.today().isoformat(), "quick": args.quick, "rounds": args.rounds, "seconds": args.seconds,
-              "machine": tools.machine(), "versions": tools.versions(), "servers": found, "cases": plan, "allocations": counted}
+              "machine": tools.machine(), "versions": tools.versions(args.program), "servers": found, "cases": plan, "allocations": counted}
     args.out.mkdir(parents=True, exist_ok=True)
     text = report.markdown(result)
     (args.out / "performance.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -142,6 +149,9 @@ def main():
     report.put(args.out / "performance.md", text)
     print(text)
     say(f"written to {args.out}")
+    failures = [failure for case in plan for failure in case["failures"]]
+    if failures:
+        sys.exit("bench: " + "\n".join(failures))
 
 
 if __name__ == "__main__":

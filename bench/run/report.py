@@ -43,26 +43,31 @@ def table(head, rows):
 
 
 def of_all(result):
-    return [case for case in result["cases"] if "floor" in case["median"]]
+    return [case for case in result["cases"] if "floor" in case["servers"]]
+
+
+def columns(result):
+    return list(of_all(result)[0]["servers"])
 
 
 def compared(result):
     rows = []
     for case in of_all(result):
         cpu = {name: median["cpu_us"] for name, median in case["median"].items()}
-        rows.append([load.title(case)] + [f"{cpu[name]:.0f}" for name in cpu]
-                    + [f"{cpu['sealed'] / cpu['floor']:.2f}", f"{cpu['sealed'] / cpu['go']:.2f}", f"{cpu['sealed'] / cpu['go-no-gzip']:.2f}"])
-    return table(["", *(NAMES[name] for name in of_all(result)[0]["median"]), "times the floor", "times Go", "times Go without gzip"], rows)
+        times = lambda name: f"{cpu['sealed'] / cpu[name]:.2f}" if {"sealed", name} <= cpu.keys() else "failed"
+        rows.append([load.title(case)] + [f"{cpu[name]:.0f}" if name in cpu else "failed" for name in case["servers"]]
+                    + [times(name) for name in ("floor", "go", "go-no-gzip")])
+    return table(["", *(NAMES[name] for name in columns(result)), "times the floor", "times Go", "times Go without gzip"], rows)
 
 
 def variations(result):
-    alone = [case for case in result["cases"] if "floor" not in case["median"]]
+    alone = [case for case in result["cases"] if "floor" not in case["servers"] and "sealed" in case["median"]]
     rows = []
     for case in alone:
         cpu = case["median"]["sealed"]["cpu_us"]
         base = next(other for other in of_all(result) if other["protocol"] == "h1"
                     and (other["size"], other["connections"]) == (case["size"], case["connections"]))
-        plain = base["median"]["sealed"]["cpu_us"]
+        plain = base["median"]["sealed"]["cpu_us"] if "sealed" in base["median"] else float("nan")
         rows.append([load.title(case), f"{cpu:.0f}", f"{plain:.0f}", f"{cpu - plain:+.0f}"])
     return table(["", "us", "Shopify, no routes", "difference"], rows)
 
@@ -90,10 +95,10 @@ def servers(result):
 
 def plot(result):
     """Bars of the processor time per event, in times of the floor's."""
-    cases = of_all(result)
-    names, height, left, scale_width, gap = list(cases[0]["median"]), 14, 210, 520, 16
+    cases = [case for case in of_all(result) if "floor" in case["median"]]
+    names, height, left, scale_width, gap = columns(result), 14, 210, 520, 16
     block = height * len(names) + gap
-    ratios = [{name: case["median"][name]["cpu_us"] / case["median"]["floor"]["cpu_us"] for name in names} for case in cases]
+    ratios = [{name: case["median"][name]["cpu_us"] / case["median"]["floor"]["cpu_us"] for name in names if name in case["median"]} for case in cases]
     most = max(max(ratio.values()) for ratio in ratios)
     unit = scale_width / most
     top, total = 60, 60 + block * len(cases) + 10
@@ -106,7 +111,7 @@ def plot(result):
     for row, (case, ratio) in enumerate(zip(cases, ratios)):
         y = top + row * block
         out.append(f'<text x="{left - 8}" y="{y + block / 2}" text-anchor="end">{load.title(case)}</text>')
-        for bar, name in enumerate(names):
+        for bar, name in enumerate(ratio):
             cpu, width = case["median"][name]["cpu_us"], ratio[name] * unit
             out.append(f'<rect x="{left}" y="{y + bar * height}" width="{width:.1f}" height="{height - 2}" fill="{COLOURS.get(name, OTHER)}"/>'
                        f'<text x="{left + width + 5:.1f}" y="{y + bar * height + 10}" font-size="10">{ratio[name]:.2f} ({cpu:,.0f} us)</text>')

@@ -49,6 +49,12 @@ class Report(unittest.TestCase):
     def test_ratios_are_to_the_floor_and_to_go(self):
         self.assertIn("| 3 kB, 32 connections | 100 | 150 | 200 | 250 | 300 | 350 | 1.67 | 0.83 | 0.71 |", report.markdown(result()))
 
+    def test_a_failure_leaves_the_rest(self):
+        broken = result()
+        del broken["cases"][1]["median"]["go"]
+        self.assertIn("| 3 kB, 32 connections | 100 | 150 | 200 | 250 | failed | 350 | 1.67 | failed | 0.71 |", report.markdown(broken))
+        self.assertIn("</svg>", report.plot(broken))
+
     def test_every_case_has_a_title_of_its_own(self):
         titles = [load.title(case) for case in main.cases(quick=False)]
         self.assertEqual(len(titles), len(set(titles)))

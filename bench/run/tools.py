@@ -73,12 +73,13 @@ def machine():
             "memory_gib": round(pages / 2**30), "system": f"{platform.system()} {platform.release()}"}
 
 
-def versions():
-    """What it was built and measured with."""
+def versions(forwarder):
+    """What it was built and measured with; nobody knows of which commit a program is that was there."""
     commit = run("git", "rev-parse", "--short", "HEAD").strip()
     changed = run("git", "status", "--porcelain", "--untracked-files=no").strip()
+    commit = "unknown, built before" if forwarder else commit + (" and changes" if changed else "")
     sdk = re.search(r"go\.temporal\.io/sdk (\S+)", (BENCH / "go" / "go.mod").read_text())
-    found = {"commit": commit + (" and changes" if changed else ""), "rustc": run("rustc", "--version").split()[1],
+    found = {"commit": commit, "rustc": run("rustc", "--version").split()[1],
              "go": run("go", "env", "GOVERSION").strip()[2:], "Temporal's Go SDK": sdk.group(1) if sdk else "?"}
     lock = (BENCH / "Cargo.lock").read_text()
     for name in ("hyper", "rustls", "tonic"):
