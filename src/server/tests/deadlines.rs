@@ -1,5 +1,7 @@
 //! What may take how long: from which byte it counts, and what is not counted.
 
+use tokio::time::timeout;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -119,13 +121,15 @@ async fn an_answer_that_is_not_taken_is_given_up() {
     let mut served = Served::http1(large(10 * PIPE));
     served.write(GET).await;
     let begun = Instant::now();
-    (&mut served.task).await.expect("it does not panic");
+    let ended = timeout(2 * LIMITS.stall, &mut served.task).await;
+    ended.expect("it ends").expect("it does not panic");
     assert_is(begun.elapsed(), LIMITS.stall);
 
     let (mut client, served) = Served::http2(large(10 * PIPE), 1024).await;
     let begun = Instant::now();
     let (_answer, _) = client.send_request(request("/"), true).expect("a stream");
-    served.task.await.expect("it does not panic");
+    let ended = timeout(2 * LIMITS.stall, served.task).await;
+    ended.expect("it ends").expect("it does not panic");
     assert_is(begun.elapsed(), LIMITS.stall);
 }
 
