@@ -7,6 +7,7 @@ pub mod connect;
 pub mod fake;
 pub mod hedge;
 pub mod history;
+pub mod lean;
 pub mod limits;
 pub mod link;
 pub mod payload;

@@ -329,10 +329,11 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// One may freeze.
 const DEFAULT_CONNECTIONS: usize = 2;
 const DEFAULT_FILE: &str = "temporal.toml";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// For TCP, proxy and TLS.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Not below 10 s: Temporal's frontend closes connections that ping more often.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(11);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(11);
+pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(4);
 /// A header of every call; an empty one removes what temporal.toml says.
 const META_VARIABLE: &str = "TEMPORAL_GRPC_META_";
 /// The loader takes anything else for nothing, and there would be no TLS.

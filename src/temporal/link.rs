@@ -2,26 +2,48 @@
 //! replaced when they freeze.
 
 use std::error::Error;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use temporalio_client::Connection;
 use temporalio_client::errors::ClientConnectError;
+use temporalio_client::{Connection, GrpcCompression};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use self::frozen::keep;
 use super::connect::Settings;
+use super::lean::Lean;
 use super::pool::Pool;
 use super::status;
 
 mod frozen;
 
+/// What goes through one thing that may freeze: the official client's connection, and ours beside it
+/// for what is asked for each event.
+pub struct Line {
+    /// For everything.
+    pub official: Connection,
+    /// For unary calls; none if they are to be compressed.
+    pub lean: Option<Arc<Lean>>,
+}
+
+impl Line {
+    async fn connect(settings: &Settings) -> Result<Self, String> {
+        let official = connect(settings).await?;
+        let agent = [official.client_name(), official.client_version()].map(str::to_owned);
+        let lean = match settings.options.grpc_compression {
+            GrpcCompression::None => Some(Lean::connect(settings, agent).await?),
+            _ => None,
+        };
+        Ok(Self { official, lean })
+    }
+}
+
 /// Connections, as soon as there are some.
 pub struct Link {
     wanted: watch::Sender<Settings>,
-    pool: Pool<Connection>,
+    pool: Pool<Line>,
     /// Of the last try.
     error: RwLock<Option<String>>,
 }
@@ -41,9 +63,9 @@ impl Link {
     /// # Errors
     /// Why there is none.
     pub async fn connected(settings: Settings) -> Result<Self, String> {
-        let connection = connect(&settings).await?;
+        let line = Line::connect(&settings).await?;
         let link = Self::new(settings);
-        link.pool.begin(connection, 1);
+        link.pool.begin(line, 1);
         Ok(link)
     }
 
@@ -53,13 +75,13 @@ impl Link {
     }
 
     /// What calls are spread over.
-    pub const fn pool(&self) -> &Pool<Connection> {
+    pub const fn pool(&self) -> &Pool<Line> {
         &self.pool
     }
 
     /// A connection to use now.
     pub fn connection(&self) -> Option<Connection> {
-        self.pool.lease(None).map(|lease| lease.clone())
+        self.pool.lease(None).map(|lease| lease.official.clone())
     }
 
     /// Why there is no connection.
@@ -82,9 +104,9 @@ impl Link {
             if self.goes_on(&settings, used.as_ref()) {
                 return settings;
             }
-            match connect(&settings).await {
-                Ok(connection) => {
-                    self.pool.begin(connection, settings.connections);
+            match Line::connect(&settings).await {
+                Ok(line) => {
+                    self.pool.begin(line, settings.connections);
                     tracing::info!(
                         address = settings.address,
                         namespace = settings.namespace,
@@ -114,7 +136,7 @@ impl Link {
     /// Keeps as many connections as the settings say, and replaces those that freeze, for ever.
     pub async fn keep(&self, settings: &Settings) {
         let dial = || async move {
-            let connected = connect(settings).await;
+            let connected = Line::connect(settings).await;
             if let Err(error) = &connected {
                 let address = &settings.address;
                 tracing::debug!(address, error, "no further connection to Temporal");
@@ -132,11 +154,15 @@ impl Link {
         if all.is_empty() || !same {
             return false;
         }
-        for connection in all {
-            connection.set_api_key(settings.options.api_key.clone());
+        for line in all {
+            line.official.set_api_key(settings.options.api_key.clone());
             let headers = settings.options.headers.clone();
-            if connection.set_headers(headers.unwrap_or_default()).is_err() {
+            let set = line.official.set_headers(headers.unwrap_or_default());
+            if set.is_err() {
                 return false;
+            }
+            if let Some(lean) = &line.lean {
+                lean.go_on_with(settings);
             }
         }
         tracing::info!(

@@ -30,7 +30,7 @@ fn a_frozen_connection_costs_a_lone_event_nothing_but_time() {
     run(async {
         let (proxy, forwarder) = Forwarder::behind_proxy().await;
         let sender = Sender::new(&forwarder);
-        proxy.freeze_first(2);
+        proxy.freeze_first(2 * EACH);
         let order = Delivery::order();
         let answer = sender.send(&order).await;
         assert_eq!(answer.outcome(), "200 started", "{answer:?}");
@@ -70,7 +70,7 @@ async fn freezes_under_traffic(count: usize) {
         .await;
     };
     more("traffic flows").await;
-    proxy.freeze_first(count);
+    proxy.freeze_first(count * EACH);
     until("what froze is replaced", PATIENCE, async || {
         let lines = forwarder.log_lines();
         lines.iter().filter(|line| line.contains(REPLACED)).count() == count
@@ -87,6 +87,8 @@ async fn freezes_under_traffic(count: usize) {
     assert_eq!((runs.len(), distinct.len()), (count, count));
 }
 
+/// TCP connections: the official client's, and the one for unary calls.
+const EACH: usize = 2;
 const SENDERS: usize = 6;
 /// So that one page of Temporal's holds what comes in the meantime.
 const PAUSE: Duration = Duration::from_millis(50);

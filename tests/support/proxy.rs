@@ -1,6 +1,8 @@
 //! A TCP proxy that breaks the network on purpose.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -19,6 +21,8 @@ pub(crate) struct ChaosProxy {
     epoch: watch::Sender<u64>,
     /// Connections up to this number, from 1 in the order in which they came, are mute for ever.
     frozen: watch::Sender<usize>,
+    /// Connections so far.
+    came: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -53,6 +57,7 @@ impl ChaosProxy {
             mode: watch::Sender::new(Mode::Pass),
             epoch: watch::Sender::new(0),
             frozen: watch::Sender::new(0),
+            came: Arc::default(),
         }
     }
 
@@ -89,7 +94,8 @@ impl ChaosProxy {
     /// The first connections that ever came stay open and lose all bytes from now on, as if their
     /// peer's machine had gone; others are not touched.
     pub(crate) fn freeze_first(&self, count: usize) {
-        self.frozen.send_replace(count);
+        let came = self.came.load(Ordering::Relaxed);
+        self.frozen.send_replace(count.min(came));
     }
 
     /// Cuts all connections; new ones are welcome.
@@ -116,12 +122,13 @@ impl ChaosProxy {
             };
             let listener = socket.listen(1024).expect("a bound socket can listen");
             let (mode, epoch) = (self.mode.subscribe(), self.epoch.subscribe());
-            let accepting = accept(
-                listener,
-                self.target.clone(),
-                (mode, self.frozen.subscribe()),
-                epoch,
-            );
+            let weather = Weather {
+                number: 0,
+                mode,
+                frozen: self.frozen.subscribe(),
+            };
+            let came = Arc::clone(&self.came);
+            let accepting = accept(listener, self.target.clone(), weather, came, epoch);
             self.door = Door::Open(tokio::spawn(accepting));
         }
     }
@@ -146,18 +153,17 @@ fn bind(address: SocketAddr) -> TcpSocket {
 async fn accept(
     listener: TcpListener,
     target: String,
-    (mode, frozen): (watch::Receiver<Mode>, watch::Receiver<usize>),
+    weather: Weather,
+    came: Arc<AtomicUsize>,
     epoch: watch::Receiver<u64>,
 ) {
-    let mut number = 0;
     while let Ok((client, _)) = listener.accept().await {
-        number += 1;
+        let number = came.fetch_add(1, Ordering::Relaxed) + 1;
         let (target, mut epoch) = (target.clone(), epoch.clone());
         epoch.mark_unchanged();
         let weather = Weather {
             number,
-            mode: mode.clone(),
-            frozen: frozen.clone(),
+            ..weather.clone()
         };
         tokio::spawn(async move {
             tokio::select! {

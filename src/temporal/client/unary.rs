@@ -1,8 +1,10 @@
 //! One call, question and answer: on which connections it is made, how often, and how long it took.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use prost::Message;
 use temporalio_client::request_extensions::{NoRetryOnMatching, RetryConfigForCall};
 use temporalio_client::{Connection, RetryOptions};
 use tokio::time::{Instant, timeout_at};
@@ -10,19 +12,39 @@ use tonic::{Code, IntoRequest, Request, Response, Status};
 
 use super::Client;
 use crate::telemetry::TEMPORAL_DURATION;
+use crate::temporal::lean;
+use crate::temporal::link::Line;
 use crate::temporal::{hedge, status};
 
 impl Client {
     /// Makes the call, on a second connection, too, if it is late on the first: only what Temporal
     /// does not do twice.
-    pub(in crate::temporal) async fn hedged<M: Clone + Send + Sync + 'static, R: Send + 'static>(
+    pub(in crate::temporal) async fn hedged<M, R>(
         &self,
         operation: &'static str,
         message: M,
         deadline: Instant,
         method: Method<M, R>,
-    ) -> Result<R, Status> {
-        let attempt = attempt(&message, deadline, method);
+    ) -> Result<R, Status>
+    where
+        M: Message + Clone + 'static,
+        R: Message + Default + 'static,
+    {
+        let official = attempt(&message, deadline, method);
+        let frame = OnceLock::new();
+        let attempt = |line: &Line| match &line.lean {
+            Some(lean) => {
+                // Encoded once, whatever the attempts: they share it.
+                let frame = frame.get_or_init(|| lean::frame(&message)).clone();
+                let lean = Arc::clone(lean);
+                let left = deadline.saturating_duration_since(Instant::now());
+                Box::pin(async move {
+                    let answer = lean.call(operation, frame, left).await;
+                    answer.map(Response::new)
+                })
+            }
+            None => official(line),
+        };
         let call = hedge::call(self.link.pool(), Some(&self.budget), deadline, attempt);
         timed(operation, deadline, call).await
     }
@@ -53,9 +75,9 @@ fn attempt<M: Clone + Send + Sync + 'static, R: 'static>(
     message: &M,
     deadline: Instant,
     method: Method<M, R>,
-) -> impl Fn(&Connection) -> BoxFuture<'static, Result<Response<R>, Status>> + Sync {
-    move |connection| {
-        let mut connection = connection.clone();
+) -> impl Fn(&Line) -> BoxFuture<'static, Result<Response<R>, Status>> + Sync {
+    move |line| {
+        let mut connection = line.official.clone();
         let mut request = message.clone().into_request();
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
         let once = RetryConfigForCall(RetryOptions::no_retries());

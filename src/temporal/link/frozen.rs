@@ -4,11 +4,11 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use temporalio_client::Connection;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::IntoRequest;
 
+use super::Line;
 use crate::temporal::pool::Pool;
 
 /// Who answers at the other end, if anybody does.
@@ -17,11 +17,17 @@ pub(super) trait Peer: Send + Sync {
     fn answers(&self) -> impl Future<Output = ()> + Send;
 }
 
-impl Peer for Connection {
+impl Peer for Line {
     async fn answers(&self) {
         let request = GetSystemInfoRequest::default().into_request();
-        // An error is an answer, too.
-        drop(self.workflow_service().get_system_info(request).await);
+        let mut service = self.official.workflow_service();
+        let lean = async {
+            if let Some(lean) = &self.lean {
+                lean.answers().await;
+            }
+        };
+        // Either may be what is frozen. An error is an answer, too.
+        drop(tokio::join!(service.get_system_info(request), lean));
     }
 }
 
