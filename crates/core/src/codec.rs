@@ -15,7 +15,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use self::key::{KEY_ID, Key, SEALED};
+use self::key::{KEY_ID, Key, NONCE, SEALED};
 use super::proto::Payload;
 
 /// Encodes with the first of its keys, decodes with any; without keys it encrypts nothing.
@@ -84,7 +84,7 @@ impl Codec {
         &self,
         payload: Payload,
         compression: Compression,
-        nonce: impl FnOnce() -> [u8; 12],
+        nonce: impl FnOnce() -> [u8; NONCE],
     ) -> Payload {
         let payload = match compression {
             Compression::None => payload,

@@ -1,9 +1,12 @@
 //! A payload key: AES-GCM in the form of Temporal's sample codecs.
 
-use aes_gcm::aead::consts::U12;
-use aes_gcm::aead::{Aead, KeyInit};
+use std::fmt;
+use std::sync::Arc;
+
+use aes_gcm::aead::consts::{U12, U16};
+use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::aes::Aes192;
-use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, Nonce};
+use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, Nonce, Tag};
 use bytes::Bytes;
 use prost::Message;
 use thiserror::Error;
@@ -12,11 +15,13 @@ use crate::proto::Payload;
 use crate::secret::Secret;
 
 /// A payload key: 16, 24 or 32 bytes, and the id under which workers know it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Key {
     /// Text; shared with the metadata of what it seals.
     id: Bytes,
     bytes: Secret,
+    /// Made of the bytes once: its key schedule takes as long as a short payload.
+    cipher: Arc<dyn Cipher>,
 }
 
 /// What is wrong with a key.
@@ -41,14 +46,17 @@ impl Key {
     pub fn from_hex(id: &str, digits: &str) -> Result<Self, KeyError> {
         let bytes = hex::decode(digits).map_err(|_| KeyError::NotHex)?;
         let length = bytes.len();
-        match (length, Secret::new(bytes)) {
-            (16 | 24 | 32, Some(_)) if id.is_empty() => Err(KeyError::NoId),
-            (16 | 24 | 32, Some(bytes)) => Ok(Self {
-                id: Bytes::copy_from_slice(id.as_bytes()),
-                bytes,
-            }),
-            _ => Err(KeyError::Length(length)),
+        let Some((bytes, cipher)) = Secret::new(bytes).and_then(with_cipher) else {
+            return Err(KeyError::Length(length));
+        };
+        if id.is_empty() {
+            return Err(KeyError::NoId);
         }
+        Ok(Self {
+            id: Bytes::copy_from_slice(id.as_bytes()),
+            bytes,
+            cipher,
+        })
     }
 
     /// The id under which workers know it.
@@ -61,47 +69,72 @@ impl Key {
         &self.bytes
     }
 
-    /// Encrypts a payload. The nonce must be random and never used again with this key.
-    pub fn seal(&self, payload: &Payload, nonce: [u8; 12]) -> Payload {
-        let plain = payload.encode_to_vec();
-        let sealed = self
-            .with_cipher(|cipher| cipher.encrypt(&nonce, &plain))
-            .expect("a payload is far below the 64 GiB that AES-GCM can take");
-        Payload::new(SEALED, [&nonce[..], &sealed].concat()).with(KEY_ID, self.id.clone())
+    /// Encrypts a payload, in the one buffer that it is written to. The nonce must be random and never
+    /// used again with this key.
+    pub fn seal(&self, payload: &Payload, nonce: [u8; NONCE]) -> Payload {
+        let mut data = Vec::with_capacity(NONCE + payload.encoded_len() + TAG);
+        data.extend_from_slice(&nonce);
+        payload.encode_raw(&mut data);
+        let tag = self.cipher.encrypt(&nonce, &mut data[NONCE..]);
+        let tag = tag.expect("a payload is far below the 64 GiB that AES-GCM can take");
+        data.extend_from_slice(&tag);
+        Payload::new(SEALED, data).with(KEY_ID, self.id.clone())
     }
 
     /// Decrypts a sealed payload's data; `None` if it was changed or sealed with other bytes.
     pub(super) fn open(&self, data: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = data.split_first_chunk()?;
-        self.with_cipher(|cipher| cipher.decrypt(nonce, sealed))
-    }
-
-    fn with_cipher<R>(&self, use_it: impl FnOnce(&dyn Cipher) -> Option<R>) -> Option<R> {
-        let key = self.bytes.reveal();
-        match key.len() {
-            16 => use_it(&Aes128Gcm::new_from_slice(key).ok()?),
-            24 => use_it(&AesGcm::<Aes192, U12>::new_from_slice(key).ok()?),
-            _ => use_it(&Aes256Gcm::new_from_slice(key).ok()?),
-        }
+        let (sealed, tag) = sealed.split_last_chunk()?;
+        let mut plain = sealed.to_vec();
+        self.cipher.decrypt(nonce, &mut plain, tag)?;
+        Some(plain)
     }
 }
 
-/// AES-GCM with a 12-byte nonce, of any key length.
-trait Cipher {
-    fn encrypt(&self, nonce: &[u8; 12], plain: &[u8]) -> Option<Vec<u8>>;
-    fn decrypt(&self, nonce: &[u8; 12], sealed: &[u8]) -> Option<Vec<u8>>;
-}
-
-impl<C: Aead<NonceSize = U12>> Cipher for C {
-    fn encrypt(&self, nonce: &[u8; 12], plain: &[u8]) -> Option<Vec<u8>> {
-        Aead::encrypt(self, &Nonce::from(*nonce), plain).ok()
-    }
-
-    fn decrypt(&self, nonce: &[u8; 12], sealed: &[u8]) -> Option<Vec<u8>> {
-        Aead::decrypt(self, &Nonce::from(*nonce), sealed).ok()
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
+/// `None`: they are none of a key's length.
+fn with_cipher(bytes: Secret) -> Option<(Secret, Arc<dyn Cipher>)> {
+    let key = bytes.reveal();
+    let cipher: Arc<dyn Cipher> = match key.len() {
+        16 => Arc::new(Aes128Gcm::new_from_slice(key).ok()?),
+        24 => Arc::new(AesGcm::<Aes192, U12>::new_from_slice(key).ok()?),
+        32 => Arc::new(Aes256Gcm::new_from_slice(key).ok()?),
+        _ => return None,
+    };
+    Some((bytes, cipher))
+}
+
+/// AES-GCM in place, of any key length. Its key schedule is wiped when it is dropped.
+trait Cipher: Send + Sync {
+    fn encrypt(&self, nonce: &[u8; NONCE], text: &mut [u8]) -> Option<[u8; TAG]>;
+
+    fn decrypt(&self, nonce: &[u8; NONCE], text: &mut [u8], tag: &[u8; TAG]) -> Option<()>;
+}
+
+impl<C: AeadInOut<NonceSize = U12, TagSize = U16> + Send + Sync> Cipher for C {
+    fn encrypt(&self, nonce: &[u8; NONCE], text: &mut [u8]) -> Option<[u8; TAG]> {
+        let tag = self.encrypt_inout_detached(&Nonce::from(*nonce), &[], text.into());
+        tag.ok().map(Into::into)
+    }
+
+    fn decrypt(&self, nonce: &[u8; NONCE], text: &mut [u8], tag: &[u8; TAG]) -> Option<()> {
+        let (nonce, tag) = (Nonce::from(*nonce), Tag::from(*tag));
+        self.decrypt_inout_detached(&nonce, &[], text.into(), &tag)
+            .ok()
+    }
+}
+
+/// Bytes of a nonce.
+pub const NONCE: usize = 12;
+/// Bytes of a tag.
+const TAG: usize = 16;
 /// The encoding of an encrypted payload.
 pub(super) const SEALED: &[u8] = b"binary/encrypted";
 /// The metadata that names its key.
