@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod hints;
 pub mod intake;
 pub mod limits;
+pub mod metrics;
 pub mod pages;
 pub mod prepare;
 pub mod report;
@@ -52,6 +53,7 @@ pub struct Forwarder<T> {
     keys: Keys,
     hints: Hints,
     limits: Limits,
+    in_flight: ::metrics::Gauge,
 }
 
 impl<T: Temporal> Forwarder<T> {
@@ -65,6 +67,7 @@ impl<T: Temporal> Forwarder<T> {
             keys: Keys::default(),
             hints: Hints::default(),
             limits: Limits::new(sizes),
+            in_flight: ::metrics::gauge!(IN_FLIGHT),
         }
     }
 
@@ -84,7 +87,7 @@ impl<T: Temporal> Forwarder<T> {
         first_byte: Instant,
         peer: IpAddr,
     ) -> Answer {
-        let _in_flight = Gauge::enter(IN_FLIGHT);
+        let _in_flight = Gauge::enter(&self.in_flight);
         let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
         let (parts, mut body) = request.into_parts();
         let mut context = RequestContext::new(request_id, &parts, first_byte, peer);
@@ -117,7 +120,7 @@ impl<T: Temporal> Forwarder<T> {
         }
         let index = self.find(settings, path)?;
         let source = &settings.sources[index];
-        context.source = Some(source);
+        context.source = Some((source, &settings.metrics[index]));
         if !source.allows(peer) {
             return Err(Reject::Forbidden("the address may not send to this source"));
         }

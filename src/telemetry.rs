@@ -10,7 +10,6 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use webhook_core::dead_letter;
-use webhook_core::outcome::LABELS;
 use webhook_core::source::{Source, Verification};
 
 use crate::cli::LogFormat;
@@ -169,26 +168,17 @@ pub fn announce_sources(config: &Config) {
     }
 }
 
-/// Series whose labels are known begin at 0: the first that is counted is an increase, too. What
-/// was counted stays.
+/// Series whose labels are known begin at 0, those of [`SourceMetrics`](crate::forward::metrics::SourceMetrics)
+/// apart: the first that is counted is an increase, too. What was counted stays.
 pub fn begin(sources: &[Source]) {
     for outcome in WITHOUT_SOURCE {
         metrics::counter!(REQUESTS, "source" => "none", "outcome" => outcome).increment(0);
     }
     for source in sources {
         let path = &source.path;
-        for label in LABELS {
-            metrics::counter!(REQUESTS, "source" => path.clone(), "outcome" => *label).increment(0);
-        }
         for reason in dead_letter::LABELS {
             metrics::counter!(DEAD_LETTERS, "source" => path.clone(), "reason" => reason)
                 .increment(0);
-        }
-        if let Verification::Signature { secrets, .. } = &source.verification {
-            for secret in secrets {
-                let labels = [("source", path.clone()), ("key", secret.name.clone())];
-                metrics::counter!(KEY_USED, &labels).increment(0);
-            }
         }
     }
 }
@@ -197,11 +187,10 @@ pub fn begin(sources: &[Source]) {
 pub struct Gauge(metrics::Gauge);
 
 impl Gauge {
-    /// Counts `name` up.
-    pub fn enter(name: &'static str) -> Self {
-        let gauge = metrics::gauge!(name);
+    /// Counts it up.
+    pub fn enter(gauge: &metrics::Gauge) -> Self {
         gauge.increment(1.0);
-        Self(gauge)
+        Self(gauge.clone())
     }
 }
 

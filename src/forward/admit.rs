@@ -22,7 +22,7 @@ use webhook_core::verify::{Unproven, verify};
 use webhook_core::visit;
 
 use crate::forward::limits::Sizes;
-use crate::telemetry::KEY_USED;
+use crate::forward::metrics::SourceMetrics;
 
 /// What a request is.
 pub enum Admitted {
@@ -63,6 +63,7 @@ pub fn check_head(source: &Source, headers: &HeaderMap) -> Result<(), Reject> {
 /// is no handshake
 pub fn admit(
     source: &Source,
+    metrics: &SourceMetrics,
     received: Received,
     peer: IpAddr,
     authorised: &Authorised,
@@ -122,7 +123,7 @@ pub fn admit(
         };
         let reply = handshake.signed(verified.received(), shared_key(source, index));
         if let Some(reply) = reply.map_err(refused)? {
-            count_key(source, verified.proof());
+            metrics.count_secret(verified.proof());
             return Ok(Admitted::Handshake(reply));
         }
     }
@@ -262,18 +263,5 @@ fn refused(refusal: Refusal) -> Reject {
     match refusal {
         Refusal::WrongToken => Reject::Forbidden("the verify token is wrong"),
         Refusal::NoToken => Reject::Malformed("the challenge is no token"),
-    }
-}
-
-/// Counts the secret that let a request in.
-pub fn count_key(source: &Source, proof: Proof) {
-    if let (Verification::Signature { secrets, .. }, Proof::Secret(index)) =
-        (&source.verification, proof)
-    {
-        let labels = [
-            ("source", source.path.clone()),
-            ("key", secrets[index].name.clone()),
-        ];
-        metrics::counter!(KEY_USED, &labels).increment(1);
     }
 }

@@ -32,7 +32,9 @@ pub enum Completion {
 /// The answer to a request that ended so.
 pub fn of(result: Result<Completion, Reject>, context: &RequestContext<'_>) -> Answer {
     let mut answer = match result {
-        Ok(Completion::Event(outcome)) => success(outcome, context.source.map(|s| &s.provider)),
+        Ok(Completion::Event(outcome)) => {
+            success(outcome, context.source.map(|(source, _)| &source.provider))
+        }
         Ok(Completion::Handshake(reply)) => handshake(&reply),
         Ok(Completion::Page(answer)) => answer,
         Err(reject) => problem(&reject, context.id),

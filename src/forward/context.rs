@@ -10,6 +10,8 @@ use webhook_core::dead_letter::Cause;
 use webhook_core::event::Event;
 use webhook_core::source::Source;
 
+use crate::forward::metrics::SourceMetrics;
+
 /// One request, for whoever handles it and for its log line.
 pub struct RequestContext<'a> {
     /// Names it in the answer and in the log.
@@ -20,8 +22,8 @@ pub struct RequestContext<'a> {
     pub first_byte: Instant,
     /// Whence it came.
     pub peer: IpAddr,
-    /// Whose path it has.
-    pub source: Option<&'a Source>,
+    /// Whose path it has, and its metrics.
+    pub source: Option<(&'a Source, &'a SourceMetrics)>,
     /// The raw body, from when it is read until the sender is proven: for its length and its look.
     pub unproven_body: Option<Bytes>,
     /// What it says, once its sender is proven.

@@ -95,7 +95,7 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
         };
         let (settings, source) = (Arc::clone(self.settings), event.source.clone());
         let effort = Effort::of(event.body.len());
-        let encode = move || encode::with_event(&settings.codec, *call, &event, event_key);
+        let encode = move || encode::with_event(&settings, *call, &event, event_key);
         let call = self.limits.steps.run(effort, self.deadline, encode).await?;
         self.send(&source, call).await
     }

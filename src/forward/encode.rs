@@ -1,29 +1,38 @@
 //! From a plan to a call of Temporal: the event in its format, everything compressed and sealed.
 
+use std::cell::RefCell;
+
 use uuid::Uuid;
-use webhook_core::codec::{Codec, Compression};
+use webhook_core::codec::Compression;
+use webhook_core::codec::key::NONCE;
 use webhook_core::event::Event;
 use webhook_core::payload;
 use webhook_core::proto::Payload;
 use webhook_core::route::{Call, Verb};
 
-use crate::telemetry::SEALS;
+use crate::forward::settings::Settings;
 use crate::temporal;
 
 /// The call with the event as its argument.
-pub fn with_event(codec: &Codec, call: Call, event: &Event, key: String) -> Box<temporal::Call> {
+pub fn with_event(
+    settings: &Settings,
+    call: Call,
+    event: &Event,
+    key: String,
+) -> Box<temporal::Call> {
     let argument = payload::encode(call.format, event);
-    with_argument(codec, call, argument, key)
+    with_argument(settings, call, argument, key)
 }
 
 /// The call with this argument. Temporal takes no signal or update twice whose event key it has seen.
 pub fn with_argument(
-    codec: &Codec,
+    settings: &Settings,
     call: Call,
     argument: Payload,
     event_key: String,
 ) -> Box<temporal::Call> {
-    let sealed = |payload| encode(codec, payload, Compression::None);
+    let sealer = Sealer::new(settings);
+    let sealed = |payload| sealer.encode(payload, Compression::None);
     // A signal starts nothing that could have them, and each takes a nonce.
     let starts = !matches!(call.verb, Verb::Signal { .. });
     let memo = call.memo.into_iter().filter(|_| starts);
@@ -32,7 +41,7 @@ pub fn with_argument(
     let attributes = attributes.map(|(name, value)| (name, payload::value(&value)));
     let text = |text: String| starts.then(|| sealed(payload::text(&text)));
     Box::new(temporal::Call {
-        input: encode(codec, argument, call.compression),
+        input: sealer.encode(argument, call.compression),
         memo: memo.collect(),
         search_attributes: attributes.collect(),
         verb: call.verb,
@@ -45,18 +54,77 @@ pub fn with_argument(
     })
 }
 
-fn encode(codec: &Codec, payload: Payload, compression: Compression) -> Payload {
-    let drawn = || {
-        let key = codec.keys().first().map(|key| key.id().to_owned());
-        metrics::counter!(SEALS, "key" => key.unwrap_or_default()).increment(1);
-        nonce()
-    };
-    codec.encode(payload, compression, drawn)
+/// Encodes the payloads of one call.
+struct Sealer<'a> {
+    settings: &'a Settings,
+    nonces: RefCell<Nonces>,
+}
+
+impl<'a> Sealer<'a> {
+    const fn new(settings: &'a Settings) -> Self {
+        let nonces = RefCell::new(Nonces {
+            bytes: [0; DRAWN],
+            left: 0,
+        });
+        Self { settings, nonces }
+    }
+
+    fn encode(&self, payload: Payload, compression: Compression) -> Payload {
+        let nonce = || {
+            self.settings.seals.increment(1);
+            self.nonces.borrow_mut().next()
+        };
+        self.settings.codec.encode(payload, compression, nonce)
+    }
+}
+
+/// Drawn together: a draw costs as much as to seal a short payload.
+struct Nonces {
+    bytes: [u8; DRAWN],
+    /// Bytes that were given to nobody yet.
+    left: usize,
+}
+
+impl Nonces {
+    fn next(&mut self) -> [u8; NONCE] {
+        if self.left < NONCE {
+            fill(&mut self.bytes);
+            self.left = DRAWN;
+        }
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&self.bytes[self.left - NONCE..self.left]);
+        self.left -= NONCE;
+        nonce
+    }
 }
 
 /// A nonce that was never used before.
-pub fn nonce() -> [u8; 12] {
-    let mut nonce = [0; 12];
-    aws_lc_rs::rand::fill(&mut nonce).expect("the system gives random numbers");
+pub fn nonce() -> [u8; NONCE] {
+    let mut nonce = [0; NONCE];
+    fill(&mut nonce);
     nonce
+}
+
+fn fill(bytes: &mut [u8]) {
+    aws_lc_rs::rand::fill(bytes).expect("the system gives random numbers");
+}
+
+/// As much as an event with its memo needs, in bytes.
+const DRAWN: usize = 8 * NONCE;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_nonce_is_given_twice() {
+        let mut nonces = Nonces {
+            bytes: [0; DRAWN],
+            left: 0,
+        };
+        let drawn: HashSet<_> = (0..100).map(|_| nonces.next()).collect();
+        assert_eq!(drawn.len(), 100);
+    }
 }

@@ -15,7 +15,7 @@ use webhook_core::source::Source;
 use webhook_core::variables;
 use webhook_core::verify::key::Key;
 
-use crate::forward::admit::{Admitted, Authorised, admit, check_tenant, count_key};
+use crate::forward::admit::{Admitted, Authorised, admit, check_tenant};
 use crate::forward::encode;
 use crate::forward::limits::memory::Share;
 use crate::forward::limits::steps::{Effort, Steps};
@@ -130,8 +130,9 @@ fn admitted(arrived: Arrived) -> Result<Read, Refused> {
     let refused = |is_proven| move |reject| Refused { reject, is_proven };
     let Arrived { settings, peer, .. } = arrived;
     let source = &settings.sources[arrived.source];
+    let metrics = &settings.metrics[arrived.source];
     let (keys, authorised) = (&arrived.keys, &arrived.authorised);
-    let admitted = admit(source, arrived.received, peer, authorised, keys);
+    let admitted = admit(source, metrics, arrived.received, peer, authorised, keys);
     let verified = match admitted.map_err(refused(false))? {
         Admitted::Webhook(verified) => verified,
         Admitted::Handshake(reply) => return Ok(Read::Handshake(reply)),
@@ -141,7 +142,7 @@ fn admitted(arrived: Arrived) -> Result<Read, Refused> {
     let event = event.map_err(refused(true))?;
     let tenant = event.tenant.as_deref();
     check_tenant(source, verified.proof(), tenant).map_err(refused(true))?;
-    count_key(source, verified.proof());
+    metrics.count_secret(verified.proof());
     Ok(Read::Event(ReadEvent {
         source: arrived.source,
         event: Arc::new(event),
@@ -163,12 +164,12 @@ impl ReadEvent {
 
     /// `None`: the allowance did not suffice.
     fn plan(&self, allowance: Allowance) -> Option<Planned> {
-        let (event, codec) = (&self.event, &self.settings.codec);
+        let (event, settings) = (&self.event, &self.settings);
         let source = &self.settings.sources[self.source];
         let (route, plan) = planned_within(allowance, source, event)?;
         let call = plan.map(|plan| match plan {
             Plan::Drop => None,
-            Plan::Call(call) => Some(encode::with_event(codec, *call, event, event.key())),
+            Plan::Call(call) => Some(encode::with_event(settings, *call, event, event.key())),
         });
         Some(Planned { route, call })
     }

@@ -55,7 +55,7 @@ impl RefusalFields {
             }
             _ => {}
         }
-        if let Some(source) = context.source.filter(|_| context.event.is_none()) {
+        if let Some((source, _)) = context.source.filter(|_| context.event.is_none()) {
             let provider = &source.provider;
             fields.claimed_tenant = claimed(&provider.tenant, parts);
             fields.claimed_topic = claimed(&provider.topic, parts);
@@ -93,7 +93,7 @@ pub fn count(reject: &Reject) {
 /// worth them.
 pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>) {
     let elapsed = context.first_byte.elapsed();
-    let source = context.source.map_or("none", |source| &source.path);
+    let source = context.source.map_or("none", |(source, _)| &source.path);
     let outcome = match result {
         Ok(Completion::Event(outcome)) => outcome.label(),
         Ok(Completion::Handshake(_)) => "handshake",
@@ -103,12 +103,14 @@ pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>)
         }
         Err(reject) => reject.row().label,
     };
-    let labels = [
-        ("source", source.to_owned()),
-        ("outcome", outcome.to_owned()),
-    ];
-    metrics::counter!(REQUESTS, &labels).increment(1);
-    metrics::histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
+    match context.source {
+        Some((_, metrics)) => metrics.count(outcome, elapsed),
+        None => {
+            let labels = [("source", "none"), ("outcome", outcome)];
+            metrics::counter!(REQUESTS, &labels).increment(1);
+            metrics::histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
+        }
+    }
     let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let (request_id, event) = (context.id, context.event.as_deref());
     let tenant = event.and_then(|event| label(event.tenant.as_deref()));

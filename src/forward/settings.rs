@@ -1,10 +1,13 @@
 //! What a reload replaces: the sources, the keys, the place for large payloads.
 
+use metrics::Counter;
 use webhook_core::codec::Codec;
 use webhook_core::similar::Paths;
 use webhook_core::source::Source;
 
+use crate::forward::metrics::SourceMetrics;
 use crate::storage::Store;
+use crate::telemetry::SEALS;
 
 /// Replaced whole, between two requests.
 pub struct Settings {
@@ -14,6 +17,10 @@ pub struct Settings {
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
     pub large: Option<Store>,
+    /// Of each source, in their order.
+    pub(super) metrics: Vec<SourceMetrics>,
+    /// Counts what the first of the codec's keys seals.
+    pub(super) seals: Counter,
     /// Those of the sources, for whoever asks for one that is nearly the same.
     pub(super) paths: Paths,
 }
@@ -22,8 +29,11 @@ impl Settings {
     /// Of at least one source.
     pub fn new(sources: Vec<Source>, codec: Codec, large: Option<Store>) -> Self {
         let paths = sources.iter().map(|source| source.path.as_str());
+        let key = codec.keys().first().map(|key| key.id().to_owned());
         Self {
             paths: Paths::new(paths),
+            metrics: sources.iter().map(SourceMetrics::new).collect(),
+            seals: key.map_or_else(Counter::noop, |key| metrics::counter!(SEALS, "key" => key)),
             sources,
             codec,
             large,

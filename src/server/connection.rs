@@ -40,7 +40,7 @@ impl<V: Service> Connection<V> {
     /// Serves it to its end.
     pub(super) async fn serve(self, stream: TcpStream) {
         let is_counted = self.terms.refusals.is_some();
-        let _open = is_counted.then(|| Gauge::enter(CONNECTIONS));
+        let _open = is_counted.then(|| Gauge::enter(&metrics::gauge!(CONNECTIONS)));
         let _ = stream.set_nodelay(true);
         let tls = self.terms.certificate.as_ref();
         let Some(tls) = tls.map(|certificate| certificate.current()) else {

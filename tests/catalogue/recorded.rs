@@ -15,6 +15,7 @@ use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::config::file::File;
 use temporal_webhook_forwarder::config::{Config, Environment, Identity};
 use temporal_webhook_forwarder::forward::admit::{Admitted, Authorised, admit, check_tenant};
+use temporal_webhook_forwarder::forward::metrics::SourceMetrics;
 use webhook_core::event::Event;
 use webhook_core::handshake::Reply;
 use webhook_core::outcome::Reject;
@@ -225,7 +226,14 @@ impl Request {
             check_tenant(source, verified.proof(), event.tenant.as_deref())?;
             Ok(Box::new(event))
         };
-        match admit(source, received, peer, &Authorised::default(), &[]) {
+        match admit(
+            source,
+            &SourceMetrics::new(source),
+            received,
+            peer,
+            &Authorised::default(),
+            &[],
+        ) {
             Ok(Admitted::Handshake(reply)) => Became::Handshake(reply),
             Ok(Admitted::Webhook(verified)) => {
                 event(*verified).map_or_else(Became::Rejected, Became::Event)

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use temporal_webhook_forwarder::config::provider::catalogue;
 use temporal_webhook_forwarder::forward::admit::{Admitted, Authorised, admit};
+use temporal_webhook_forwarder::forward::metrics::SourceMetrics;
 use webhook_core::event::Event;
 use webhook_core::handshake::Handshake;
 use webhook_core::outcome::Reject;
@@ -133,7 +134,14 @@ fn an_answer_to_zoom_is_no_signature() {
 
 fn knock(source: &Source, request: Received) -> Result<Admitted, Reject> {
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    admit(source, request, peer, &Authorised::default(), &[])
+    admit(
+        source,
+        &SourceMetrics::new(source),
+        request,
+        peer,
+        &Authorised::default(),
+        &[],
+    )
 }
 
 fn request(method: Method, query: Option<String>, headers: HeaderMap, body: &str) -> Received {

@@ -76,8 +76,7 @@ impl Parking {
             compress: self.compress,
         };
         let (call, argument) = dead_letter::start(&self.event, letter);
-        let codec = &self.settings.codec;
-        let call = encode::with_argument(codec, call, argument, self.event.key());
+        let call = encode::with_argument(&self.settings, call, argument, self.event.key());
         (self, call)
     }
 
