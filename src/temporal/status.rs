@@ -241,6 +241,8 @@ mod tests {
         let late = Status::deadline_exceeded("");
         let said = away(&late, "temporal:7233");
         assert_eq!(said, "Temporal at temporal:7233 did not answer in time");
+        // So says the server, or this side, that has given up.
+        assert!(is_late(&late) && is_late(&Status::cancelled("")));
         assert!(!is_away(&Status::unavailable("shutting down")));
     }
 

@@ -157,6 +157,17 @@ mod tests {
     use super::*;
     use crate::temporal::payload::to_temporal;
 
+    #[tokio::test(start_paused = true)]
+    async fn half_of_the_time_is_left_for_parking_the_event() {
+        use std::time::Duration;
+        let now = Instant::now();
+        assert_eq!(
+            halfway(now + Duration::from_secs(4)),
+            now + Duration::from_secs(2)
+        );
+        assert_eq!(halfway(now), now, "and none of what is over");
+    }
+
     #[test]
     fn a_key_is_found_wherever_a_server_keeps_it() {
         let signal = |request_id: &str, header: Option<&str>| {
