@@ -163,7 +163,7 @@ fn prove(source: &Source, received: Received) -> Verified {
     let now = received.at;
     verify(
         verifiers,
-        &source.circumstances,
+        &source.verify_context,
         |_| true,
         &[],
         received,
@@ -177,7 +177,7 @@ fn locate(source: &Source, verified: &Verified) -> Event {
 }
 
 fn plan(source: &Source, event: &Event) -> Plan {
-    let mut scope = variables::of(event, &source.name);
+    let mut scope = variables::scope(event, &source.name);
     let route = route::choose(&source.routes, &mut scope).expect("a route");
     route.settings.plan(event, &mut scope).expect("a plan")
 }

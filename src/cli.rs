@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use webhook_core::payload::Format;
-use webhook_core::provider::words::{ConnectionsPerPeer, IdleTimeout};
+use webhook_core::provider::values::{ConnectionsPerPeer, IdleTimeout};
 
 use self::codec_server::CodecServerArgs;
 use self::replay::ReplayArgs;

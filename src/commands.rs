@@ -3,7 +3,7 @@
 pub mod check;
 pub mod codec_server;
 pub mod dev;
-mod kept;
+mod dev_data;
 pub mod providers;
 pub mod replay;
 pub mod send;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use webhook_core::codec::Codec;
 use webhook_core::codec::key::Key;
 use webhook_core::handshake::Handshake;
-use webhook_core::provider::words::IdleTimeout;
+use webhook_core::provider::values::IdleTimeout;
 use webhook_core::secret::Secret;
 use webhook_core::source::Source;
 

@@ -24,8 +24,8 @@ use http::{Request, Version};
 use tokio::time::Instant;
 use webhook_core::outcome::Reject;
 use webhook_core::request::Received;
+use webhook_core::request_kind::{self, RequestKind};
 use webhook_core::verify::key::Key;
-use webhook_core::visit::{self, Visit};
 
 use self::admit::Authorised;
 use self::answer::{Answer, Completion};
@@ -124,10 +124,10 @@ impl<T: Temporal> Forwarder<T> {
         if !source.allows(peer) {
             return Err(Reject::Forbidden("the address may not send to this source"));
         }
-        match Visit::of(source, &parts.method, parts.uri.query(), &parts.headers) {
-            Visit::Webhook => {}
-            Visit::Look => return Ok(Completion::Page(about(source))),
-            Visit::Neither => return Err(visit::refusal(source, &parts.method)),
+        match RequestKind::of(source, &parts.method, parts.uri.query(), &parts.headers) {
+            RequestKind::Webhook => {}
+            RequestKind::Probe => return Ok(Completion::Page(about(source))),
+            RequestKind::NotAllowed => return Err(request_kind::refusal(source, &parts.method)),
         }
         intake::check_coding(parts)?;
         admit::check_head(source, &parts.headers)?;

@@ -33,7 +33,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut table = Table::default();
     table.row("configuration", Ok(paths(&config.sources)));
     for warning in &config.warnings {
-        table.row("configuration", Err(Trouble::Warning(warning.to_string())));
+        table.row("configuration", Err(Problem::Warning(warning.to_string())));
     }
     table.row("clock", settings::clock());
     table.row("certificate", settings::certificate(&config));
@@ -72,9 +72,9 @@ async fn online(config: &Config, temporal: &Settings, offline: bool, table: &mut
 }
 
 /// What a row says: fine; it works, but; or wrong.
-type Finding = Result<String, Trouble>;
+type Finding = Result<String, Problem>;
 
-enum Trouble {
+enum Problem {
     Warning(String),
     Wrong(String),
 }
@@ -96,11 +96,11 @@ impl Table {
     fn row(&mut self, what: &str, finding: Finding) {
         let (mark, text) = match finding {
             Ok(text) => ("ok", text),
-            Err(Trouble::Warning(text)) => {
+            Err(Problem::Warning(text)) => {
                 self.warnings += 1;
                 ("warning", text)
             }
-            Err(Trouble::Wrong(text)) => {
+            Err(Problem::Wrong(text)) => {
                 self.wrong += 1;
                 ("WRONG", text)
             }

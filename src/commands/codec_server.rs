@@ -29,8 +29,8 @@ use crate::tls::{self, Certificate};
 /// # Errors
 /// [`Failure::Configuration`] with every mistake.
 pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
-    let (digest, good) = read(args);
-    let Good { settings, acceptor } = good.map_err(Failure::Configuration)?;
+    let (digest, result) = read(args);
+    let ValidSettings { settings, acceptor } = result.map_err(Failure::Configuration)?;
     block_on(async {
         let socket = listen(&settings.listen, settings.token.is_some()).await?;
         telemetry::init_logs(args.log_format, args.debug);
@@ -38,7 +38,7 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
         announce(&settings, &socket)?;
         let origins = settings.origins.clone();
         let (expiring, expires) = tokio::sync::watch::channel(expiring(&settings));
-        let in_use = Replaceable {
+        let in_use = Reloadable {
             rules: Arc::new(InUse::new(rules(settings))),
             certificate: acceptor.map(|acceptor| Arc::new(Certificate::new(acceptor))),
             expiring,
@@ -46,7 +46,7 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
         let router = router(Arc::clone(&in_use.rules), &origins);
         let certificate = in_use.certificate.clone();
         let args = args.clone();
-        let watching = poll::watch(digest, hangup, move || read(&args), |new| in_use.take(new));
+        let watching = poll::watch(digest, hangup, move || read(&args), |new| in_use.apply(new));
         let stop = async move { signals.next().await };
         tokio::select! {
             () = codec_server::listener(socket, certificate, router).run(stop) => {}
@@ -59,23 +59,23 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
 }
 
 /// Settings that were read and found to be good.
-struct Good {
+struct ValidSettings {
     settings: CodecServer,
     acceptor: Option<TlsAcceptor>,
 }
 
 /// What new settings replace: whom is answered with what, and the certificate. The rest stands in
 /// flags.
-struct Replaceable {
+struct Reloadable {
     rules: Arc<InUse>,
     certificate: Option<Arc<Certificate>>,
     expiring: tokio::sync::watch::Sender<Vec<Dated>>,
 }
 
-impl Replaceable {
-    fn take(&self, result: Result<Good, Vec<Mistake>>) {
-        let Good { settings, acceptor } = match result {
-            Ok(good) => good,
+impl Reloadable {
+    fn apply(&self, result: Result<ValidSettings, Vec<Mistake>>) {
+        let ValidSettings { settings, acceptor } = match result {
+            Ok(valid) => valid,
             Err(mistakes) => return not_used(&mistakes),
         };
         if let Some((certificate, acceptor)) = self.certificate.as_ref().zip(acceptor) {
@@ -92,13 +92,16 @@ impl Replaceable {
 }
 
 /// The settings, and a digest of everything that they were read from.
-fn read(args: &CodecServerArgs) -> Reading<Good> {
+fn read(args: &CodecServerArgs) -> Reading<ValidSettings> {
     let recorder = Recorder::new(&SystemEnvironment);
-    let result = good(args, &recorder);
+    let result = validate(args, &recorder);
     (recorder.digest(), result)
 }
 
-fn good(args: &CodecServerArgs, environment: &dyn Environment) -> Result<Good, Vec<Mistake>> {
+fn validate(
+    args: &CodecServerArgs,
+    environment: &dyn Environment,
+) -> Result<ValidSettings, Vec<Mistake>> {
     let (file, mut mistakes) = load::file(args.config.as_deref(), environment)?;
     if file.is_broken {
         return Err(mistakes);
@@ -111,7 +114,7 @@ fn good(args: &CodecServerArgs, environment: &dyn Environment) -> Result<Good, V
         }
     };
     let acceptor = tls::acceptor_of(settings.tls.as_ref())?;
-    Ok(Good {
+    Ok(ValidSettings {
         // Browsers and Temporal's CLI do without HTTP/2.
         acceptor: acceptor.as_ref().map(tls::http1_only),
         settings,

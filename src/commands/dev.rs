@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 use webhook_core::secret::Secret;
 
-use super::kept::{SECRET, folder as data_folder};
+use super::dev_data::{SECRET, folder as data_folder};
 use super::serve;
 use super::{Failure, block_on, say};
 use crate::cli::{DevArgs, ServeArgs};
@@ -35,11 +35,12 @@ use crate::temporal::link;
 /// See [`Failure`].
 pub fn run(args: DevArgs) -> Result<(), Failure> {
     let folder = folder()?;
-    let given = std::env::var(SHOPIFY_KEY).ok();
+    let shopify_key = std::env::var(SHOPIFY_KEY).ok();
     let environment = Arc::new(DevEnvironment {
-        made: given.is_none(),
-        secret: given.map_or_else(|| made_once(&folder.join(SECRET), random_secret), Ok)?,
-        token: made_once(&folder.join(TOKEN), random_secret)?,
+        made: shopify_key.is_none(),
+        secret: shopify_key
+            .map_or_else(|| read_or_create(&folder.join(SECRET), random_secret), Ok)?,
+        token: read_or_create(&folder.join(TOKEN), random_secret)?,
     });
     let mut serve = args.serve;
     fill_in(&mut serve, &*environment, &folder)?;
@@ -50,7 +51,7 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
         let temporal = tokio::select! {
             temporal = temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder) => temporal?,
             // Dropped, a Temporal that is still starting is killed.
-            result = given_up(&mut hangup) => return result,
+            result = interrupted(&mut hangup) => return result,
         };
         say(instructions::instructions(
             &ready,
@@ -80,8 +81,8 @@ fn fill_in(
     // What is wrong with the file is reported when it is loaded.
     let file = load::file(serve.config.as_deref(), environment)
         .map_or_else(|_| File::default(), |(file, _)| file);
-    let said = [&serve.cert, &serve.key, &file.server.cert, &file.server.key];
-    if !serve.no_tls && said.into_iter().all(Option::is_none) {
+    let tls_files = [&serve.cert, &serve.key, &file.server.cert, &file.server.key];
+    if !serve.no_tls && tls_files.into_iter().all(Option::is_none) {
         let (cert, key) = certificate(folder)?;
         (serve.cert, serve.key) = (Some(cert), Some(key));
     }
@@ -125,7 +126,7 @@ impl Environment for DevEnvironment {
 }
 
 /// SIGINT, SIGTERM or SIGHUP.
-async fn given_up(hangup: &mut Signal) -> Result<(), Failure> {
+async fn interrupted(hangup: &mut Signal) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -195,7 +196,7 @@ async fn temporal(
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("cannot start {}", binary.display()))?;
-    let patience = Instant::now() + TEMPORAL_PATIENCE;
+    let deadline = Instant::now() + TEMPORAL_START_TIMEOUT;
     loop {
         if let Some(status) = child.try_wait()? {
             let log = fs::read_to_string(&log_path).unwrap_or_default();
@@ -208,7 +209,7 @@ async fn temporal(
                     ui: Some(format!("localhost:{ui_port}")),
                 });
             }
-            Err(error) if Instant::now() > patience => {
+            Err(error) if Instant::now() > deadline => {
                 return Err(anyhow!("the Temporal dev server does not answer: {error}").into());
             }
             Err(_) => sleep(Duration::from_millis(200)).await,
@@ -240,8 +241,8 @@ async fn is_open(address: &str) -> bool {
 }
 
 /// `--temporal-bin` or `$TEMPORAL_BIN`, then `PATH`, then the Go bin folder.
-fn find_temporal(given: Option<&Path>) -> Option<PathBuf> {
-    if let Some(path) = given {
+fn find_temporal(chosen: Option<&Path>) -> Option<PathBuf> {
+    if let Some(path) = chosen {
         return Some(path.to_owned());
     }
     let go = std::env::var_os("GOBIN")
@@ -273,7 +274,7 @@ fn certificate(folder: &Path) -> Result<(PathBuf, PathBuf), Failure> {
 }
 
 /// The text in the file, made and written if there is none.
-fn made_once(path: &Path, make: impl FnOnce() -> String) -> Result<String, Failure> {
+fn read_or_create(path: &Path, make: impl FnOnce() -> String) -> Result<String, Failure> {
     if let Ok(text) = fs::read_to_string(path)
         && !text.is_empty()
     {
@@ -341,7 +342,7 @@ const TOKEN: &str = "verify-token";
 const ADMIN: &str = "127.0.0.1:9000";
 /// A dev server's web interface listens so many ports above its endpoint.
 const UI_ABOVE: u16 = 1000;
-const TEMPORAL_PATIENCE: Duration = Duration::from_secs(30);
+const TEMPORAL_START_TIMEOUT: Duration = Duration::from_secs(30);
 const NO_TEMPORAL: &str = "\
 no Temporal answers, and there is no `temporal` program to start one with. Get it from
 https://docs.temporal.io/cli, or with Go: go install github.com/temporalio/cli/cmd/temporal@v1.5.1

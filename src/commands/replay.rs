@@ -18,7 +18,7 @@ use webhook_core::codec::CodecError;
 use webhook_core::dead_letter::WORKFLOW_TYPE;
 use webhook_core::large::Claim;
 use webhook_core::outcome::{Execution, Outcome};
-use webhook_core::replay::{self, Found, NoEvent, Replayed};
+use webhook_core::replay::{self, FindError, Replayed, StoredEvent};
 use webhook_core::route::{Plan, Verb};
 use webhook_core::source::Source;
 
@@ -88,7 +88,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
 }
 
 /// The configured source at its path.
-fn source_of<'s>(settings: &'s Settings, found: &Found) -> Option<&'s Source> {
+fn source_of<'s>(settings: &'s Settings, found: &StoredEvent) -> Option<&'s Source> {
     let mut sources = settings.sources.iter();
     sources.find(|source| source.path == found.source())
 }
@@ -143,23 +143,23 @@ impl Replay<'_> {
     /// Every event of one workflow.
     async fn workflow(&mut self, execution: &Execution) -> Result<(), Failure> {
         let id = &execution.workflow_id;
-        let given = match self.temporal.given(execution, WORKFLOW_TYPE).await {
-            Ok(given) => given,
+        let input = match self.temporal.run_input(execution, WORKFLOW_TYPE).await {
+            Ok(input) => input,
             Err(error) => return self.report.failed(id, &status::text(&error)),
         };
-        let is_dead_letter = given.workflow_type == WORKFLOW_TYPE;
-        let memo = self.memo(given.memo);
-        let first_run_id = given.first_run_id;
+        let is_dead_letter = input.workflow_type == WORKFLOW_TYPE;
+        let memo = self.memo(input.memo);
+        let first_run_id = input.first_run_id;
         let mut has_events = false;
-        for argument in given.arguments {
+        for argument in input.arguments {
             if self.is_at_limit() {
                 self.report.cut();
                 return Ok(());
             }
-            let found = match self.found(argument, &memo, is_dead_letter).await {
+            let found = match self.stored_event(argument, &memo, is_dead_letter).await {
                 Ok(found) => Ok(found),
-                Err(NoEvent::Other) => continue,
-                Err(NoEvent::Broken(why)) => Err(format!("its payload cannot be read: {why}")),
+                Err(FindError::Foreign) => continue,
+                Err(FindError::Malformed(why)) => Err(format!("its payload cannot be read: {why}")),
             };
             has_events = true;
             let line = match found {
@@ -190,31 +190,31 @@ impl Replay<'_> {
         Ok(())
     }
 
-    async fn found(
+    async fn stored_event(
         &self,
         argument: Argument,
         memo: &Result<Map<String, Value>, String>,
         is_dead_letter: bool,
-    ) -> Result<Found, NoEvent> {
-        let broken = |error: CodecError| NoEvent::Broken(error.to_string());
+    ) -> Result<StoredEvent, FindError> {
+        let malformed = |error: CodecError| FindError::Malformed(error.to_string());
         let none = Map::new();
         let memo = match memo {
             Ok(memo) if argument.is_of_start => memo,
             Err(error) if argument.is_of_start && !is_dead_letter => {
-                return Err(NoEvent::Broken(error.clone()));
+                return Err(FindError::Malformed(error.clone()));
             }
             _ => &none,
         };
-        let claim = Claim::of(&argument.payload).map_err(NoEvent::Broken)?;
+        let claim = Claim::of(&argument.payload).map_err(FindError::Malformed)?;
         let payload = match (claim, &self.settings.large) {
             (Some(claim), Some(store)) => {
                 let stored = store.get(&claim, Instant::now() + TIMEOUT).await;
-                stored.map_err(|reject| NoEvent::Broken(reject.reason().to_owned()))?
+                stored.map_err(|reject| FindError::Malformed(reject.reason().to_owned()))?
             }
             _ => argument.payload,
         };
         replay::find(replay::Argument {
-            payload: self.settings.codec.decode(payload).map_err(broken)?,
+            payload: self.settings.codec.decode(payload).map_err(malformed)?,
             memo,
             at: argument.at,
             is_dead_letter,
@@ -234,7 +234,7 @@ impl Replay<'_> {
     }
 
     /// On the way that the configuration has for it.
-    async fn event(&mut self, found: Found, is_dead_letter: bool) -> Result<Line, String> {
+    async fn event(&mut self, found: StoredEvent, is_dead_letter: bool) -> Result<Line, String> {
         let source = source_of(&self.settings, &found).ok_or_else(|| {
             let (path, paths) = (found.source(), check::paths(&self.settings.sources));
             format!("its source {path} is not configured any more: expected one of {paths}")
@@ -256,11 +256,11 @@ impl Replay<'_> {
             loss.allows(call.format)
                 .map_err(|why| format!("{}: {why}", route.name))?;
             if !is_dead_letter {
-                replay::once_more(call);
+                replay::allow_rerun(call);
             }
         }
         let mut line = if self.args.dry_run {
-            let (word, id) = would(&plan).unwrap_or(("would drop", &event.id));
+            let (word, id) = preview(&plan).unwrap_or(("would drop", &event.id));
             Line::new(word, id, &route.name)
         } else {
             self.ticks.tick().await;
@@ -278,7 +278,7 @@ impl Replay<'_> {
             };
             let id = event.id.clone();
             match dispatcher.execute(plan, event, event_key).await {
-                Ok(outcome) => done(&outcome, &id)?,
+                Ok(outcome) => result_line(&outcome, &id)?,
                 Err(reject) => return Err(reject.reason().to_owned()),
             }
         };
@@ -290,7 +290,7 @@ impl Replay<'_> {
     }
 
     /// The original request, to a forwarder.
-    async fn post(&mut self, found: Found) -> Result<Line, String> {
+    async fn post(&mut self, found: StoredEvent) -> Result<Line, String> {
         let target = self.target.as_ref().expect("somebody asked for it");
         let message = found.whole()?;
         if self.args.dry_run {
@@ -308,7 +308,7 @@ impl Replay<'_> {
 }
 
 /// `None`: nothing is called.
-fn would(plan: &Plan) -> Option<(&'static str, &str)> {
+fn preview(plan: &Plan) -> Option<(&'static str, &str)> {
     let Plan::Call(call) = plan else {
         return None;
     };
@@ -322,7 +322,7 @@ fn would(plan: &Plan) -> Option<(&'static str, &str)> {
 
 /// # Errors
 /// The workflow's answer is one after which a sender sends again.
-fn done(outcome: &Outcome, event_id: &str) -> Result<Line, String> {
+fn result_line(outcome: &Outcome, event_id: &str) -> Result<Line, String> {
     let (word, rule) = (outcome.label(), "by a rule of its source");
     Ok(match (outcome, outcome.execution()) {
         (Outcome::Replied(_, reply), _) if !reply.status.is_success() => {

@@ -14,10 +14,10 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
-use webhook_core::delivery::{About, Delivery};
+use webhook_core::delivery::{Delivery, DeliveryOptions};
 use webhook_core::provider::scheme::Scheme;
 
-use self::repeat::patiently;
+use self::repeat::send_with_retries;
 use self::target::Target;
 use super::{Failure, block_on, say, sign};
 use crate::cli::send::{PrintForm, SendArgs};
@@ -142,7 +142,7 @@ impl Deliveries {
             public_url,
             params,
         } = &self.target;
-        let about = About {
+        let options = DeliveryOptions {
             id,
             topic: self.args.topic.as_deref(),
             tenant: tenant.as_deref(),
@@ -152,15 +152,15 @@ impl Deliveries {
             params,
         };
         let mut delivery = match secret {
-            None => Delivery::unsigned(provider, &about),
+            None => Delivery::unsigned(provider, &options),
             Some(secret) => {
                 let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, secret, signed);
-                Delivery::signed(provider, &about, &sign)
+                Delivery::signed(provider, &options, &sign)
                     .map_err(|problem| anyhow!("--secret: {problem}"))?
             }
         };
         for (name, value) in &self.args.headers {
-            delivery.headers.retain(|(there, _)| there != name);
+            delivery.headers.retain(|(existing, _)| existing != name);
             delivery.headers.push((name.clone(), value.clone()));
         }
         Ok(delivery)
@@ -174,7 +174,7 @@ impl Deliveries {
         bar: &ProgressBar,
     ) -> Result<Response, anyhow::Error> {
         let next = || self.next(id);
-        patiently(client, &self.target.url, next, self.args.repeat, bar).await
+        send_with_retries(client, &self.target.url, next, self.args.repeat, bar).await
     }
 }
 
@@ -277,28 +277,28 @@ async fn post(client: &Client, url: &str, delivery: Delivery) -> Result<Response
 
 /// Sends a request.
 pub(super) async fn answer(request: RequestBuilder) -> Result<Response, anyhow::Error> {
-    request.send().await.map_err(explained)
+    request.send().await.map_err(explain_error)
 }
 
 /// What may be wrong, and what to do.
-fn explained(error: reqwest::Error) -> anyhow::Error {
+fn explain_error(error: reqwest::Error) -> anyhow::Error {
     let url = error.url().cloned();
     let (is_tls, unreachable) = (
         url.as_ref().is_some_and(|url| url.scheme() == "https"),
         error.is_connect(),
     );
     let error = anyhow::Error::from(error);
-    let says = |words: &[&str]| {
+    let has_cause = |words: &[&str]| {
         let mut causes = error.chain().map(ToString::to_string);
         causes.any(|cause| words.iter().any(|word| cause.contains(word)))
     };
     match url {
-        Some(mut url) if is_tls && says(&NO_TLS) => {
+        Some(mut url) if is_tls && has_cause(&NO_TLS) => {
             // A URL of one of the two can always be one of the other.
             let _ = url.set_scheme("http");
             anyhow!("plain HTTP answers there, no TLS: use {url}")
         }
-        Some(mut url) if !is_tls && says(&NO_HTTP) => {
+        Some(mut url) if !is_tls && has_cause(&NO_HTTP) => {
             let _ = url.set_scheme("https");
             error.context(format!("no HTTP answers there; if it is TLS: use {url}"))
         }

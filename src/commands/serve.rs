@@ -107,7 +107,7 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
     let recorder = Recorder::new(environment);
     let loaded = Loaded::new(args, &recorder).map_err(Failure::Configuration)?;
     let digest = recorder.digest();
-    let said = (loaded.public.clone().ok(), loaded.admin.clone().ok());
+    let listens = (loaded.public.clone().ok(), loaded.admin.clone().ok());
     let public = match loaded.public {
         Ok(listen) => socket(listen).await,
         Err(mistake) => Err(mistake),
@@ -122,8 +122,8 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
     let acceptor = tls::acceptor_of(config.tls.as_ref())?;
     let large = config.large.as_ref().map(Store::new).transpose()?;
     let fixed = Fixed {
-        public: said.0,
-        admin: said.1.flatten(),
+        public: listens.0,
+        admin: listens.1.flatten(),
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
         limits: Limits::public(&config),
     };
@@ -173,7 +173,7 @@ pub async fn serve(
         admin,
         origin,
     } = ready;
-    let upkeep = tokio::spawn(keep_up(metrics.clone()));
+    let upkeep = tokio::spawn(metrics_upkeep(metrics.clone()));
     let certificates = expiry::certificates(&config, &temporal);
     let inventory = Inventory::new(&config, &temporal);
     let client = Client::new(temporal);
@@ -227,7 +227,7 @@ pub async fn serve(
 }
 
 /// Without this, samples pile up until somebody asks for the metrics.
-async fn keep_up(metrics: PrometheusHandle) {
+async fn metrics_upkeep(metrics: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         metrics.run_upkeep();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use webhook_core::provider::words::{ConnectionsPerPeer, IdleTimeout, Span};
+use webhook_core::provider::values::{ConnectionsPerPeer, IdleTimeout, Span};
 
 use super::Mistake;
 use super::large::Written as Large;

@@ -170,7 +170,7 @@ impl<'e> Ids<'e> {
     /// The mistake, if an event of one may be a duplicate of the other's.
     fn same_as(&self, other: &Self) -> Option<Mistake> {
         let is_of_one_subscription = self.is_of_one_subscription(other);
-        let is_meant = |form: &Form<'_>| is_of_one_subscription && form.template.names("event_id");
+        let is_meant = |form: &Form<'_>| is_of_one_subscription && form.template.reads("event_id");
         let form = self.starts().find(|form| {
             !is_meant(form) && other.starts().any(|theirs| theirs.shape == form.shape)
         })?;
@@ -203,7 +203,7 @@ impl<'e> Ids<'e> {
         });
         let form = forms.find(|form| {
             let letters = [
-                Part::Text(dead_letter::ids_of(path)),
+                Part::Text(dead_letter::id_prefix(path)),
                 Part::Hole("event_id".to_owned()),
             ];
             meet(&form.tokens, &tokens(&letters))
@@ -215,7 +215,7 @@ impl<'e> Ids<'e> {
                  expected an id that begins otherwise, such as workflow_id = \"{{name}}:{{event_id}}\"",
                 form.template.to_string(),
                 self.entry.path,
-                dead_letter::ids_of(path),
+                dead_letter::id_prefix(path),
             ),
         ))
     }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use http::Uri;
 use serde::Deserialize;
-use webhook_core::provider::words::Size;
+use webhook_core::provider::values::Size;
 
 use self::credentials::{Credentials, Profile, credentials, variable};
 use super::reader::{Places, Reader, Section};

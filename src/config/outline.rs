@@ -108,7 +108,7 @@ impl Shown<'_> {
     fn facts(&self, route: &Route) -> Vec<Fact> {
         let settings = &route.settings;
         let action = settings.action;
-        let mut facts = vec![("action", action.word().to_owned())];
+        let mut facts = vec![("action", action.name().to_owned())];
         if action == Action::Drop {
             return facts;
         }
@@ -169,7 +169,7 @@ fn before(entry: &file::Source, provider: &Provider, shown: &Shown<'_>) -> Vec<B
             "Webhook",
         ),
     ] {
-        let is_default = written.is_none() && default.fixed() == Some(&now);
+        let is_default = written.is_none() && default.literal() == Some(&now);
         if entry.is_own && is_default && now != was {
             before.push(Before {
                 key,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde::de::IgnoredAny;
 use webhook_core::expression::template::Template;
-use webhook_core::provider::{IdScope, Provider, default_names, words};
+use webhook_core::provider::{IdScope, Provider, default_names, values};
 
 use super::reader::{Reader, Section};
 
@@ -89,15 +89,15 @@ fn named<'t>(reader: &mut Reader<'t>, mut section: Section<'t>, name: Option<Str
         id_scope: section.take(reader, "id_scope").unwrap_or_default(),
         deadline: section
             .take(reader, "deadline")
-            .map_or(DEADLINE, |words::Deadline(span)| span),
+            .map_or(DEADLINE, |values::Deadline(span)| span),
         repeats: section.take(reader, "repeats").unwrap_or_default(),
         methods: section
             .take(reader, "methods")
-            .map_or_else(|| vec![Method::POST], |words::Methods(methods)| methods),
+            .map_or_else(|| vec![Method::POST], |values::Methods(methods)| methods),
         handshake: section.take(reader, "handshake"),
         success_status: section
             .take(reader, "success_status")
-            .map_or(StatusCode::OK, |words::Success(status)| status),
+            .map_or(StatusCode::OK, |values::Success(status)| status),
         success_body: section.take(reader, "success_body"),
         content_type: section.take(reader, "content_type"),
         json_fields: section.take(reader, "json_fields").unwrap_or_default(),

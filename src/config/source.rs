@@ -13,7 +13,7 @@ use webhook_core::provider::{CREDENTIALS, Provider};
 use webhook_core::secret::Secret;
 use webhook_core::source::{NamedSecret, Source, Verification};
 use webhook_core::verify::key::Key;
-use webhook_core::verify::{Circumstances, Verifier};
+use webhook_core::verify::{Verifier, VerifyContext};
 
 pub use self::entries::{entries, one};
 use super::file::source::{Network, VerifyWord};
@@ -80,7 +80,7 @@ fn source(
     if let Some(verification) = &verification {
         warnings.extend(weak::doubts(verification, verify_token.as_ref(), &place));
     }
-    circumstances(&entry, &provider, mistakes);
+    verify_context(&entry, &provider, mistakes);
     let routes = route::routes(args, &entry, &provider, mistakes, warnings);
     overwrite(&mut provider, &mut entry);
     warnings.extend(credentials(&provider, &entry.places));
@@ -98,7 +98,7 @@ fn source(
         provider,
         verification: verification?,
         verify_token,
-        circumstances: Circumstances { public_url, params },
+        verify_context: VerifyContext { public_url, params },
         allow: allow.into_iter().map(|Network(network)| network).collect(),
         fetch_keys: entry.fetch_keys,
         routes,
@@ -284,7 +284,7 @@ fn verifiers(
         .collect()
 }
 
-fn circumstances(entry: &file::Source, provider: &Provider, mistakes: &mut Vec<Mistake>) {
+fn verify_context(entry: &file::Source, provider: &Provider, mistakes: &mut Vec<Mistake>) {
     if entry.danger_accept_unverified {
         return;
     }

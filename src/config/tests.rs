@@ -61,7 +61,10 @@ fn the_defaults_are_one_verified_shopify_source_over_tls() {
         panic!("one source");
     };
     assert_eq!(source.path, "/temporal/shopify");
-    assert_eq!(source.provider.task_queue.fixed(), Some("shopify_webhooks"));
+    assert_eq!(
+        source.provider.task_queue.literal(),
+        Some("shopify_webhooks")
+    );
     assert_eq!(source.provider.deadline, Duration::from_secs(4));
     assert_eq!(source.body_limit, 2 * 1024 * 1024);
     assert!(

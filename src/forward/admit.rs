@@ -13,13 +13,13 @@ use webhook_core::handshake::{Refusal, Reply};
 use webhook_core::outcome::Reject;
 use webhook_core::provider::locator::{Found, Locator};
 use webhook_core::request::Received;
+use webhook_core::request_kind;
 use webhook_core::secret::Secret;
 use webhook_core::shown::shown;
 use webhook_core::source::{NamedSecret, Source, Verification};
 use webhook_core::verified::{Proof, Verified};
 use webhook_core::verify::key::Key;
-use webhook_core::verify::{Unproven, verify};
-use webhook_core::visit;
+use webhook_core::verify::{VerifyError, verify};
 
 use crate::forward::limits::Sizes;
 use crate::forward::metrics::SourceMetrics;
@@ -79,7 +79,7 @@ pub fn admit(
     }
     let greets = matches!(source.verification, Verification::AddressHandshake { .. });
     if !greets && !source.provider.methods.contains(&received.method) {
-        return Err(visit::refusal(source, &received.method));
+        return Err(request_kind::refusal(source, &received.method));
     }
     let now = received.at;
     let verified = match &source.verification {
@@ -107,7 +107,7 @@ pub fn admit(
             };
             verify(
                 verifiers,
-                &source.circumstances,
+                &source.verify_context,
                 may,
                 fetched,
                 received,
@@ -153,9 +153,9 @@ pub fn check_tenant(source: &Source, proof: Proof, tenant: Option<&str>) -> Resu
 }
 
 /// Where no secret could count, that is the reason: the tenant is not in the table.
-fn of_tenant(unproven: Unproven, claimed: Option<&str>) -> Unproven {
+fn of_tenant(unproven: VerifyError, claimed: Option<&str>) -> VerifyError {
     match claimed {
-        Some(tenant) if unproven.secrets_tried == Some(0) => Unproven {
+        Some(tenant) if unproven.secrets_tried == Some(0) => VerifyError {
             reason: format!("no secret for tenant {}", shown(tenant)).into(),
             ..unproven
         },
@@ -223,7 +223,7 @@ fn greet(
 ) -> Result<Reply, Reject> {
     let given = Locator::Query("verify_token".to_owned()).find(received);
     if given == Found::Missing && !source.provider.methods.contains(&received.method) {
-        return Err(visit::refusal(source, &received.method));
+        return Err(request_kind::refusal(source, &received.method));
     }
     if !given
         .one()

@@ -9,8 +9,8 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use webhook_core::outcome::Reject;
+use webhook_core::request_kind::is_get_or_head;
 use webhook_core::source::Source;
-use webhook_core::visit::is_read;
 
 use crate::cli::NAME;
 use crate::forward::answer::{self, Answer, json_answer};
@@ -46,7 +46,7 @@ impl<T: Temporal> Pages<T> {
         if !PATHS.contains(&path) {
             return Ok(None);
         }
-        if !is_read(method) {
+        if !is_get_or_head(method) {
             return Err(Reject::MethodNotAllowed(
                 "GET, HEAD".to_owned(),
                 "the page is only there to be read",

@@ -192,7 +192,7 @@ fn planned_within(
     if let Some(problem) = event.broken {
         return Some((source.routes.len() - 1, Err(problem.to_owned())));
     }
-    let mut scope = variables::of(event, &source.name).with(allowance);
+    let mut scope = variables::scope(event, &source.name).with_allowance(allowance);
     let (route, plan) = match route::choose(&source.routes, &mut scope) {
         Ok(route) => (route, route.settings.plan(event, &mut scope)),
         Err((route, problem)) => (route, Err(problem)),

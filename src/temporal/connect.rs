@@ -13,7 +13,7 @@ use temporalio_common::envconfig::load_client_config_profile;
 
 use self::credentials::{check_api_key, check_metadata, proxy};
 use crate::cli::ServeArgs;
-use crate::config::file::Temporal as Said;
+use crate::config::file::Temporal as TemporalSection;
 use crate::config::reader::explain;
 use crate::config::{Environment, Mistake, resolve};
 
@@ -30,12 +30,12 @@ pub use self::settings::Settings;
 /// header can hold, an address that is none.
 pub fn settings(
     args: &ServeArgs,
-    said: &Said,
+    section: &TemporalSection,
     environment: &dyn Environment,
 ) -> Result<Settings, Vec<Mistake>> {
     let variables = variables()
         .map_err(|name| vec![Mistake::new(name, "not UTF-8, which Temporal asks for")])?;
-    Loader::new(args, said, environment, &variables).load()
+    Loader::new(args, section, environment, &variables).load()
 }
 
 /// Temporal's own variables; an empty one is as good as none. The loader would panic at any
@@ -58,7 +58,7 @@ fn variables() -> Result<HashMap<String, String>, String> {
 /// What is known while loading.
 struct Loader<'a> {
     args: &'a ServeArgs,
-    said: &'a Said,
+    section: &'a TemporalSection,
     environment: &'a dyn Environment,
     variables: &'a HashMap<String, String>,
     /// How mistakes name the profile of temporal.toml.
@@ -69,13 +69,13 @@ struct Loader<'a> {
 impl<'a> Loader<'a> {
     fn new(
         args: &'a ServeArgs,
-        said: &'a Said,
+        section: &'a TemporalSection,
         environment: &'a dyn Environment,
         variables: &'a HashMap<String, String>,
     ) -> Self {
         Self {
             args,
-            said,
+            section,
             environment,
             variables,
             profile: DEFAULT_FILE.to_owned(),
@@ -116,7 +116,7 @@ impl<'a> Loader<'a> {
                     options,
                     namespace,
                     address,
-                    connections: self.said.connections.unwrap_or(DEFAULT_CONNECTIONS),
+                    connections: self.section.connections.unwrap_or(DEFAULT_CONNECTIONS),
                     certificate,
                 })
             }
@@ -128,7 +128,7 @@ impl<'a> Loader<'a> {
     fn profile(&mut self) -> ClientConfigProfile {
         let named = self.variables.get("TEMPORAL_CONFIG_FILE");
         let named = named.map(PathBuf::from);
-        let named = named.or_else(|| self.said.config_file.clone());
+        let named = named.or_else(|| self.section.config_file.clone());
         let Some(path) = named.clone().or_else(default_file) else {
             return ClientConfigProfile::default();
         };
@@ -144,7 +144,7 @@ impl<'a> Loader<'a> {
             Err(_) => Vec::new(),
         };
         let name = self.variables.get("TEMPORAL_PROFILE");
-        let name = name.or(self.said.profile.as_ref()).cloned();
+        let name = name.or(self.section.profile.as_ref()).cloned();
         self.profile = format!("{shown} [profile.{}]", name.as_deref().unwrap_or("default"));
         let load = LoadClientConfigProfileOptions::builder()
             .config_source(DataSource::Data(bytes.clone()))
@@ -167,20 +167,23 @@ impl<'a> Loader<'a> {
 
     /// Puts what our file says over it.
     fn overlay(&mut self, profile: &mut ClientConfigProfile) {
-        let said = self.said;
-        profile.address = said.address.clone().or_else(|| profile.address.take());
-        profile.namespace = said.namespace.clone().or_else(|| profile.namespace.take());
+        let section = self.section;
+        profile.address = section.address.clone().or_else(|| profile.address.take());
+        profile.namespace = section
+            .namespace
+            .clone()
+            .or_else(|| profile.namespace.take());
         let decides = !self.variables.contains_key("TEMPORAL_API_KEY");
-        if let Some(reference) = said.api_key.as_ref().filter(|_| decides) {
+        if let Some(reference) = section.api_key.as_ref().filter(|_| decides) {
             match resolve(reference, self.environment) {
                 Ok(key) => {
                     let key = String::from_utf8_lossy(key.reveal()).into_owned();
                     profile.api_key = Some(key);
                 }
-                Err(problem) => self.wrong(said.places.of("api_key"), problem),
+                Err(problem) => self.wrong(section.places.of("api_key"), problem),
             }
         }
-        for (name, (place, reference)) in &said.grpc_meta {
+        for (name, (place, reference)) in &section.grpc_meta {
             match resolve(reference, self.environment) {
                 Ok(value) => {
                     let value = String::from_utf8_lossy(value.reveal()).into_owned();
@@ -189,8 +192,8 @@ impl<'a> Loader<'a> {
                 Err(problem) => self.wrong(place.clone(), problem),
             }
         }
-        if let Some(said) = &said.tls {
-            tls::overlay(said, profile.tls.get_or_insert_default());
+        if let Some(tls) = &section.tls {
+            tls::overlay(tls, profile.tls.get_or_insert_default());
         }
     }
 
@@ -258,7 +261,7 @@ impl<'a> Loader<'a> {
         options.identity = format!("{}@{}", crate::cli::NAME, std::process::id());
         options.connect_timeout = Some(CONNECT_TIMEOUT);
         // Off by default: encrypted payloads do not get smaller, and the others are small.
-        options.grpc_compression = match self.said.compression {
+        options.grpc_compression = match self.section.compression {
             Some(true) => GrpcCompression::Gzip,
             _ => GrpcCompression::None,
         };
@@ -279,8 +282,8 @@ impl<'a> Loader<'a> {
 
     /// How a mistake names a key of `[temporal]`: by who has the last word on it.
     fn place(&self, variables: &[&str], key: &str) -> String {
-        let ours = self.said.places.has(key);
-        self.place_of(variables, ours.then(|| self.said.places.of(key)), key)
+        let ours = self.section.places.has(key);
+        self.place_of(variables, ours.then(|| self.section.places.of(key)), key)
     }
 
     /// The same: these variables, our file if it has the key, the profile.

@@ -24,7 +24,7 @@ use super::status;
 
 /// What a run of a workflow was given.
 #[derive(Debug, Default)]
-pub struct Given {
+pub struct RunInput {
     /// The workflow's type.
     pub workflow_type: String,
     /// Encoded.
@@ -93,9 +93,9 @@ impl Client {
     ///
     /// # Errors
     /// What Temporal says.
-    pub async fn given(&self, of: &Execution, starts_only: &str) -> Result<Given, Status> {
+    pub async fn run_input(&self, of: &Execution, starts_only: &str) -> Result<RunInput, Status> {
         let mut service = self.ready_service()?;
-        let mut given = Given::default();
+        let mut input = RunInput::default();
         let mut request = GetWorkflowExecutionHistoryRequest {
             namespace: self.caller().namespace.to_owned(),
             execution: Some(run(of)),
@@ -107,12 +107,12 @@ impl Client {
             let answer = service.get_workflow_execution_history(within(request.clone(), deadline));
             let answer = timed("GetWorkflowExecutionHistory", deadline, answer).await?;
             for event in answer.history.unwrap_or_default().events {
-                given.read(event);
+                input.read(event);
             }
             request.next_page_token = answer.next_page_token;
             request.maximum_page_size = PAGE;
-            if request.next_page_token.is_empty() || given.workflow_type == starts_only {
-                return Ok(given);
+            if request.next_page_token.is_empty() || input.workflow_type == starts_only {
+                return Ok(input);
             }
         }
     }
@@ -153,7 +153,7 @@ impl Client {
     }
 }
 
-impl Given {
+impl RunInput {
     fn read(&mut self, event: HistoryEvent) {
         let event_key = event_key(&event);
         let at = event.event_time.and_then(|at| at.try_into().ok());

@@ -19,7 +19,7 @@ use super::client::Client;
 use super::connect::Settings;
 
 /// What a method answers.
-pub(super) enum Said {
+pub(super) enum Answer {
     /// An encoded message.
     Message(Vec<u8>),
     /// An error.
@@ -28,7 +28,7 @@ pub(super) enum Said {
     Nothing,
 }
 
-impl Said {
+impl Answer {
     /// This message.
     pub(super) fn message(message: &impl Message) -> Self {
         Self::Message(message.encode_to_vec())
@@ -36,26 +36,28 @@ impl Said {
 }
 
 /// By the method's name, and how often it was called before.
-type Says = dyn Fn(&str, usize) -> Said + Send + Sync;
+type Script = dyn Fn(&str, usize) -> Answer + Send + Sync;
 
 /// The server, and a client of it.
 pub(super) struct Stub {
     /// Connected.
     pub(super) client: Arc<Client>,
-    asked: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<String>>>,
 }
 
 impl Stub {
     /// One that knows how to say what it is, and this.
-    pub(super) async fn saying(says: impl Fn(&str, usize) -> Said + Send + Sync + 'static) -> Self {
+    pub(super) async fn with_script(
+        script: impl Fn(&str, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("a port is free");
         let address = listener.local_addr().expect("it is bound").to_string();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (says, seen): (Arc<Says>, _) = (Arc::new(says), Arc::clone(&asked));
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (script, seen): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&received));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&says), Arc::clone(&seen)));
+                tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&seen)));
             }
         });
         let target = Url::parse(&format!("http://{address}")).expect("a URL");
@@ -67,37 +69,37 @@ impl Stub {
             connections: 1,
         };
         let client = Client::connected(settings).await.expect("it is there");
-        Self { client, asked }
+        Self { client, received }
     }
 
     /// How often this method was called.
     pub(super) fn calls(&self, method: &str) -> usize {
-        count(&self.asked, method)
+        count(&self.received, method)
     }
 }
 
-fn count(asked: &Mutex<Vec<String>>, method: &str) -> usize {
-    let asked = asked.lock().expect("no holder panics");
-    asked.iter().filter(|name| *name == method).count()
+fn count(received: &Mutex<Vec<String>>, method: &str) -> usize {
+    let received = received.lock().expect("no holder panics");
+    received.iter().filter(|name| *name == method).count()
 }
 
-async fn serve(stream: TcpStream, says: Arc<Says>, asked: Arc<Mutex<Vec<String>>>) {
+async fn serve(stream: TcpStream, script: Arc<Script>, received: Arc<Mutex<Vec<String>>>) {
     let connection = h2::server::handshake(stream).await;
     let mut connection = connection.expect("it speaks HTTP/2");
     while let Some(Ok((request, respond))) = connection.accept().await {
-        let (says, asked) = (Arc::clone(&says), Arc::clone(&asked));
+        let (script, received) = (Arc::clone(&script), Arc::clone(&received));
         tokio::spawn(async move {
             // Whoever asked may have given up.
-            answer(request, respond, &*says, &asked).await.ok();
+            handle(request, respond, &*script, &received).await.ok();
         });
     }
 }
 
-async fn answer(
+async fn handle(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
-    says: &Says,
-    asked: &Mutex<Vec<String>>,
+    script: &Script,
+    received: &Mutex<Vec<String>>,
 ) -> Result<(), h2::Error> {
     let (parts, mut body) = request.into_parts();
     while let Some(chunk) = body.data().await {
@@ -105,22 +107,22 @@ async fn answer(
         body.flow_control().release_capacity(count)?;
     }
     let (_, method) = parts.uri.path().rsplit_once('/').expect("a method's path");
-    let said = if method == "GetSystemInfo" {
-        Said::message(&GetSystemInfoResponse::default())
+    let answer = if method == "GetSystemInfo" {
+        Answer::message(&GetSystemInfoResponse::default())
     } else {
-        let before = count(asked, method);
-        let mut asked = asked.lock().expect("no holder panics");
-        asked.push(method.to_owned());
-        drop(asked);
-        says(method, before)
+        let before = count(received, method);
+        let mut received = received.lock().expect("no holder panics");
+        received.push(method.to_owned());
+        drop(received);
+        script(method, before)
     };
-    match said {
-        Said::Nothing => pending().await,
-        Said::Status(status) => {
+    match answer {
+        Answer::Nothing => pending().await,
+        Answer::Status(status) => {
             let (parts, ()) = status.into_http().into_parts();
             respond.send_response(Response::from_parts(parts, ()), true)?;
         }
-        Said::Message(message) => {
+        Answer::Message(message) => {
             let head = Response::builder().header("content-type", "application/grpc");
             let head = head.body(()).expect("a head");
             let mut sending = respond.send_response(head, false)?;

@@ -184,7 +184,7 @@ impl Recorded {
             let alone = std::slice::from_ref(*scheme);
             let received = self.request().received();
             let now = received.at;
-            verify(alone, &source.circumstances, |_| true, &[], received, now).is_ok()
+            verify(alone, &source.verify_context, |_| true, &[], received, now).is_ok()
         };
         let matching = verifiers.iter().filter(holds);
         matching.map(|verifier| verifier.scheme.clone()).collect()

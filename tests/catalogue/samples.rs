@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use temporal_webhook_forwarder::commands::sign::sign;
 use temporal_webhook_forwarder::config::provider::catalogue;
-use webhook_core::delivery::{About, Delivery};
+use webhook_core::delivery::{Delivery, DeliveryOptions};
 use webhook_core::event::Event;
 use webhook_core::provider::Provider;
 use webhook_core::provider::locator::{Found, Locator};
@@ -20,7 +20,7 @@ use webhook_core::provider::scheme::{Algorithm, Scheme, SecretForm};
 use webhook_core::request::Received;
 use webhook_core::secret::Secret;
 use webhook_core::verify::key::Key;
-use webhook_core::verify::{Circumstances, Verifier, verify};
+use webhook_core::verify::{Verifier, VerifyContext, verify};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -69,7 +69,7 @@ fn topic_and_tenant_of_the_flags_are_those_of_the_event() {
                 Locator::Header(_) | Locator::Json(_) | Locator::Form(_) | Locator::Query(_)
             )
         };
-        let about = About {
+        let options = DeliveryOptions {
             id: "0b989ba4-242f-11e5-81e1-c7b6966d2516",
             topic: Some("told/topic"),
             tenant: Some("told-tenant"),
@@ -78,7 +78,7 @@ fn topic_and_tenant_of_the_flags_are_those_of_the_event() {
             url: URL,
             params: &[],
         };
-        let received = received(Delivery::unsigned(provider, &about), about.now);
+        let received = received(Delivery::unsigned(provider, &options), options.now);
         for (places, value) in [
             (&provider.topic, "told/topic"),
             (&provider.tenant, "told-tenant"),
@@ -106,7 +106,7 @@ fn check(provider: &Provider, scheme: &Scheme) {
     let params: Vec<_> = params
         .map(|name| (name.to_owned(), PARAM.to_owned()))
         .collect();
-    let about = About {
+    let options = DeliveryOptions {
         id: "0b989ba4-242f-11e5-81e1-c7b6966d2516",
         topic: None,
         tenant: None,
@@ -116,20 +116,20 @@ fn check(provider: &Provider, scheme: &Scheme) {
         params: &params,
     };
     let signing = |scheme: &Scheme, signed: &[u8]| sign(scheme, &theirs, signed);
-    let delivery = Delivery::signed(provider, &about, &signing);
+    let delivery = Delivery::signed(provider, &options, &signing);
     let delivery = delivery.unwrap_or_else(|e| panic!("{place}: {e}"));
     let verifiers = provider.schemes.iter().filter_map(|scheme| {
         let keys = vec![(0, Key::new(scheme.secret, &ours).ok()?)];
         let scheme = scheme.clone();
         Some(Verifier { scheme, keys })
     });
-    let circumstances = Circumstances {
+    let verify_context = VerifyContext {
         public_url: Some(URL.to_owned()),
         params,
     };
     let received = received(delivery, now);
     let verifiers: Vec<_> = verifiers.collect();
-    let verified = verify(&verifiers, &circumstances, |_| true, &[], received, now);
+    let verified = verify(&verifiers, &verify_context, |_| true, &[], received, now);
     let verified = verified.unwrap_or_else(|e| panic!("{place}: {e}"));
     let event = Event::new(&verified, provider, "/temporal/test", "env:TEST");
     let event = event.unwrap_or_else(|e| panic!("{place}: {e:?}"));

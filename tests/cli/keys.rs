@@ -74,7 +74,7 @@ fn every_key_of_a_route_has_its_rows() {
         match page.iter().find(|row| row[0] == format!("`{name}`")) {
             None => missing.push(format!("{name} is not in the table of docs/routes.md")),
             Some(row) if actions_of(row) != **actions && actions.len() < ACTIONS.len() => {
-                let actions: Vec<_> = actions.iter().map(|action| action.word()).collect();
+                let actions: Vec<_> = actions.iter().map(|action| action.name()).collect();
                 missing.push(format!(
                     "{name} is for {actions:?}, in docs/routes.md for {}",
                     row[3]
@@ -108,7 +108,7 @@ fn actions_of(row: &[String]) -> Vec<Action> {
         words.iter().any(|word| match word.as_str() {
             "all" => *action != Action::Drop,
             "starting" => action.starts(),
-            one => one == action.word(),
+            one => one == action.name(),
         })
     };
     ACTIONS.into_iter().filter(named).collect()

@@ -96,7 +96,7 @@ fn the_table_of_keys_is_what_the_program_takes() {
         let example = &spans(&keys[*key][1])[0];
         for action in ACTIONS {
             number += 1;
-            let word = action.word();
+            let word = action.name();
             config += &format!(
                 "\n[[source.route]]\nwhen = 'true'\naction = \"{word}\"\n{key} = {example}\n"
             );

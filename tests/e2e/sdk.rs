@@ -10,7 +10,7 @@ use temporal_webhook_forwarder::commands::sign;
 use temporal_webhook_forwarder::config::provider::catalogue;
 use tokio::task::JoinSet;
 use uuid::Uuid;
-use webhook_core::delivery::{About, Delivery as Signed};
+use webhook_core::delivery::{Delivery as Signed, DeliveryOptions};
 use webhook_core::provider::locator::{Found, Locator};
 use webhook_core::provider::scheme::Scheme;
 use webhook_core::secret::Secret;
@@ -208,8 +208,8 @@ impl Case {
     fn signed_by_sdk(&self, source: &Source, keys: &Keys, at: SystemTime) -> Delivery {
         let id = Uuid::new_v4().to_string();
         let url = source.public_url();
-        let about = self.about(&id, at, &url, &[]);
-        let delivery = self.finished(source, Signed::unsigned(source.provider, &about));
+        let options = self.options(&id, at, &url, &[]);
+        let delivery = self.finished(source, Signed::unsigned(source.provider, &options));
         let since = at.duration_since(SystemTime::UNIX_EPOCH);
         let signed = self.sdk.ask(
             "sign",
@@ -237,21 +237,21 @@ impl Case {
         let id = Uuid::new_v4().to_string();
         let url = source.public_url();
         let params = source.params();
-        let about = self.about(&id, at, &url, &params);
+        let options = self.options(&id, at, &url, &params);
         let secret = Secret::new(keys.signs.clone().into_bytes()).expect("it is not empty");
         let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &secret, signed);
-        let signed = Signed::signed(source.provider, &about, &sign);
+        let signed = Signed::signed(source.provider, &options, &sign);
         self.finished(source, signed.expect("the keys are the provider's"))
     }
 
-    fn about<'a>(
+    fn options<'a>(
         &self,
         id: &'a str,
         now: SystemTime,
         url: &'a str,
         params: &'a [(String, String)],
-    ) -> About<'a> {
-        About {
+    ) -> DeliveryOptions<'a> {
+        DeliveryOptions {
             id,
             topic: None,
             tenant: None,

@@ -6,7 +6,7 @@ use webhook_core::provider::scheme::{Algorithm, Scheme, SecretForm};
 use webhook_core::secret::Secret;
 use webhook_core::source::{NamedSecret, Source, Verification};
 use webhook_core::verify::key::Key;
-use webhook_core::verify::{Circumstances, Verifier};
+use webhook_core::verify::{Verifier, VerifyContext};
 
 /// One for each entry with a signature.
 pub(super) fn all() -> impl Iterator<Item = Source> {
@@ -43,7 +43,7 @@ pub(super) fn source(provider: &Provider) -> Source {
         provider: provider.clone(),
         verification: Verification::Signature { verifiers, secrets },
         verify_token: Secret::new(SHARED.into()),
-        circumstances: Circumstances {
+        verify_context: VerifyContext {
             public_url: Some("https://hooks.example.com/temporal/test".to_owned()),
             params: params.collect(),
         },

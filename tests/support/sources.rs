@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use temporal_webhook_forwarder::commands::sign;
 use temporal_webhook_forwarder::config::provider::catalogue;
 use uuid::Uuid;
-use webhook_core::delivery::{About, Delivery as Signed};
+use webhook_core::delivery::{Delivery as Signed, DeliveryOptions};
 use webhook_core::provider::Provider;
 use webhook_core::provider::scheme::{Algorithm, Scheme, SecretForm};
 use webhook_core::request::Received;
@@ -171,7 +171,7 @@ pub(crate) fn kinds(beginning: &str, provider: &'static Provider) -> Vec<Source>
 pub(crate) fn sample(source: &Source) -> Delivery {
     let id = Uuid::new_v4().to_string();
     let (url, params) = (source.public_url(), source.params());
-    let about = About {
+    let options = DeliveryOptions {
         id: &id,
         topic: None,
         tenant: None,
@@ -181,11 +181,11 @@ pub(crate) fn sample(source: &Source) -> Delivery {
         params: &params,
     };
     let signed = match &source.keys {
-        None => Signed::unsigned(source.provider, &about),
+        None => Signed::unsigned(source.provider, &options),
         Some(keys) => {
             let secret = Secret::new(keys.signs.clone().into_bytes()).expect("it is not empty");
             let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &secret, signed);
-            let signed = Signed::signed(source.provider, &about, &sign);
+            let signed = Signed::signed(source.provider, &options, &sign);
             signed.expect("the keys are the provider's")
         }
     };
@@ -266,7 +266,7 @@ fn jwks(public: &[u8], id: &str) -> String {
 
 /// How the provider's sample names its key.
 fn key_id(provider: &Provider, scheme: &Scheme) -> String {
-    let about = About {
+    let options = DeliveryOptions {
         id: "",
         topic: None,
         tenant: None,
@@ -276,7 +276,7 @@ fn key_id(provider: &Provider, scheme: &Scheme) -> String {
         params: &[],
     };
     let place = scheme.key_id.as_ref().expect("a key set has ids");
-    let sample = request("/", Signed::unsigned(provider, &about));
+    let sample = request("/", Signed::unsigned(provider, &options));
     place
         .find(&received(&sample))
         .one()

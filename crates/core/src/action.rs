@@ -21,7 +21,7 @@ pub enum Action {
 
 impl Action {
     /// The configuration's word.
-    pub const fn word(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::SignalWithStart => "signal-with-start",

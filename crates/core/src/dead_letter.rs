@@ -58,7 +58,7 @@ pub struct Run {
 
 /// How a dead letter is started.
 #[derive(Debug, Clone)]
-pub struct Letter<'a> {
+pub struct DeadLetterStart<'a> {
     /// The name of the route that was meant for it.
     pub route: &'a str,
     /// Why it is one.
@@ -119,11 +119,11 @@ impl From<Run> for Execution {
 
 /// The start of a dead letter's workflow, and its payload. The workflow's id has the event's, so
 /// that a redelivery is not parked twice.
-pub fn start(event: &Event, letter: Letter<'_>) -> (Call, Payload) {
-    let Letter { route, cause, .. } = letter;
+pub fn start(event: &Event, letter: DeadLetterStart<'_>) -> (Call, Payload) {
+    let DeadLetterStart { route, cause, .. } = letter;
     let whole = protobuf::to_json(&protobuf::webhook_event(event));
     let whole = String::from_utf8(whole).ok();
-    let written = DeadLetter {
+    let dead_letter = DeadLetter {
         reason: cause.reason.clone(),
         route: route.to_owned(),
         may_have_been_taken: cause.run(),
@@ -131,17 +131,17 @@ pub fn start(event: &Event, letter: Letter<'_>) -> (Call, Payload) {
             .and_then(|json| RawValue::from_string(json).ok())
             .expect("proto3 JSON is JSON"),
     };
-    let payload = payload::serialized(&written);
+    let payload = payload::serialized(&dead_letter);
     let mut memo = default_memo(event, Format::Protobuf);
     memo.insert("reason".to_owned(), json!(cause.reason));
     memo.insert("route".to_owned(), json!(route));
     if let Some(run) = cause.run() {
         memo.insert("may_have_been_taken".to_owned(), json!(run));
     }
-    let compress = letter.compress || payload.data.len() > LARGE;
+    let compress = letter.compress || payload.data.len() > COMPRESS_ABOVE;
     let call = Call {
         verb: Verb::Start,
-        workflow_id: format!("{}{}", ids_of(&event.source), event.id),
+        workflow_id: format!("{}{}", id_prefix(&event.source), event.id),
         workflow_type: WORKFLOW_TYPE.to_owned(),
         task_queue: letter.task_queue.to_owned(),
         options: Options {
@@ -163,13 +163,15 @@ pub fn start(event: &Event, letter: Letter<'_>) -> (Call, Payload) {
 
 /// How the ids of the dead letters of the source at this path begin. No other workflow's does: the name
 /// is kept, and a template that makes an id writes the colon after it as `%3A`.
-pub fn ids_of(source: &str) -> String {
+pub fn id_prefix(source: &str) -> String {
     format!("{NAME}:{source}:")
 }
 
 /// Takes out the search attribute that Temporal's refusal names, or all if it names none.
-pub fn leave_out(attributes: &mut Map<String, Value>, refusal: &str) {
-    let names = attributes.keys().filter(|name| names(refusal, name));
+pub fn remove_refused(attributes: &mut Map<String, Value>, refusal: &str) {
+    let names = attributes
+        .keys()
+        .filter(|name| contains_name(refusal, name));
     match names.max_by_key(|name| name.len()).cloned() {
         Some(name) => drop(attributes.remove(&name)),
         None => attributes.clear(),
@@ -177,7 +179,7 @@ pub fn leave_out(attributes: &mut Map<String, Value>, refusal: &str) {
 }
 
 /// Whether the text has the name, and not as a part of another.
-fn names(text: &str, name: &str) -> bool {
+fn contains_name(text: &str, name: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "_-".contains(c));
     text.match_indices(name).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + name.len()..]);
@@ -203,7 +205,7 @@ pub const LABELS: [&str; 3] = ["unstartable", "too_large", "may_have_been_taken"
 /// The type of a dead letter's workflow.
 pub const WORKFLOW_TYPE: &str = "WebhookDeadLetter";
 /// Bytes over which a dead letter is compressed.
-const LARGE: usize = 1024 * 1024;
+const COMPRESS_ABOVE: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -212,8 +214,8 @@ mod tests {
     use super::*;
     use crate::event::tests::sample;
 
-    fn letter(cause: &Cause) -> Letter<'_> {
-        Letter {
+    fn letter(cause: &Cause) -> DeadLetterStart<'_> {
+        DeadLetterStart {
             route: "route 1",
             cause,
             task_queue: "webhook_dead_letters",
@@ -300,7 +302,7 @@ mod tests {
             let Value::Object(mut attributes) = all() else {
                 unreachable!("an object");
             };
-            leave_out(&mut attributes, refusal);
+            remove_refused(&mut attributes, refusal);
             assert_eq!(Value::Object(attributes), left, "{refusal}");
         }
     }

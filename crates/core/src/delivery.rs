@@ -31,7 +31,7 @@ pub struct Delivery {
 
 /// What a delivery is about; what is `None` the provider's sample says.
 #[derive(Debug, Clone)]
-pub struct About<'a> {
+pub struct DeliveryOptions<'a> {
     /// The event's id.
     pub id: &'a str,
     /// Its topic.
@@ -49,12 +49,12 @@ pub struct About<'a> {
 }
 
 /// The signature of these bytes under a scheme; `None` if the secret at hand is not for it.
-pub type Sign<'a> = dyn Fn(&Scheme, &[u8]) -> Option<Vec<u8>> + 'a;
+pub type Signer<'a> = dyn Fn(&Scheme, &[u8]) -> Option<Vec<u8>> + 'a;
 
 impl Delivery {
     /// The delivery, unsigned.
-    pub fn unsigned(provider: &Provider, about: &About<'_>) -> Self {
-        Self::written(provider, about, &write_time(Unit::S, about.now))
+    pub fn unsigned(provider: &Provider, options: &DeliveryOptions<'_>) -> Self {
+        Self::build(provider, options, &write_time(Unit::S, options.now))
     }
 
     /// Signs as `provider` does, under the first of its schemes that `sign` is able to.
@@ -63,14 +63,14 @@ impl Delivery {
     /// Why it cannot be signed.
     pub fn signed(
         provider: &Provider,
-        about: &About<'_>,
-        sign: &Sign<'_>,
+        options: &DeliveryOptions<'_>,
+        sign: &Signer<'_>,
     ) -> Result<Self, &'static str> {
         let mut problem = "the provider signs nothing";
         for scheme in &provider.schemes {
             let unit = scheme.timestamp.as_ref().map(|timestamp| timestamp.unit);
-            let ts = write_time(unit.unwrap_or_default(), about.now);
-            match Self::written(provider, about, &ts).sign(scheme, &ts, about, sign) {
+            let ts = write_time(unit.unwrap_or_default(), options.now);
+            match Self::build(provider, options, &ts).sign(scheme, &ts, options, sign) {
                 Ok(delivery) => return Ok(delivery),
                 Err(error) => problem = error,
             }
@@ -78,38 +78,38 @@ impl Delivery {
         Err(problem)
     }
 
-    fn written(provider: &Provider, about: &About<'_>, ts: &str) -> Self {
+    fn build(provider: &Provider, options: &DeliveryOptions<'_>, ts: &str) -> Self {
         let sample = &provider.sample;
-        let fill = |text: &str| text.replace("{id}", about.id).replace("{ts}", ts);
+        let fill = |text: &str| text.replace("{id}", options.id).replace("{ts}", ts);
         let post = provider.methods.contains(&Method::POST);
         let other = provider.methods.first().filter(|_| !post);
         let mut delivery = Self {
             method: other.cloned().unwrap_or(Method::POST),
             headers: Vec::new(),
             query: sample.query.as_deref().map(fill),
-            body: about.body.clone().unwrap_or_default(),
+            body: options.body.clone().unwrap_or_default(),
         };
         if delivery.method != Method::GET {
             delivery.set("content-type", "application/json");
         }
-        if about.body.is_none() && delivery.method != Method::GET {
+        if options.body.is_none() && delivery.method != Method::GET {
             delivery.body = fill(&sample.body).into_bytes();
-            delivery.invent(provider);
+            delivery.default_body(provider);
         }
         for (name, value) in &sample.headers {
             delivery.set(&name.to_ascii_lowercase(), &fill(value));
         }
         let labels = [
-            (&provider.id, Some(about.id), None),
-            (&provider.topic, about.topic, sample.topic.as_deref()),
-            (&provider.tenant, about.tenant, sample.tenant.as_deref()),
+            (&provider.id, Some(options.id), None),
+            (&provider.topic, options.topic, sample.topic.as_deref()),
+            (&provider.tenant, options.tenant, sample.tenant.as_deref()),
         ];
-        for (index, (places, said, of_sample)) in labels.into_iter().enumerate() {
-            if let (Some(name), Some(value)) = (header(places), said.or(of_sample)) {
+        for (index, (places, chosen, sample_value)) in labels.into_iter().enumerate() {
+            if let (Some(name), Some(value)) = (header(places), chosen.or(sample_value)) {
                 delivery.set(&name, value);
             }
             // Another place may go before the header. A body of the caller's own is sent as it is.
-            if let Some(value) = said.filter(|_| about.body.is_none()) {
+            if let Some(value) = chosen.filter(|_| options.body.is_none()) {
                 let is_id = index == 0;
                 if !is_id || header(places).is_none() {
                     delivery.put_first(places, value, is_id);
@@ -121,7 +121,7 @@ impl Delivery {
 
     /// A body for a provider of an operator's own that has no sample: in the form in which its
     /// labels are.
-    fn invent(&mut self, provider: &Provider) {
+    fn default_body(&mut self, provider: &Provider) {
         if !self.body.is_empty() {
             return;
         }
@@ -144,8 +144,8 @@ impl Delivery {
         mut self,
         scheme: &Scheme,
         ts: &str,
-        about: &About<'_>,
-        sign: &Sign<'_>,
+        options: &DeliveryOptions<'_>,
+        sign: &Signer<'_>,
     ) -> Result<Self, &'static str> {
         if let Some(Timestamp {
             location: TimestampLocation::At(Locator::Header(name)),
@@ -157,17 +157,17 @@ impl Delivery {
         if scheme.body_sha256.is_some() {
             return Err("the sample cannot be signed under this scheme");
         }
-        let received = self.received(about.now);
+        let received = self.received(options.now);
         let query = self.query.as_ref();
         let url = query.map_or_else(
-            || about.url.to_owned(),
-            |query| format!("{}?{query}", about.url),
+            || options.url.to_owned(),
+            |query| format!("{}?{query}", options.url),
         );
         let scope = Scope {
             received: &received,
             timestamp: Some(ts),
             url: Some(&url),
-            params: about.params,
+            params: options.params,
         };
         let signed = scheme.signed.render(&scope)?;
         let bytes = sign(scheme, &signed.whole())
@@ -204,8 +204,12 @@ impl Delivery {
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        match self.headers.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => value.clone_into(known),
+        match self
+            .headers
+            .iter_mut()
+            .find(|(existing, _)| existing == name)
+        {
+            Some((_, existing)) => value.clone_into(existing),
             None => self.headers.push((name.to_owned(), value.to_owned())),
         }
     }

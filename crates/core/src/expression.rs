@@ -17,7 +17,7 @@ use cel::common::ast::{IdedExpr, operators};
 use cel::{Env, ExecutionError, OverloadError, Value, extensions};
 
 use self::check::Reads;
-use self::mistake::spelled;
+use self::mistake::operator_name;
 use self::scope::Scope;
 use self::types::Type;
 
@@ -96,7 +96,7 @@ impl Expression {
     }
 
     /// Whether it reads the variable.
-    pub fn names(&self, variable: &str) -> bool {
+    pub fn reads(&self, variable: &str) -> bool {
         self.reads.variables.contains(variable)
     }
 
@@ -110,7 +110,7 @@ impl Expression {
     /// # Errors
     /// See [`Failure`].
     pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, Failure> {
-        if self.names("body") {
+        if self.reads("body") {
             scope.read_body().map_err(Failure::Wrong)?;
         }
         let mut budget = scope.budget;
@@ -129,7 +129,7 @@ impl Expression {
             Ok(Value::Bool(holds)) => Ok(holds),
             Ok(other) => Err(format!(
                 "gives {}, expected true or false",
-                worded(&other.type_of().to_string())
+                display_name(&other.type_of().to_string())
             )),
             Err(Failure::Missing(_)) => Ok(false),
             Err(Failure::Wrong(problem)) => Err(problem),
@@ -152,17 +152,19 @@ impl Expression {
             }
             E::UnsupportedBinaryOperator(name, left, right) => Failure::Wrong(format!(
                 "cannot {name} {} and {}",
-                worded(&left.type_of().to_string()),
-                worded(&right.type_of().to_string())
+                display_name(&left.type_of().to_string()),
+                display_name(&right.type_of().to_string())
             )),
             E::ValuesNotComparable(left, right) => Failure::Wrong(format!(
                 "{} and {} cannot be compared",
-                worded(&left.type_of().to_string()),
-                worded(&right.type_of().to_string())
+                display_name(&left.type_of().to_string()),
+                display_name(&right.type_of().to_string())
             )),
-            E::UnexpectedType { got, want } => {
-                Failure::Wrong(format!("expected {}, found {}", worded(want), worded(got)))
-            }
+            E::UnexpectedType { got, want } => Failure::Wrong(format!(
+                "expected {}, found {}",
+                display_name(want),
+                display_name(got)
+            )),
             E::DivisionByZero(_) | E::RemainderByZero(_) => {
                 Failure::Wrong("division by zero".to_owned())
             }
@@ -200,21 +202,21 @@ fn no_overload(overload: &OverloadError) -> Failure {
     let types: Vec<_> = overload
         .argument_types()
         .iter()
-        .map(|kind| worded(kind))
+        .map(|kind| display_name(kind))
         .collect();
     match (overload.function(), types.as_slice()) {
         (SELECT, [of, ..]) => Failure::Missing(format!("{of} has no keys")),
         (operators::INDEX, [of, by]) => Failure::Missing(format!("{of} has no items by {by}")),
         (name, types) => Failure::Wrong(format!(
             "{} does not take {}",
-            spelled(name),
+            operator_name(name),
             types.join(" and ")
         )),
     }
 }
 
 /// The library's name of a type, in words.
-fn worded(name: &str) -> &str {
+fn display_name(name: &str) -> &str {
     match name {
         "bool" => "true or false",
         "int" | "uint" => "a whole number",

@@ -120,8 +120,9 @@ impl Handshake {
                 let Some(challenge) = query("hub.challenge") else {
                     return Ok(None);
                 };
-                let given = query("hub.verify_token").unwrap_or_default();
-                let ours = verify_token.is_some_and(|token| token.equals(given.as_bytes()));
+                let token_in_query = query("hub.verify_token").unwrap_or_default();
+                let ours =
+                    verify_token.is_some_and(|token| token.equals(token_in_query.as_bytes()));
                 let subscribe = query("hub.mode").as_deref() == Some("subscribe");
                 if !(ours && subscribe && is_challenge(&challenge)) {
                     return Err(Refusal::WrongToken);

@@ -24,8 +24,8 @@ pub fn pieces<P>(
         pieces.push(hole(name).ok_or_else(|| {
             let word = |name: &'_ str| name.split(':').next().unwrap_or_default().to_owned();
             let known: Vec<_> = vocabulary.split(", ").map(word).collect();
-            let meant = did_you_mean(&word(name), known.iter().map(String::as_str));
-            format!("{text:?}: unknown name {name:?}{meant}, expected one of {vocabulary}")
+            let suggestion = did_you_mean(&word(name), known.iter().map(String::as_str));
+            format!("{text:?}: unknown name {name:?}{suggestion}, expected one of {vocabulary}")
         })?);
         rest = behind;
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::expression::scope::Scope;
 use super::expression::template::Template;
-use super::provider::words::Span;
+use super::provider::values::Span;
 
 macro_rules! options {
     (

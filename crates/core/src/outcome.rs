@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use super::respond::Reply;
-use super::verify::Unproven;
+use super::verify::VerifyError;
 
 /// A webhook that Temporal holds, or that a rule of the operator's dropped: the only outcomes that
 /// are answered 2xx, unless a workflow says otherwise.
@@ -92,7 +92,7 @@ macro_rules! rejects {
 
 rejects! {
     /// The signature is missing, malformed, wrong or too old.
-    InvalidSignature(Unproven) = 401, "invalid_signature", "invalid signature", Caller;
+    InvalidSignature(VerifyError) = 401, "invalid_signature", "invalid signature", Caller;
     /// The request cannot be an event, or is broken HTTP.
     Malformed(&'static str) = 400, "malformed", "malformed request", Caller;
     /// It is verified, but can never start as configured, and may not be parked.

@@ -6,7 +6,7 @@ pub mod repeats;
 pub mod scheme;
 #[cfg(test)]
 pub(crate) mod senders;
-pub mod words;
+pub mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use self::rebuild::{Body, Facts, Part};
+use self::rebuild::{Body, Facts, PartialEvent};
 use super::base64::decode_base64;
 use super::dead_letter::DeadLetter;
 use super::event::Event;
@@ -39,24 +39,24 @@ pub struct Argument<'a> {
 
 /// An event as a payload keeps it.
 #[derive(Debug)]
-pub enum Found {
+pub enum StoredEvent {
     /// The whole request.
     Whole(Box<WebhookEvent>),
     /// The whole request, and the run that may have taken it already.
-    Doubtful(Box<WebhookEvent>, Execution),
+    MaybeTaken(Box<WebhookEvent>, Execution),
     /// What a worker needs, and no more.
-    Part(Box<Part>),
+    Partial(Box<PartialEvent>),
 }
 
 /// Why an argument is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoEvent {
+pub enum FindError {
     /// It is something else: other programs start and signal workflows, too.
     #[error("it is none that this program sends")]
-    Other,
+    Foreign,
     /// It should be one.
     #[error("{0}")]
-    Broken(String),
+    Malformed(String),
 }
 
 /// An event that can be sent on its way again.
@@ -80,12 +80,12 @@ pub struct Loss {
 /// The event in an argument.
 ///
 /// # Errors
-/// [`NoEvent`]; never what stands in it.
-pub fn find(argument: Argument<'_>) -> Result<Found, NoEvent> {
+/// [`FindError`]; never what stands in it.
+pub fn find(argument: Argument<'_>) -> Result<StoredEvent, FindError> {
     let payload = &argument.payload;
     if large::is_reference(payload) {
         let why = "it is in external storage, and there is no [large_payloads]";
-        return Err(NoEvent::Broken(why.to_owned()));
+        return Err(FindError::Malformed(why.to_owned()));
     }
     if argument.is_dead_letter {
         return dead_letter(&payload.data);
@@ -94,34 +94,34 @@ pub fn find(argument: Argument<'_>) -> Result<Found, NoEvent> {
     match payload.encoding() {
         b"binary/protobuf" if is_event => {
             let message = WebhookEvent::decode(payload.data.clone());
-            let message = message.map_err(|_| broken("a webhook.forwarder.v1.WebhookEvent"))?;
+            let message = message.map_err(|_| malformed("a webhook.forwarder.v1.WebhookEvent"))?;
             Ok(whole(message, argument.at))
         }
         b"json/protobuf" if is_event => {
             let message = protobuf::from_json(&payload.data);
-            let message = message.map_err(|error| NoEvent::Broken(error.to_string()))?;
+            let message = message.map_err(|error| FindError::Malformed(error.to_string()))?;
             Ok(whole(message, argument.at))
         }
         b"json/plain" => json(&argument),
         b"binary/plain" => raw(argument),
-        _ => Err(NoEvent::Other),
+        _ => Err(FindError::Foreign),
     }
 }
 
-impl Found {
+impl StoredEvent {
     /// The path of its source.
     pub fn source(&self) -> &str {
         match self {
-            Self::Whole(message) | Self::Doubtful(message, _) => &message.source,
-            Self::Part(part) => &part.source,
+            Self::Whole(message) | Self::MaybeTaken(message, _) => &message.source,
+            Self::Partial(part) => &part.source,
         }
     }
 
     /// The run that may have taken it already.
     pub const fn taken_by(&self) -> Option<&Execution> {
         match self {
-            Self::Doubtful(_, run) => Some(run),
-            Self::Whole(_) | Self::Part(_) => None,
+            Self::MaybeTaken(_, run) => Some(run),
+            Self::Whole(_) | Self::Partial(_) => None,
         }
     }
 
@@ -131,8 +131,8 @@ impl Found {
     /// Which format it is in that leaves something out.
     pub fn whole(self) -> Result<WebhookEvent, String> {
         match self {
-            Self::Whole(message) | Self::Doubtful(message, _) => Ok(*message),
-            Self::Part(part) => Err(format!(
+            Self::Whole(message) | Self::MaybeTaken(message, _) => Ok(*message),
+            Self::Partial(part) => Err(format!(
                 "the format {} leaves something of the request out: only dead letters, protobuf and json-protobuf have it whole",
                 part.format
             )),
@@ -145,11 +145,11 @@ impl Found {
     /// What cannot be known of it.
     pub fn event(self, provider: &Provider) -> Result<Replayed, String> {
         match self {
-            Self::Whole(message) | Self::Doubtful(message, _) => Ok(Replayed {
+            Self::Whole(message) | Self::MaybeTaken(message, _) => Ok(Replayed {
                 event: rebuild::whole(*message, provider)?,
                 loss: Loss::default(),
             }),
-            Self::Part(part) => part.event(provider),
+            Self::Partial(part) => part.event(provider),
         }
     }
 }
@@ -174,57 +174,58 @@ impl Loss {
 
 /// For an event that a worker has had, and that a person wants done once more: a closed workflow is
 /// started again; one that runs goes on.
-pub fn once_more(call: &mut Call) {
+pub fn allow_rerun(call: &mut Call) {
     if call.verb == Verb::Start {
         call.options.reuse_policy = Some(ReusePolicy::AllowDuplicate);
         call.options.conflict_policy = Some(ConflictPolicy::UseExisting);
     }
 }
 
-fn dead_letter(json: &[u8]) -> Result<Found, NoEvent> {
-    let letter: DeadLetter = serde_json::from_slice(json).map_err(|_| broken("a dead letter"))?;
+fn dead_letter(json: &[u8]) -> Result<StoredEvent, FindError> {
+    let letter: DeadLetter =
+        serde_json::from_slice(json).map_err(|_| malformed("a dead letter"))?;
     let message = protobuf::from_json(letter.event.get().as_bytes());
-    let message = message.map_err(|error| NoEvent::Broken(format!("its event: {error}")))?;
+    let message = message.map_err(|error| FindError::Malformed(format!("its event: {error}")))?;
     let found = whole(message, SystemTime::UNIX_EPOCH);
     Ok(match (found, letter.may_have_been_taken) {
-        (Found::Whole(message), Some(run)) => Found::Doubtful(message, run.into()),
+        (StoredEvent::Whole(message), Some(run)) => StoredEvent::MaybeTaken(message, run.into()),
         (found, _) => found,
     })
 }
 
-fn whole(mut message: WebhookEvent, at: SystemTime) -> Found {
+fn whole(mut message: WebhookEvent, at: SystemTime) -> StoredEvent {
     message.received_at.get_or_insert_with(|| at.into());
-    Found::Whole(Box::new(message))
+    StoredEvent::Whole(Box::new(message))
 }
 
 /// `json`, `json-string` or `cloudevents`.
-fn json(argument: &Argument<'_>) -> Result<Found, NoEvent> {
+fn json(argument: &Argument<'_>) -> Result<StoredEvent, FindError> {
     let data = &argument.payload.data;
     let inner;
     let data = match data.first() {
         Some(b'"') => {
-            inner = serde_json::from_slice::<String>(data).map_err(|_| NoEvent::Other)?;
+            inner = serde_json::from_slice::<String>(data).map_err(|_| FindError::Foreign)?;
             inner.as_bytes()
         }
         _ => &**data,
     };
     if let Ok(envelope) = serde_json::from_slice::<Envelope>(data) {
-        let headers = Headers::read(&envelope.headers).ok_or(NoEvent::Other)?;
+        let headers = Headers::read(&envelope.headers).ok_or(FindError::Foreign)?;
         let body = body(envelope.data, envelope.data_base64.as_deref())?;
-        let known = Known::read(argument.memo);
+        let known = MemoFields::read(argument.memo);
         return Ok(headers.part("json", known, argument.at, body));
     }
-    let event = serde_json::from_slice::<CloudEvent>(data).map_err(|_| NoEvent::Other)?;
+    let event = serde_json::from_slice::<CloudEvent>(data).map_err(|_| FindError::Foreign)?;
     if event.specversion != "1.0" {
-        return Err(NoEvent::Other);
+        return Err(FindError::Foreign);
     }
     let headers = match argument.memo.get("headers") {
-        Some(headers) => Headers::read_value(headers).ok_or_else(|| broken("a CloudEvent"))?,
+        Some(headers) => Headers::read_value(headers).ok_or_else(|| malformed("a CloudEvent"))?,
         None => event.headers(),
     };
     let at = event.time.as_deref().and_then(time).unwrap_or(argument.at);
     let body = body(event.data, event.data_base64.as_deref())?;
-    let known = Known {
+    let known = MemoFields {
         facts: Some(Facts {
             id: event.id,
             topic: event.topic,
@@ -232,17 +233,17 @@ fn json(argument: &Argument<'_>) -> Result<Found, NoEvent> {
             provider: event.provider,
         }),
         at: None,
-        query: Known::read(argument.memo).query,
+        query: MemoFields::read(argument.memo).query,
     };
     Ok(headers.part("cloudevents", known, at, body))
 }
 
 /// Bytes that say nothing of themselves: the memo does.
-fn raw(argument: Argument<'_>) -> Result<Found, NoEvent> {
+fn raw(argument: Argument<'_>) -> Result<StoredEvent, FindError> {
     let headers = argument.memo.get("headers").and_then(Headers::read_value);
-    let known = Known::read(argument.memo);
+    let known = MemoFields::read(argument.memo);
     let (Some(headers), Some(_)) = (headers, &known.facts) else {
-        return Err(NoEvent::Other);
+        return Err(FindError::Foreign);
     };
     let body = Body::Bytes(argument.payload.data);
     Ok(headers.part("raw", known, argument.at, body))
@@ -253,7 +254,7 @@ fn raw(argument: Argument<'_>) -> Result<Found, NoEvent> {
 #[serde(deny_unknown_fields)]
 struct Envelope {
     headers: Map<String, Value>,
-    #[serde(default, deserialize_with = "some")]
+    #[serde(default, deserialize_with = "null_as_value")]
     data: Option<Box<RawValue>>,
     data_base64: Option<String>,
 }
@@ -269,7 +270,7 @@ struct CloudEvent {
     topic: Option<String>,
     tenant: Option<String>,
     verified: bool,
-    #[serde(default, deserialize_with = "some")]
+    #[serde(default, deserialize_with = "null_as_value")]
     data: Option<Box<RawValue>>,
     data_base64: Option<String>,
 }
@@ -277,13 +278,13 @@ struct CloudEvent {
 impl CloudEvent {
     /// What a signal, which has no memo, says of them.
     fn headers(&self) -> Headers {
-        let said = self.datacontenttype.iter();
+        let content_type = self.datacontenttype.iter();
         Headers {
             source: self.source.clone(),
             method: Method::POST,
             is_verified: self.verified,
-            sent: said
-                .map(|said| ("content-type".to_owned(), said.clone()))
+            sent: content_type
+                .map(|content_type| ("content-type".to_owned(), content_type.clone()))
                 .collect(),
             is_made_up: true,
         }
@@ -317,8 +318,14 @@ impl Headers {
         })
     }
 
-    fn part(self, format: &'static str, known: Known, at: SystemTime, body: Body) -> Found {
-        Found::Part(Box::new(Part {
+    fn part(
+        self,
+        format: &'static str,
+        known: MemoFields,
+        at: SystemTime,
+        body: Body,
+    ) -> StoredEvent {
+        StoredEvent::Partial(Box::new(PartialEvent {
             format,
             source: self.source,
             method: self.method,
@@ -338,13 +345,13 @@ impl Headers {
 }
 
 /// What the memo says.
-struct Known {
+struct MemoFields {
     facts: Option<Facts>,
     at: Option<SystemTime>,
     query: Option<String>,
 }
 
-impl Known {
+impl MemoFields {
     fn read(memo: &Map<String, Value>) -> Self {
         let text = |name: &str| memo.get(name).and_then(Value::as_str).map(str::to_owned);
         let facts = text("event_id").zip(text("provider"));
@@ -361,13 +368,13 @@ impl Known {
     }
 }
 
-fn body(data: Option<Box<RawValue>>, base64: Option<&str>) -> Result<Body, NoEvent> {
+fn body(data: Option<Box<RawValue>>, base64: Option<&str>) -> Result<Body, FindError> {
     match (data, base64) {
         (Some(data), None) => Ok(Body::Json(data)),
         (None, Some(base64)) => decode_base64(base64.as_bytes())
             .map(|bytes| Body::Bytes(bytes.into()))
-            .ok_or(NoEvent::Other),
-        _ => Err(NoEvent::Other),
+            .ok_or(FindError::Foreign),
+        _ => Err(FindError::Foreign),
     }
 }
 
@@ -375,14 +382,14 @@ fn time(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(text).ok()
 }
 
-fn broken(expected: &str) -> NoEvent {
-    NoEvent::Broken(format!(
+fn malformed(expected: &str) -> FindError {
+    FindError::Malformed(format!(
         "it says that it is {expected}, and cannot be read as one"
     ))
 }
 
 /// JSON's `null` is data, too.
-fn some<'de, D: Deserializer<'de>>(data: D) -> Result<Option<Box<RawValue>>, D::Error> {
+fn null_as_value<'de, D: Deserializer<'de>>(data: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Deserialize::deserialize(data).map(Some)
 }
 

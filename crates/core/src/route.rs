@@ -194,7 +194,7 @@ impl Settings {
     /// reached by the id with which it was started.
     fn id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
         if self.is_given_id {
-            self.workflow_id.given_id(scope)
+            self.workflow_id.verbatim_id(scope)
         } else {
             self.workflow_id.id(scope)
         }

@@ -11,7 +11,7 @@ use super::provider::Provider;
 use super::route::Route;
 use super::secret::Secret;
 use super::verified::Proof;
-use super::verify::{Circumstances, Verifier};
+use super::verify::{Verifier, VerifyContext};
 
 /// One path, one provider, its secrets, and what its events start.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Source {
     /// What a handshake has to show.
     pub verify_token: Option<Secret>,
     /// What else verification needs to know.
-    pub circumstances: Circumstances,
+    pub verify_context: VerifyContext,
     /// The networks that may send; empty: all.
     pub allow: Vec<IpNet>,
     /// Public keys may be fetched from the provider's hosts.

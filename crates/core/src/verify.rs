@@ -37,7 +37,7 @@ pub struct Verifier {
 
 /// What a source says about its sender, beyond secrets.
 #[derive(Debug, Clone, Default)]
-pub struct Circumstances {
+pub struct VerifyContext {
     /// The URL as the sender knows it, without the query.
     pub public_url: Option<String>,
     /// Values for `{param:NAME}`.
@@ -46,7 +46,7 @@ pub struct Circumstances {
 
 /// Why a request is not proven to be its sender's: facts for the log, none of them secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unproven {
+pub struct VerifyError {
     /// In words.
     pub reason: Cow<'static, str>,
     /// The secrets and fetched keys that a signature was compared under, if it came to that.
@@ -56,7 +56,7 @@ pub struct Unproven {
     pub clock_off: Option<i64>,
 }
 
-impl From<&'static str> for Unproven {
+impl From<&'static str> for VerifyError {
     fn from(reason: &'static str) -> Self {
         Self {
             reason: Cow::Borrowed(reason),
@@ -66,30 +66,37 @@ impl From<&'static str> for Unproven {
     }
 }
 
-impl fmt::Display for Unproven {
+impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
     }
 }
 
-/// Proves the sender: any signature by any key under any scheme will do, of the secrets that `may`
-/// be used and of the keys that were `fetched`, one for each verifier. `now` is compared with
-/// signed timestamps.
+/// Proves the sender: any signature by any key under any scheme will do, of the secrets that are
+/// usable and of the keys that were `fetched`, one for each verifier. `now` is compared with signed
+/// timestamps.
 ///
 /// # Errors
 /// The reason of the first scheme whose signature is there.
 pub fn verify(
     verifiers: &[Verifier],
-    circumstances: &Circumstances,
-    may: impl Fn(usize) -> bool,
+    verify_context: &VerifyContext,
+    is_usable: impl Fn(usize) -> bool,
     fetched: &[Option<Arc<Key>>],
     received: Received,
     now: SystemTime,
-) -> Result<Verified, Unproven> {
+) -> Result<Verified, VerifyError> {
     let mut failed = None;
     for (index, verifier) in verifiers.iter().enumerate() {
         let fetched = fetched.get(index).and_then(Option::as_deref);
-        match check(verifier, circumstances, &may, fetched, &received, now) {
+        match check(
+            verifier,
+            verify_context,
+            &is_usable,
+            fetched,
+            &received,
+            now,
+        ) {
             Ok(secret) => {
                 let proof = secret.map_or(Proof::FetchedKey, Proof::Secret);
                 let coverage = verifier.scheme.coverage();
@@ -102,8 +109,8 @@ pub fn verify(
     let Some((verifier, reason)) = failed else {
         return Err(NO_SIGNATURE.into());
     };
-    Err(Unproven {
-        secrets_tried: (reason == NO_MATCH).then(|| count_keys(verifiers, may, fetched)),
+    Err(VerifyError {
+        secrets_tried: (reason == NO_MATCH).then(|| count_keys(verifiers, is_usable, fetched)),
         clock_off: Some(reason)
             .filter(|reason| *reason == OUT_OF_TIME)
             .and_then(|_| clock_off(&verifier.scheme, &received, now)),
@@ -114,11 +121,14 @@ pub fn verify(
 /// Each secret once, in however many schemes it may count.
 fn count_keys(
     verifiers: &[Verifier],
-    may: impl Fn(usize) -> bool,
+    is_usable: impl Fn(usize) -> bool,
     fetched: &[Option<Arc<Key>>],
 ) -> usize {
     let keys = verifiers.iter().flat_map(|verifier| &verifier.keys);
-    let own: BTreeSet<_> = keys.map(|(index, _)| *index).filter(|i| may(*i)).collect();
+    let own: BTreeSet<_> = keys
+        .map(|(index, _)| *index)
+        .filter(|i| is_usable(*i))
+        .collect();
     own.len() + fetched.iter().flatten().count()
 }
 
@@ -139,8 +149,8 @@ fn clock_off(scheme: &Scheme, received: &Received, now: SystemTime) -> Option<i6
 /// tells a guesser nothing.
 fn check(
     verifier: &Verifier,
-    circumstances: &Circumstances,
-    may: &impl Fn(usize) -> bool,
+    verify_context: &VerifyContext,
+    is_usable: &impl Fn(usize) -> bool,
     fetched: Option<&Key>,
     received: &Received,
     now: SystemTime,
@@ -165,13 +175,13 @@ fn check(
         .key_id
         .as_ref()
         .and_then(|place| place.find(received).one());
-    let urls = urls(circumstances.public_url.as_deref(), received);
+    let urls = urls(verify_context.public_url.as_deref(), received);
     let candidates = if scheme.signed.needs_url() {
         urls.as_slice()
     } else {
         &[None]
     };
-    let own = verifier.keys.iter().filter(|(index, _)| may(*index));
+    let own = verifier.keys.iter().filter(|(index, _)| is_usable(*index));
     let own = own.map(|(index, key)| (Some(*index), key));
     let keys: Vec<_> = own.chain(fetched.map(|key| (None, key))).collect();
     let allowed = (MAX_PUBLIC_CHECKS / keys.len().max(1)).max(2);
@@ -184,7 +194,7 @@ fn check(
             received,
             timestamp: timestamp.as_deref(),
             url: url.as_deref(),
-            params: &circumstances.params,
+            params: &verify_context.params,
         };
         let signed = match rendered.take() {
             None => scheme.signed.render(&scope)?,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Table, Trouble};
+use super::{Problem, Table};
 use crate::cli::ServeArgs;
 use crate::commands::Failure;
 use crate::config::Mistake;
@@ -25,7 +25,7 @@ pub(super) fn run(old: &Path, args: &ServeArgs, table: &mut Table) -> Result<(),
     }
     // It may be of another version, or be the one that is being mended.
     for mistake in mistakes {
-        table.row("not compared", Err(Trouble::Warning(mistake.to_string())));
+        table.row("not compared", Err(Problem::Warning(mistake.to_string())));
     }
     let (new_file, _) = load::file(args.config.as_deref(), &SystemEnvironment)?;
     let old_name = old.display().to_string();
@@ -34,7 +34,7 @@ pub(super) fn run(old: &Path, args: &ServeArgs, table: &mut Table) -> Result<(),
         table,
         count: 0,
     };
-    differences.of_files(&old_file, &new_file, args);
+    differences.compare_files(&old_file, &new_file, args);
     if differences.count == 0 {
         let text = format!("no source's ids, queues, types or payloads differ from {old_name}");
         table.row("the same", Ok(text));
@@ -49,13 +49,13 @@ struct Differences<'d> {
 }
 
 impl Differences<'_> {
-    fn of_files(&mut self, old: &File, new: &File, args: &ServeArgs) {
-        self.of_facts("all sources", &outline::common(old), &outline::common(new));
+    fn compare_files(&mut self, old: &File, new: &File, args: &ServeArgs) {
+        self.compare_facts("all sources", &outline::common(old), &outline::common(new));
         let old = outline::outlines(args, old);
         let new = outline::outlines(args, new);
         for source in &old {
             match new.iter().find(|other| other.path == source.path) {
-                Some(other) => self.of_sources(source, other),
+                Some(other) => self.compare_sources(source, other),
                 None => self.row("source", format!("{}: only in {}", source.path, self.old)),
             }
         }
@@ -66,12 +66,12 @@ impl Differences<'_> {
         }
     }
 
-    fn of_sources(&mut self, old: &Outline, new: &Outline) {
-        self.of_facts(&old.path, &old.facts, &new.facts);
+    fn compare_sources(&mut self, old: &Outline, new: &Outline) {
+        self.compare_facts(&old.path, &old.facts, &new.facts);
         for (when, facts) in &old.routes {
-            let what = called(&old.path, when.as_deref());
+            let what = route_title(&old.path, when.as_deref());
             match new.routes.iter().find(|(other, _)| other == when) {
-                Some((_, others)) => self.of_facts(&what, facts, others),
+                Some((_, others)) => self.compare_facts(&what, facts, others),
                 None => self.row("route", format!("{what}: only in {}", self.old)),
             }
         }
@@ -82,7 +82,7 @@ impl Differences<'_> {
             .map(|(when, _)| when)
             .partition(|when| is_old(when));
         for when in added {
-            let what = called(&new.path, when.as_deref());
+            let what = route_title(&new.path, when.as_deref());
             self.row("route", format!("{what}: not in {}", self.old));
         }
         let mut before = old.routes.iter().map(|(when, _)| when);
@@ -106,7 +106,7 @@ impl Differences<'_> {
         }
     }
 
-    fn of_facts(&mut self, what: &str, old: &[Fact], new: &[Fact]) {
+    fn compare_facts(&mut self, what: &str, old: &[Fact], new: &[Fact]) {
         let value = |facts: &[Fact], key| {
             let mut facts = facts.iter();
             let fact = facts.find(|(other, _)| *other == key);
@@ -125,12 +125,12 @@ impl Differences<'_> {
 
     fn row(&mut self, key: &str, text: String) {
         self.count += 1;
-        self.table.row(key, Err(Trouble::Warning(text)));
+        self.table.row(key, Err(Problem::Warning(text)));
     }
 }
 
 /// `/temporal/shopify, when = 'topic == "orders/create"'`
-fn called(path: &str, when: Option<&str>) -> String {
+fn route_title(path: &str, when: Option<&str>) -> String {
     match when {
         Some(when) => format!("{path}, when = '{when}'"),
         None => path.to_owned(),

@@ -11,10 +11,10 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tonic::IntoRequest;
 use webhook_core::action::Action;
-use webhook_core::provider::words::spelled;
+use webhook_core::provider::values::format_duration;
 use webhook_core::source::Source;
 
-use super::{Finding, Table, Trouble};
+use super::{Finding, Problem, Table};
 use crate::config::Config;
 use crate::config::large::Large;
 use crate::storage::Store;
@@ -43,7 +43,7 @@ pub(super) async fn namespace<'a>(
         Ok(connection) => connection,
         Err(error) => {
             let text = format!("{}: {error}", settings.address);
-            table.row("temporal", Err(Trouble::Wrong(text)));
+            table.row("temporal", Err(Problem::Wrong(text)));
             return None;
         }
     };
@@ -53,9 +53,9 @@ pub(super) async fn namespace<'a>(
         Ok(kept) => Ok(format!(
             "{}, keeps closed workflows for {}",
             settings.namespace,
-            spelled(*kept)
+            format_duration(*kept)
         )),
-        Err(text) => Err(Trouble::Wrong(text.clone())),
+        Err(text) => Err(Problem::Wrong(text.clone())),
     };
     table.row("namespace", finding);
     let retention = retention.ok()?;
@@ -93,7 +93,7 @@ async fn server(connection: &Connection, settings: &Settings) -> Finding {
             let version = info.into_inner().server_version;
             Ok(format!("{}, server {version}", settings.address))
         }
-        Err(error) => Err(Trouble::Wrong(format!(
+        Err(error) => Err(Problem::Wrong(format!(
             "{}: {}",
             settings.address,
             status::text(&error)
@@ -109,12 +109,12 @@ async fn registered(
 ) -> Finding {
     let missing = Missing::of(&wanted, connection, settings)
         .await
-        .map_err(|text| Trouble::Warning(format!("not asked: {text}")))?;
+        .map_err(|text| Problem::Warning(format!("not asked: {text}")))?;
     if missing.is_empty() {
         let names: Vec<_> = wanted.into_keys().collect();
         return Ok(format!("{} registered", names.join(", ")));
     }
-    Err(Trouble::Wrong(format!(
+    Err(Problem::Wrong(format!(
         "{} {NOT_REGISTERED}; this registers it (if the type is right):\n  {}",
         missing.names(),
         missing.commands(settings).join("\n  ")
@@ -148,7 +148,7 @@ fn queues(source: &Source) -> BTreeSet<Option<&str>> {
         .iter()
         .filter(|route| !matches!(route.settings.action, Action::Drop | Action::Signal));
     starts
-        .map(|route| route.settings.task_queue.fixed())
+        .map(|route| route.settings.task_queue.literal())
         .collect()
 }
 
@@ -175,7 +175,7 @@ async fn pollers(
         .describe_task_queue(request.into_request())
         .await
     {
-        Ok(answer) if answer.get_ref().pollers.is_empty() => Err(Trouble::Warning(format!(
+        Ok(answer) if answer.get_ref().pollers.is_empty() => Err(Problem::Warning(format!(
             "nobody polls task queue {name}: workflows of {} wait until a worker comes",
             source.path
         ))),
@@ -183,21 +183,21 @@ async fn pollers(
             "{} on task queue {name}",
             answer.get_ref().pollers.len()
         )),
-        Err(error) => Err(Trouble::Warning(status::text(&error))),
+        Err(error) => Err(Problem::Warning(status::text(&error))),
     }
 }
 
 /// Nothing is stored to find out: an object that is not there is asked for.
 async fn bucket(large: &Large) -> Finding {
     let name = &large.bucket;
-    let wrong = |problem: String| Trouble::Wrong(format!("bucket {name}: {problem}"));
+    let wrong = |problem: String| Problem::Wrong(format!("bucket {name}: {problem}"));
     let store = Store::new(large).map_err(|mistake| wrong(mistake.problem))?;
     match store.probe().await.map_err(wrong)? {
         true => Ok(format!(
             "bucket {name} answers; from {} bytes on",
             large.threshold
         )),
-        false => Err(Trouble::Warning(format!(
+        false => Err(Problem::Warning(format!(
             "bucket {name} answers, but these credentials may not read there (s3:GetObject, s3:ListBucket): whether they may store shows with the first large event"
         ))),
     }

@@ -24,7 +24,7 @@ use webhook_core::source::Source;
 use webhook_core::variables;
 use webhook_core::verified::Verified;
 
-use super::{Finding, Table, Trouble};
+use super::{Finding, Problem, Table};
 use crate::commands::{Failure, say};
 use crate::config::Config;
 use crate::forward::admit::{Admitted, Authorised, admit};
@@ -49,7 +49,7 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
             "Content-Length says {length}, and {} bytes follow the head: was the file cut or changed? What is there counts",
             request.body.len()
         );
-        table.row("request", Err(Trouble::Warning(text)));
+        table.row("request", Err(Problem::Warning(text)));
     }
     let Some(event) = read(source, &request, table)? else {
         return Ok(());
@@ -63,9 +63,9 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
     );
     table.row("event", Ok(text));
     if let Some(hint) = event.hint {
-        table.row("event", Err(Trouble::Warning(hint.to_owned())));
+        table.row("event", Err(Problem::Warning(hint.to_owned())));
     }
-    let mut scope = variables::of(&event, &source.name);
+    let mut scope = variables::scope(&event, &source.name);
     let routes = source.routes.iter().filter(|_| event.broken.is_none());
     for route in routes {
         let Some(verdict) = verdict(route, &mut scope) else {
@@ -75,15 +75,15 @@ pub(super) fn run(file: &Path, config: &Config, table: &mut Table) -> Result<(),
     }
     let (route, plan) = planned(source, &event);
     let is_chosen =
-        || route::choose(&source.routes, &mut variables::of(&event, &source.name)).is_ok();
+        || route::choose(&source.routes, &mut variables::scope(&event, &source.name)).is_ok();
     if event.broken.is_none() && is_chosen() {
         table.row("route", Ok(route.name.clone()));
     }
     match plan {
-        Ok(plan) => Ok(say(pretty(&asked(plan, &event, config)))?),
+        Ok(plan) => Ok(say(pretty(&plan_json(plan, &event, config)))?),
         Err(problem) => {
             let text = format!("it would be a dead letter: {problem}");
-            table.row("route", Err(Trouble::Wrong(text)));
+            table.row("route", Err(Problem::Wrong(text)));
             Ok(())
         }
     }
@@ -111,7 +111,7 @@ fn verdict(route: &Route, scope: &mut Scope<'_>) -> Option<Finding> {
             Err(Unevaluated::Missing(what)) => format!("no, {what}: {text}"),
             _ => format!("no: {text}"),
         }),
-        Err(problem) => Err(Trouble::Wrong(format!("fails, {problem}: {text}"))),
+        Err(problem) => Err(Problem::Wrong(format!("fails, {problem}: {text}"))),
     })
 }
 
@@ -145,7 +145,7 @@ fn read(source: &Source, request: &Request, table: &mut Table) -> Result<Option<
         }
         Err(reject) => {
             let text = format!("{}; looked at all the same", reject.reason());
-            table.row("signature", Err(Trouble::Warning(text)));
+            table.row("signature", Err(Problem::Warning(text)));
             Verified::danger_unverified(request.received())
         }
     };
@@ -155,17 +155,17 @@ fn read(source: &Source, request: &Request, table: &mut Table) -> Result<Option<
         .map_err(|reject| anyhow!("--event: {}", reject.reason()).into())
 }
 
-fn asked(plan: Plan, event: &Event, config: &Config) -> Value {
+fn plan_json(plan: Plan, event: &Event, config: &Config) -> Value {
     let call = match plan {
         Plan::Drop => return json!({ "action": "drop" }),
         Plan::Call(call) => call,
     };
     let payload = payload::encode(call.format, event);
-    let mut asked = serde_json::to_value(&call).unwrap_or_default();
-    asked["payload"] = shown(&payload);
+    let mut plan_json = serde_json::to_value(&call).unwrap_or_default();
+    plan_json["payload"] = shown(&payload);
     let key = config.codec.keys().first();
-    asked["encrypted_with"] = json!(key.map(|key| key.id()));
-    asked
+    plan_json["encrypted_with"] = json!(key.map(|key| key.id()));
+    plan_json
 }
 
 /// JSON as JSON, text as text, the rest in base64.

@@ -2,11 +2,11 @@
 
 use webhook_core::provider::locator::Locator;
 use webhook_core::provider::repeats::Repeats;
-use webhook_core::provider::words::spelled;
+use webhook_core::provider::values::format_duration;
 use webhook_core::source::Source;
 
 use super::ask::Namespace;
-use super::{Finding, Trouble};
+use super::{Finding, Problem};
 
 /// Whether and how long the sender repeats, and what to do if it does not. A redelivery that comes
 /// after Temporal forgot the workflow would start it again.
@@ -27,11 +27,11 @@ pub(super) fn finding(source: &Source, namespace: Option<&Namespace<'_>>) -> Fin
     if namespace.retention >= needed {
         return Ok(text);
     }
-    Err(Trouble::Wrong(format!(
+    Err(Problem::Wrong(format!(
         "{text}, but namespace {} keeps closed workflows for {} only: a late one would start its workflow twice; \
          temporal operator namespace update --namespace {0} --retention {}h raises it",
         namespace.name(),
-        spelled(namespace.retention),
+        format_duration(namespace.retention),
         needed.as_secs().div_ceil(3600)
     )))
 }

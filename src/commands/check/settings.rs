@@ -6,7 +6,7 @@ use webhook_core::action::Action;
 use webhook_core::payload;
 use webhook_core::source::{Source, Verification};
 
-use super::{Finding, Trouble};
+use super::{Finding, Problem};
 use crate::config::Config;
 use crate::expiry::{Dated, now};
 use crate::forward::encode::nonce;
@@ -25,7 +25,7 @@ pub(super) fn verification(source: &Source) -> Finding {
             Ok(format!("by {}", names.join(", ")))
         }
         Verification::AddressHandshake { .. } => Ok("by the address, after a handshake".to_owned()),
-        Verification::DangerUnverified => Err(Trouble::Warning(format!(
+        Verification::DangerUnverified => Err(Problem::Warning(format!(
             "DANGER: {} accepts webhooks that anybody may have sent",
             source.path
         ))),
@@ -42,7 +42,7 @@ pub(super) fn ids(source: &Source) -> String {
             .shown(&source.name, &source.provider.name, &source.path);
         let mut of = Vec::new();
         of.extend((!is_itself).then_some(route.name.as_str()));
-        of.extend((settings.action != Action::Start).then(|| settings.action.word()));
+        of.extend((settings.action != Action::Start).then(|| settings.action.name()));
         if settings.action != Action::Drop {
             ids.push(if of.is_empty() {
                 id
@@ -63,7 +63,7 @@ pub(super) fn certificate(config: &Config) -> Finding {
         return Ok("none: plain HTTP".to_owned());
     };
     let validity = tls::validity(&identity.cert)
-        .ok_or_else(|| Trouble::Wrong("its expiry cannot be read".to_owned()))?;
+        .ok_or_else(|| Problem::Wrong("its expiry cannot be read".to_owned()))?;
     let names = match tls::names(&identity.cert) {
         names if names.is_empty() => "no name".to_owned(),
         names => names.join(", "),
@@ -72,7 +72,7 @@ pub(super) fn certificate(config: &Config) -> Finding {
     let days = until(validity.end);
     let text = match days {
         ..0 => {
-            return Err(Trouble::Wrong(format!(
+            return Err(Problem::Wrong(format!(
                 "{names}: expired {} days ago",
                 -days
             )));
@@ -82,10 +82,10 @@ pub(super) fn certificate(config: &Config) -> Finding {
     if validity.start > now() {
         let hours = (validity.start - now()).div_euclid(3600);
         let text = format!("{names}: not valid yet, but in {hours} hours: is the clock right?");
-        return Err(Trouble::Wrong(text));
+        return Err(Problem::Wrong(text));
     }
     if Dated::server(validity.end).is_soon(now()) {
-        return Err(Trouble::Warning(text));
+        return Err(Problem::Warning(text));
     }
     Ok(text)
 }
@@ -100,7 +100,7 @@ pub(super) fn connection(settings: &Settings) -> Finding {
     let days = left.div_euclid(86_400);
     if left < 0 {
         let text = format!("{text}: the client certificate expired {} days ago", -days);
-        return Err(Trouble::Wrong(text));
+        return Err(Problem::Wrong(text));
     }
     let text = match days {
         0 | 1 => format!(
@@ -110,7 +110,7 @@ pub(super) fn connection(settings: &Settings) -> Finding {
         _ => format!("{text}: the client certificate expires in {days} days"),
     };
     if Dated::client(validity).is_soon(now()) {
-        return Err(Trouble::Warning(text));
+        return Err(Problem::Warning(text));
     }
     Ok(text)
 }
@@ -126,7 +126,7 @@ pub(super) fn encryption(config: &Config) -> Finding {
         let opened = config.codec.decode(key.seal(&payload, nonce()));
         if opened.as_ref() != Ok(&payload) {
             let text = format!("key {:?} does not open what it sealed", key.id());
-            return Err(Trouble::Wrong(text));
+            return Err(Problem::Wrong(text));
         }
     }
     let others: Vec<_> = keys
@@ -147,7 +147,7 @@ pub(super) fn clock() -> Finding {
     let now = SystemTime::now();
     let text = humantime::format_rfc3339_seconds(now).to_string();
     if now < SystemTime::UNIX_EPOCH + RELEASED {
-        return Err(Trouble::Wrong(format!(
+        return Err(Problem::Wrong(format!(
             "{text}, which is before this program was written"
         )));
     }

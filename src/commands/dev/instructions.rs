@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::anyhow;
-use webhook_core::delivery::{About, Delivery};
+use webhook_core::delivery::{Delivery, DeliveryOptions};
 use webhook_core::provider::scheme::Scheme;
 use webhook_core::secret::Secret;
 use webhook_core::source::{Source, Verification};
@@ -75,7 +75,7 @@ fn has_own_secret(source: &Source) -> bool {
     };
     let mut for_all = secrets.iter().filter(|named| named.tenant.is_none());
     source.provider.name == "shopify"
-        && source.circumstances.public_url.is_none()
+        && source.verify_context.public_url.is_none()
         && for_all.any(|named| named.name == own)
 }
 
@@ -115,7 +115,7 @@ fn try_other(source: &Source, origin: &str, has_tls: bool, config: Option<&Path>
 fn try_shopify(url: &str, ready: &Ready, environment: &DevEnvironment) -> Result<String, Failure> {
     let secret = &environment.secret;
     let shopify = catalogue::find("shopify").expect("shopify is in the catalogue");
-    let about = About {
+    let options = DeliveryOptions {
         id: "first-try",
         topic: None,
         tenant: None,
@@ -127,7 +127,8 @@ fn try_shopify(url: &str, ready: &Ready, environment: &DevEnvironment) -> Result
     let signing =
         Secret::new(secret.as_bytes().to_vec()).ok_or_else(|| anyhow!("the secret is empty"))?;
     let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &signing, signed);
-    let delivery = Delivery::signed(shopify, &about, &sign).map_err(|problem| anyhow!(problem))?;
+    let delivery =
+        Delivery::signed(shopify, &options, &sign).map_err(|problem| anyhow!(problem))?;
     let curl = send::curl(url, ready.has_tls(), &delivery);
     let insecure = if ready.has_tls() { " --insecure" } else { "" };
     // A secret of the operator's is not for the screen.

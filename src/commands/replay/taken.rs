@@ -23,8 +23,8 @@ impl Replay<'_> {
     pub(super) async fn has_taken(&self, run: &Execution, key: &str) -> Result<bool, String> {
         let mut run = run.clone();
         for is_named in [true].into_iter().chain([false; RUNS_BEFORE]) {
-            let given = match self.temporal.given(&run, "").await {
-                Ok(given) => given,
+            let input = match self.temporal.run_input(&run, "").await {
+                Ok(input) => input,
                 // Temporal keeps earlier runs less long.
                 Err(error) if !is_named && status::is_missing(&error) => return Ok(false),
                 Err(error) => {
@@ -35,24 +35,24 @@ impl Replay<'_> {
                     ));
                 }
             };
-            if self.has(given.arguments, key).await {
+            if self.contains_event(input.arguments, key).await {
                 return Ok(true);
             }
-            if given.previous_run_id.is_empty() {
+            if input.previous_run_id.is_empty() {
                 return Ok(false);
             }
-            run.run_id = given.previous_run_id;
+            run.run_id = input.previous_run_id;
         }
         Ok(false)
     }
 
-    async fn has(&self, arguments: Vec<Argument>, key: &str) -> bool {
+    async fn contains_event(&self, arguments: Vec<Argument>, key: &str) -> bool {
         for argument in arguments {
-            let is_it = match &argument.event_key {
+            let is_same = match &argument.event_key {
                 Some(known) => known == key,
-                None => self.is_of(argument, key).await,
+                None => self.is_event(argument, key).await,
             };
-            if is_it {
+            if is_same {
                 return true;
             }
         }
@@ -60,11 +60,11 @@ impl Replay<'_> {
     }
 
     /// Whether a signal that came without a key, as those of earlier versions did, is the event's.
-    async fn is_of(&self, argument: Argument, key: &str) -> bool {
+    async fn is_event(&self, argument: Argument, key: &str) -> bool {
         if argument.is_of_start {
             return false;
         }
-        let Ok(found) = self.found(argument, &Ok(Map::new()), false).await else {
+        let Ok(found) = self.stored_event(argument, &Ok(Map::new()), false).await else {
             return false;
         };
         let event =

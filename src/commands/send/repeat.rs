@@ -16,7 +16,7 @@ use crate::commands::Failure;
 
 /// The last answer, or why there was none. `next` makes the same event again, signed now; what is
 /// waited for shows on `bar`.
-pub(super) async fn patiently(
+pub(super) async fn send_with_retries(
     client: &Client,
     url: &str,
     next: impl Fn() -> Result<Delivery, Failure>,
@@ -32,10 +32,10 @@ pub(super) async fn patiently(
             other => anyhow!("{other:?}"),
         })?;
         let result = post(client, url, delivery).await;
-        let Some((why, wait)) = asks_again(&result, pause) else {
+        let Some((why, wait)) = retry_after(&result, pause) else {
             return result;
         };
-        if !goes_on(repeat, tries, begun.elapsed(), wait) {
+        if !should_retry(repeat, tries, begun.elapsed(), wait) {
             return result;
         }
         tries += 1;
@@ -47,7 +47,7 @@ pub(super) async fn patiently(
 }
 
 /// Whether there is to be another try, after so many, so long, and one more wait.
-fn goes_on(repeat: Option<Repeat>, tries: u32, elapsed: Duration, wait: Duration) -> bool {
+fn should_retry(repeat: Option<Repeat>, tries: u32, elapsed: Duration, wait: Duration) -> bool {
     match repeat {
         None => false,
         Some(Repeat::Times(times)) => tries <= times,
@@ -57,12 +57,12 @@ fn goes_on(repeat: Option<Repeat>, tries: u32, elapsed: Duration, wait: Duration
 }
 
 /// Why it is to be sent again, and when.
-fn asks_again(
+fn retry_after(
     result: &Result<Response, anyhow::Error>,
     pause: Duration,
 ) -> Option<(String, Duration)> {
     match result {
-        Ok(response) if AGAIN.contains(&response.status()) => {
+        Ok(response) if RETRIED.contains(&response.status()) => {
             let after = (response.headers().get(RETRY_AFTER))
                 .and_then(|value| value.to_str().ok()?.trim().parse().ok());
             let status = response.status().to_string();
@@ -84,7 +84,7 @@ fn is_refused(error: &anyhow::Error) -> bool {
     })
 }
 
-const AGAIN: [StatusCode; 2] = [
+const RETRIED: [StatusCode; 2] = [
     StatusCode::SERVICE_UNAVAILABLE,
     StatusCode::TOO_MANY_REQUESTS,
 ];
@@ -108,7 +108,7 @@ mod tests {
             (Duration::MAX, Duration::MAX, false),
         ] {
             assert_eq!(
-                goes_on(span, 1, elapsed, wait),
+                should_retry(span, 1, elapsed, wait),
                 expected,
                 "{elapsed:?} {wait:?}"
             );
@@ -125,7 +125,7 @@ mod tests {
             (ErrorKind::InvalidData, false),
         ] {
             let failed = Err(anyhow!(Error::from(kind)).context("no answer"));
-            let wait = asks_again(&failed, pause).map(|(_, wait)| wait);
+            let wait = retry_after(&failed, pause).map(|(_, wait)| wait);
             assert_eq!(wait, again.then_some(pause), "{kind}");
         }
     }

@@ -11,7 +11,7 @@ use webhook_core::source::{NamedSecret, Source, Verification};
 
 use crate::cli::send::SendArgs;
 use crate::cli::{Cli, NAME, ServeArgs};
-use crate::commands::{Failure, kept, sign};
+use crate::commands::{Failure, dev_data, sign};
 use crate::config::file::{self, File};
 use crate::config::provider::catalogue;
 use crate::config::secret::SecretRef;
@@ -59,7 +59,7 @@ impl Target {
         target.tenant = args.tenant.clone().or(target.tenant);
         target
             .params
-            .retain(|(name, _)| !args.params.iter().any(|(said, _)| said == name));
+            .retain(|(name, _)| !args.params.iter().any(|(param, _)| param == name));
         target.params.extend(args.params.iter().cloned());
         if let Some(name) = &args.sample {
             target.provider.sample = sample(&target.provider, name)?;
@@ -107,8 +107,8 @@ impl Target {
             secret,
             tenant,
             url,
-            public_url: source.circumstances.public_url,
-            params: source.circumstances.params,
+            public_url: source.verify_context.public_url,
+            params: source.verify_context.params,
             provider: source.provider,
         })
     }
@@ -148,8 +148,9 @@ fn chosen(sources: Vec<file::Source>, args: &SendArgs) -> Result<file::Source, F
     match (fitting.len(), &args.source, &args.provider) {
         (1, ..) => Ok(fitting.remove(0)),
         (0, Some(name), _) => {
-            let meant = did_you_mean(name, all.iter().map(String::as_str));
-            let problem = format!("--source: no source {name:?}{meant}, expected one of {list}");
+            let suggestion = did_you_mean(name, all.iter().map(String::as_str));
+            let problem =
+                format!("--source: no source {name:?}{suggestion}, expected one of {list}");
             Err(Failure::Usage(problem))
         }
         (0, None, Some(name)) => {
@@ -198,9 +199,9 @@ fn signing(
             .filter_map(|named| named.tenant.as_deref())
             .collect();
         let wanted = args.tenant.as_deref().unwrap_or_default();
-        let meant = did_you_mean(wanted, tenants.iter().copied());
+        let suggestion = did_you_mean(wanted, tenants.iter().copied());
         let problem = format!(
-            "--tenant: {path} has no secret of {wanted:?}{meant}, expected one of {}",
+            "--tenant: {path} has no secret of {wanted:?}{suggestion}, expected one of {}",
             tenants.join(", ")
         );
         return Err(Failure::Usage(problem));
@@ -223,12 +224,14 @@ pub(in crate::commands) fn can_sign(provider: &Provider, secret: &Secret) -> boo
 fn sample(provider: &Provider, name: &str) -> Result<webhook_core::provider::Sample, Failure> {
     let known = || provider.samples.keys().map(String::as_str);
     provider.samples.get(name).cloned().ok_or_else(|| {
-        let there = match known().collect::<Vec<_>>() {
+        let known_names = match known().collect::<Vec<_>>() {
             none if none.is_empty() => format!("{} has one sample only", provider.name),
             names => format!("expected one of: {}", names.join(", ")),
         };
-        let meant = did_you_mean(name, known());
-        Failure::Usage(format!("--sample: unknown sample {name:?}{meant}, {there}"))
+        let suggestion = did_you_mean(name, known());
+        Failure::Usage(format!(
+            "--sample: unknown sample {name:?}{suggestion}, {known_names}"
+        ))
     })
 }
 
@@ -249,7 +252,7 @@ fn secret(args: &SendArgs, provider: &Provider) -> Result<Option<Secret>, Failur
     let reference = SystemEnvironment
         .var(&variable)
         .map(|_| SecretRef::Env(variable.clone()))
-        .or_else(|| kept::secret().filter(|_| is_shopify).map(SecretRef::from))
+        .or_else(|| dev_data::secret().filter(|_| is_shopify).map(SecretRef::from))
         .ok_or_else(|| {
             Failure::Usage(format!(
                 "no secret to sign with: give --secret or set {variable}, or name the forwarder's --config"
@@ -273,7 +276,7 @@ struct SendEnvironment;
 
 impl Environment for SendEnvironment {
     fn var(&self, name: &str) -> Option<Vec<u8>> {
-        let of_dev = || kept::secret().filter(|_| name == SHOPIFY_KEY);
+        let of_dev = || dev_data::secret().filter(|_| name == SHOPIFY_KEY);
         SystemEnvironment
             .var(name)
             .or_else(|| of_dev().map(String::into_bytes))

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use webhook_core::dead_letter;
 use webhook_core::provider::locator::Locator;
-use webhook_core::provider::words::{Deadline, Size, Span, Success};
+use webhook_core::provider::values::{Deadline, Size, Span, Success};
 use webhook_core::provider::{HeaderPattern, Provider};
 
 use super::route::{Overrides, Route};

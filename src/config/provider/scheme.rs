@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhook_core::provider::scheme::{Scheme, Timestamp};
-use webhook_core::provider::words::Tolerance;
+use webhook_core::provider::values::Tolerance;
 
 use super::key_url;
 use crate::config::reader::{Reader, Section};

@@ -1,6 +1,6 @@
 //! Routes to which no event ever comes, as far as that can be told without one.
 
-use webhook_core::expression::implied::Demands;
+use webhook_core::expression::implied::Requirements;
 
 use crate::config::Mistake;
 use crate::config::file::route::Route;
@@ -8,12 +8,12 @@ use crate::config::file::route::Route;
 /// Warns of each route that an earlier one leaves no event.
 pub(super) fn check(routes: &[Route], warnings: &mut Vec<Mistake>) {
     let demands: Vec<_> = (routes.iter())
-        .map(|route| route.when.as_ref().map(Demands::of))
+        .map(|route| route.when.as_ref().map(Requirements::of))
         .collect();
     for (index, route) in routes.iter().enumerate() {
         let Some(own) = &demands[index] else { continue };
         let earlier = demands[..index].iter().enumerate();
-        let takes_all = |(number, earlier): (usize, &Option<Demands>)| {
+        let takes_all = |(number, earlier): (usize, &Option<Requirements>)| {
             Some((number + 1, why(earlier.as_ref()?, own)?))
         };
         if let Some((number, why)) = earlier.filter_map(takes_all).next() {
@@ -25,10 +25,10 @@ pub(super) fn check(routes: &[Route], warnings: &mut Vec<Mistake>) {
     }
 }
 
-fn why(earlier: &Demands, later: &Demands) -> Option<&'static str> {
+fn why(earlier: &Requirements, later: &Requirements) -> Option<&'static str> {
     if earlier.always_hold() {
         Some("whose condition always holds")
-    } else if earlier.take_all_of(later) {
+    } else if earlier.covers(later) {
         Some("whose condition holds whenever this one does")
     } else {
         None

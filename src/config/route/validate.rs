@@ -40,7 +40,7 @@ impl Validator<'_> {
         mistakes.extend(unused.map(|key| {
             let problem = format!(
                 "action = {:?} makes no use of it: leave it out",
-                action.word()
+                action.name()
             );
             self.mistake(key.name, problem)
         }));
@@ -79,13 +79,13 @@ impl Validator<'_> {
                     "missing: it says which workflow, expected one such as \"order:{body.id}\"";
                 mistakes.push(self.mistake("workflow_id", problem));
             }
-        } else if needs_entity && id.names("event_id") {
+        } else if needs_entity && id.reads("event_id") {
             let text = "has {event_id}: no two events reach the same workflow, expected one such as \"order:{body.id}\"";
             warnings.push(Mistake::new(place, text));
         } else if action.is_per_event() && id.is_constant() {
             let problem = "has no {event_id}: different events would be one workflow, expected one such as \"{name}:{event_id}\"";
             mistakes.push(Mistake::new(place, problem));
-        } else if action.is_per_event() && !id.names("event_id") {
+        } else if action.is_per_event() && !id.reads("event_id") {
             let text = "has no {event_id}: events for which it gives the same id count as one, the others are answered as duplicates";
             warnings.push(Mistake::new(place, text));
         }
@@ -128,7 +128,7 @@ impl Validator<'_> {
                 } if OWN_MEMO.contains(&name) => {
                     Some(format!("{name:?} is always there, expected another name"))
                 }
-                Written { name, template, .. } => template.never_fits(name.is_none()),
+                Written { name, template, .. } => template.type_mismatch(name.is_none()),
             };
             mistakes.extend(problem.map(|problem| self.mistake(written.key, problem)));
         }
@@ -137,7 +137,7 @@ impl Validator<'_> {
     /// One value for all workflows finds nothing that the source or the type would not.
     fn check_attributes(&self, warnings: &mut Vec<Mistake>) {
         let attributes = self.own.search_attributes.iter().flatten();
-        let fixed = attributes.filter_map(|(name, template)| Some((name, template.fixed()?)));
+        let fixed = attributes.filter_map(|(name, template)| Some((name, template.literal()?)));
         warnings.extend(fixed.map(|(name, text)| {
             let is_variable = VARIABLES.contains(&text);
             let hole = if is_variable { text } else { "tenant" };

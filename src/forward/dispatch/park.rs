@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use webhook_core::dead_letter::{self, Cause, Kind, Letter};
+use webhook_core::dead_letter::{self, Cause, DeadLetterStart, Kind};
 use webhook_core::event::Event;
 use webhook_core::expression::cost::Allowance;
 use webhook_core::outcome::{Execution, Outcome, Reject};
@@ -57,7 +57,7 @@ impl Parking {
 
     fn read_attributes(&mut self, allowance: Allowance) {
         let source = &self.settings.sources[self.source];
-        let mut scope = variables::of(&self.event, &source.name).with(allowance);
+        let mut scope = variables::scope(&self.event, &source.name).with_allowance(allowance);
         let attributes = source.routes[self.route].settings.attributes(&mut scope);
         self.attributes = (!scope.is_cut_short()).then_some(attributes);
     }
@@ -68,7 +68,7 @@ impl Parking {
             self.read_attributes(Allowance::Full);
         }
         let route = &self.settings.sources[self.source].routes[self.route];
-        let letter = Letter {
+        let letter = DeadLetterStart {
             route: &route.name,
             cause: &self.cause,
             task_queue: route.settings.dead_letter.as_deref().unwrap_or_default(),
@@ -94,7 +94,7 @@ impl Parking {
                 return Err(Reject::Oversized(text));
             }
             (Reject::Unstartable(refusal), Some(attributes)) => {
-                dead_letter::leave_out(attributes, &refusal);
+                dead_letter::remove_refused(attributes, &refusal);
             }
             (refusal, _) => return Err(not_stored(reason, refusal.reason())),
         }

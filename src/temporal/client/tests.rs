@@ -31,7 +31,7 @@ use webhook_core::payload;
 use super::*;
 use crate::temporal::payload::to_temporal;
 use crate::temporal::request::EVENT_KEY;
-use crate::temporal::stub::{Said, Stub};
+use crate::temporal::stub::{Answer, Stub};
 
 #[tokio::test]
 async fn an_update_is_taken_when_its_workflow_has_accepted_it_and_not_before() {
@@ -41,7 +41,7 @@ async fn an_update_is_taken_when_its_workflow_has_accepted_it_and_not_before() {
         (Stage::Accepted, Some("updated")),
         (Stage::Completed, Some("updated")),
     ] {
-        let stub = Stub::saying(move |_, _| Said::message(&at_stage(stage, None))).await;
+        let stub = Stub::with_script(move |_, _| Answer::message(&at_stage(stage, None))).await;
         let done = stub
             .client
             .call(update_with_start(Respond::Accepted, OnLate::Retry), soon());
@@ -66,10 +66,10 @@ async fn a_result_is_waited_for_and_what_comes_too_late_is_as_the_route_says() {
         })),
     };
     // There is none yet, twice: the server waits for less than the deadline.
-    let stub = Stub::saying(move |method, before| match (method, before) {
-        ("ExecuteMultiOperation", _) => Said::message(&at_stage(Stage::Accepted, None)),
-        (_, 0 | 1) => Said::message(&PollWorkflowExecutionUpdateResponse::default()),
-        _ => Said::message(&PollWorkflowExecutionUpdateResponse {
+    let stub = Stub::with_script(move |method, before| match (method, before) {
+        ("ExecuteMultiOperation", _) => Answer::message(&at_stage(Stage::Accepted, None)),
+        (_, 0 | 1) => Answer::message(&PollWorkflowExecutionUpdateResponse::default()),
+        _ => Answer::message(&PollWorkflowExecutionUpdateResponse {
             outcome: Some(result("late")),
             ..Default::default()
         }),
@@ -84,8 +84,9 @@ async fn a_result_is_waited_for_and_what_comes_too_late_is_as_the_route_says() {
 
     // It was there with the acceptance.
     let at_once = Some(result("at once"));
-    let stub =
-        Stub::saying(move |_, _| Said::message(&at_stage(Stage::Completed, at_once.clone())));
+    let stub = Stub::with_script(move |_, _| {
+        Answer::message(&at_stage(Stage::Completed, at_once.clone()))
+    });
     let stub = stub.await;
     let done = stub
         .client
@@ -95,9 +96,9 @@ async fn a_result_is_waited_for_and_what_comes_too_late_is_as_the_route_says() {
     assert_eq!(stub.calls("PollWorkflowExecutionUpdate"), 0);
 
     for on_late in [OnLate::Accept, OnLate::Retry] {
-        let stub = Stub::saying(|method, _| match method {
-            "ExecuteMultiOperation" => Said::message(&at_stage(Stage::Accepted, None)),
-            _ => Said::Nothing,
+        let stub = Stub::with_script(|method, _| match method {
+            "ExecuteMultiOperation" => Answer::message(&at_stage(Stage::Accepted, None)),
+            _ => Answer::Nothing,
         })
         .await;
         let done = stub
@@ -120,8 +121,9 @@ async fn an_update_that_its_workflow_fails_is_refused() {
     };
     for respond in [Respond::Result, Respond::Accepted] {
         let failed = Some(failed.clone());
-        let stub =
-            Stub::saying(move |_, _| Said::message(&at_stage(Stage::Completed, failed.clone())));
+        let stub = Stub::with_script(move |_, _| {
+            Answer::message(&at_stage(Stage::Completed, failed.clone()))
+        });
         let stub = stub.await;
         let done = stub
             .client
@@ -174,11 +176,11 @@ async fn whoever_looks_for_a_workflow_hears_of_a_missing_namespace() {
 async fn it_is_ready_as_long_as_temporal_says_so_whatever_was_before() {
     let now = Arc::new(AtomicUsize::new(0));
     let state = Arc::clone(&now);
-    let stub = Stub::saying(move |_, _| match state.load(Ordering::Relaxed) {
-        0 => Said::message(&DescribeNamespaceResponse::default()),
-        1 => Said::Status(Status::unavailable("shutting down")),
-        2 => Said::Status(no_namespace()),
-        _ => Said::Nothing,
+    let stub = Stub::with_script(move |_, _| match state.load(Ordering::Relaxed) {
+        0 => Answer::message(&DescribeNamespaceResponse::default()),
+        1 => Answer::Status(Status::unavailable("shutting down")),
+        2 => Answer::Status(no_namespace()),
+        _ => Answer::Nothing,
     })
     .await;
     let mut seen = Vec::new();
@@ -200,7 +202,7 @@ async fn a_start_is_started_or_a_duplicate_of_what_is_there() {
         (true, Outcome::Started(execution("run"))),
         (false, Outcome::Duplicate(execution("run"))),
     ] {
-        let stub = Stub::saying(move |_, _| Said::message(&answer(started))).await;
+        let stub = Stub::with_script(move |_, _| Answer::message(&answer(started))).await;
         let done = stub.client.call(call(Verb::Start), in_time()).await;
         assert_eq!(done, Ok(Done::Outcome(expected)));
     }
@@ -214,9 +216,9 @@ async fn a_start_is_started_or_a_duplicate_of_what_is_there() {
 
 #[tokio::test]
 async fn what_is_over_in_a_moment_is_tried_again_and_overload_is_not() {
-    let stub = Stub::saying(|_, before| match before {
-        0 | 1 => Said::Status(Status::unavailable("failing over")),
-        _ => Said::message(&StartWorkflowExecutionResponse {
+    let stub = Stub::with_script(|_, before| match before {
+        0 | 1 => Answer::Status(Status::unavailable("failing over")),
+        _ => Answer::message(&StartWorkflowExecutionResponse {
             started: true,
             ..Default::default()
         }),
@@ -248,7 +250,7 @@ async fn what_is_over_in_a_moment_is_tried_again_and_overload_is_not() {
 
 #[tokio::test]
 async fn who_says_nothing_or_fails_for_ever_is_unavailable_at_the_deadline() {
-    let stub = Stub::saying(|_, _| Said::Nothing).await;
+    let stub = Stub::with_script(|_, _| Answer::Nothing).await;
     for verb in [
         Verb::Start,
         Verb::SignalWithStart { signal: "s".into() },
@@ -293,9 +295,11 @@ async fn a_closed_workflow_has_taken_the_event_or_not_or_nobody_knows() {
         (["other", "key"], "duplicate"),
         (["other", "another"], "malformed"),
     ] {
-        let stub = Stub::saying(move |method, before| match method {
-            "GetWorkflowExecutionHistory" => Said::message(&page(keys[before.min(1)], before == 0)),
-            _ => Said::Status(already_started()),
+        let stub = Stub::with_script(move |method, before| match method {
+            "GetWorkflowExecutionHistory" => {
+                Answer::message(&page(keys[before.min(1)], before == 0))
+            }
+            _ => Answer::Status(already_started()),
         })
         .await;
         let done = stub.client.call(signal(OnMissing::Drop), in_time()).await;
@@ -307,9 +311,9 @@ async fn a_closed_workflow_has_taken_the_event_or_not_or_nobody_knows() {
         }
         assert_eq!(label(done), expected, "{keys:?}");
     }
-    let stub = Stub::saying(|method, _| match method {
-        "GetWorkflowExecutionHistory" => Said::Nothing,
-        _ => Said::Status(already_started()),
+    let stub = Stub::with_script(|method, _| match method {
+        "GetWorkflowExecutionHistory" => Answer::Nothing,
+        _ => Answer::Status(already_started()),
     })
     .await;
     let done = stub.client.call(signal(OnMissing::Drop), soon()).await;
@@ -332,9 +336,9 @@ async fn a_full_workflow_may_have_taken_the_event_and_other_refusals_have_not() 
 
 /// Knows its namespace, and fails at all else.
 async fn failing(status: impl Fn() -> Status + Send + Sync + 'static) -> Stub {
-    Stub::saying(move |method, _| match method {
-        "DescribeNamespace" => Said::message(&DescribeNamespaceResponse::default()),
-        _ => Said::Status(status()),
+    Stub::with_script(move |method, _| match method {
+        "DescribeNamespace" => Answer::message(&DescribeNamespaceResponse::default()),
+        _ => Answer::Status(status()),
     })
     .await
 }

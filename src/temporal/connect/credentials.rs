@@ -30,7 +30,7 @@ pub(super) fn check_metadata(loader: &mut Loader<'_>, profile: &ClientConfigProf
                 "no name of a header: expected letters, digits, - _ and ., and not -bin at its end"
             }
         };
-        let ours = loader.said.grpc_meta.iter().find(|(n, _)| n == name);
+        let ours = loader.section.grpc_meta.iter().find(|(n, _)| n == name);
         let ours = ours.map(|(_, (place, _))| place.clone());
         let variable = META_VARIABLE.to_owned() + &name.to_uppercase().replace('-', "_");
         let place = loader.place_of(&[&variable], ours, &format!("grpc_meta.{name}"));
@@ -40,13 +40,13 @@ pub(super) fn check_metadata(loader: &mut Loader<'_>, profile: &ClientConfigProf
 
 /// `http://USER:PASSWORD@HOST:PORT`, user and password percent-encoded, as in curl's variables.
 pub(super) fn proxy(loader: &mut Loader<'_>) -> Option<HttpConnectProxyOptions> {
-    let reference = loader.said.proxy.as_ref()?;
+    let reference = loader.section.proxy.as_ref()?;
     let parsed = resolve(reference, loader.environment).and_then(|secret| {
         let text = String::from_utf8_lossy(secret.reveal());
         parse_proxy(text.trim()).ok_or_else(|| NO_PROXY.to_owned())
     });
     parsed
-        .map_err(|problem| loader.wrong(loader.said.places.of("proxy"), problem))
+        .map_err(|problem| loader.wrong(loader.section.places.of("proxy"), problem))
         .ok()
 }
 

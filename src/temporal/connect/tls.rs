@@ -14,18 +14,21 @@ use crate::config::file::temporal::Tls;
 use crate::tls::{check_authorities, validity};
 
 /// Puts what our file says over the profile's. The section is enough to have TLS.
-pub(super) fn overlay(said: &Tls, tls: &mut ClientConfigTLS) {
-    tls.disabled = Some(said.disabled.unwrap_or(false));
+pub(super) fn overlay(section: &Tls, tls: &mut ClientConfigTLS) {
+    tls.disabled = Some(section.disabled.unwrap_or(false));
     for (path, source) in [
-        (&said.ca, &mut tls.server_ca_cert),
-        (&said.cert, &mut tls.client_cert),
-        (&said.key, &mut tls.client_key),
+        (&section.ca, &mut tls.server_ca_cert),
+        (&section.cert, &mut tls.client_cert),
+        (&section.key, &mut tls.client_key),
     ] {
         if let Some(path) = path {
             *source = Some(DataSource::Path(path.to_string_lossy().into_owned()));
         }
     }
-    tls.server_name = said.server_name.clone().or_else(|| tls.server_name.take());
+    tls.server_name = section
+        .server_name
+        .clone()
+        .or_else(|| tls.server_name.take());
 }
 
 /// Removes what variables replace: the loader refuses a path in the one and data in the other.
@@ -137,7 +140,7 @@ impl File {
     }
 
     fn place(&self, loader: &Loader<'_>) -> String {
-        let ours = loader.said.tls.as_ref().map(|tls| &tls.places);
+        let ours = loader.section.tls.as_ref().map(|tls| &tls.places);
         let ours = ours.filter(|places| places.has(self.ours));
         let ours = ours.map(|places| places.of(self.ours));
         loader.place_of(&self.variables, ours, self.profile)

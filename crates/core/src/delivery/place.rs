@@ -15,10 +15,10 @@ impl Delivery {
     pub(super) fn put_first(&mut self, places: &[Locator], value: &str, is_id: bool) {
         let received = self.received(std::time::SystemTime::UNIX_EPOCH);
         let found = places.iter().map(|place| (place, place.find(&received)));
-        let there = found
+        let target = found
             .into_iter()
             .find(|(_, found)| *found != Found::Missing);
-        match there {
+        match target {
             Some((_, Found::One(text))) if text == value || is_id && text.contains(value) => {}
             Some((place, _)) => self.put(place, value),
             None => places

@@ -52,7 +52,7 @@ impl Content {
         let received = parsed.received();
         let known_type = provider.content_type.as_deref();
         let json_fields = &provider.json_fields;
-        let said = content_type(received, known_type);
+        let declared_type = content_type(received, known_type);
         let (query, body) = (
             token::query(received, provider),
             token::body(received, provider),
@@ -64,7 +64,7 @@ impl Content {
                 data: fields.map_or_else(|| Data::Binary(query.clone().into()), Data::Fields),
                 broken: None,
                 hint: None,
-                content_type: said.or_else(|| (!is_text).then(|| FORM.to_owned())),
+                content_type: declared_type.or_else(|| (!is_text).then(|| FORM.to_owned())),
                 query,
                 body,
             };
@@ -82,7 +82,7 @@ impl Content {
             broken: data.as_ref().err().copied(),
             data: data.unwrap_or_else(|_| Data::Binary(body.clone())),
             hint: is_json.then_some(JSON_AS_FORM),
-            content_type: said,
+            content_type: declared_type,
             query,
             body,
         }
@@ -119,8 +119,8 @@ fn data(
 
 /// With its parameters; `None` if there is none that could be one.
 fn content_type(received: &Received, known_type: Option<&str>) -> Option<String> {
-    let said = || received.single_header(&CONTENT_TYPE);
-    let text = known_type.or_else(said)?.trim();
+    let declared_type = || received.single_header(&CONTENT_TYPE);
+    let text = known_type.or_else(declared_type)?.trim();
     text.contains('/').then(|| text.to_owned())
 }
 
@@ -255,8 +255,8 @@ pub(crate) enum Kind {
 
 /// `None` if neither the provider's entry nor the request says what the body is.
 pub(crate) fn kind_of(received: &Received, known_type: Option<&str>) -> Option<Kind> {
-    let said = received.media_type();
-    known_type.or(said.as_deref()).map(kind)
+    let declared_type = received.media_type();
+    known_type.or(declared_type.as_deref()).map(kind)
 }
 
 fn kind(essence: &str) -> Kind {

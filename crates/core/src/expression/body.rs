@@ -19,7 +19,10 @@ pub fn read(json: &[u8]) -> Result<Box<dyn Val + '_>, String> {
     let left = Cell::new(MAX_VALUES);
     let mut reader = serde_json::Deserializer::from_slice(json);
     let mut value = Seed(&left).deserialize(&mut reader);
-    if value.as_ref().is_err_and(|error| says(error, "hex escape")) {
+    if value
+        .as_ref()
+        .is_err_and(|error| mentions(error, "hex escape"))
+    {
         left.set(MAX_VALUES);
         let whole = without_halves(json);
         value = Seed(&left).deserialize(&mut serde_json::Deserializer::from_reader(&*whole));
@@ -27,7 +30,7 @@ pub fn read(json: &[u8]) -> Result<Box<dyn Val + '_>, String> {
     value.map_err(|error| {
         if left.get() == 0 {
             format!("the body has more than {MAX_VALUES} values: too many for an expression")
-        } else if says(&error, "recursion") {
+        } else if mentions(&error, "recursion") {
             "the body is nested too deeply for an expression".to_owned()
         } else {
             "the body has a number that is too large for an expression".to_owned()
@@ -35,7 +38,7 @@ pub fn read(json: &[u8]) -> Result<Box<dyn Val + '_>, String> {
     })
 }
 
-fn says(error: &serde_json::Error, word: &str) -> bool {
+fn mentions(error: &serde_json::Error, word: &str) -> bool {
     error.to_string().contains(word)
 }
 

@@ -120,7 +120,7 @@ impl Checker {
             });
         }
         // The name of a type, as in `type(body) == map`.
-        let ident = unnumbered(Expr::Ident(name.to_owned()));
+        let ident = without_id(Expr::Ident(name.to_owned()));
         match Value::resolve(&ident, &Context::with_env(Arc::clone(&ENV))) {
             Ok(_) => Ok(Type::Dyn),
             Err(_) => Err(format!(
@@ -144,7 +144,7 @@ impl Checker {
         let mut types = Vec::new();
         for operand in target.into_iter().chain(&call.args) {
             let kind = self.check(operand);
-            types.push(kind.map_err(|problem| mistake::in_difference(call, problem))?);
+            types.push(kind.map_err(|problem| mistake::suggest_brackets(call, problem))?);
         }
         self.headers(call)?;
         literals(call)?;
@@ -153,7 +153,7 @@ impl Checker {
                 match operands.iter().find(|kind| !kind.may_be(&Type::Bool)) {
                     Some(other) => Err(format!(
                         "{} of {other}, expected true or false",
-                        mistake::spelled(name)
+                        mistake::operator_name(name)
                     )),
                     None => Ok(Type::Bool),
                 }
@@ -245,7 +245,7 @@ impl Checker {
 fn literals(call: &CallExpr) -> Result<(), String> {
     let mut call = call.clone();
     if call.func_name == "matches" {
-        let any = unnumbered(Expr::Literal(LiteralValue::String(String::new().into())));
+        let any = without_id(Expr::Literal(LiteralValue::String(String::new().into())));
         match (&mut call.target, call.args.as_mut_slice()) {
             (Some(text), [_]) => **text = any,
             (None, [text, _]) => *text = any,
@@ -256,9 +256,9 @@ fn literals(call: &CallExpr) -> Result<(), String> {
     if !operands.all(|operand| matches!(operand.expr, Expr::Literal(_))) {
         return Ok(());
     }
-    let problem = mistake::of_literals(&call);
+    let problem = mistake::failed_literals(&call);
     let context = Context::with_env(Arc::clone(&ENV));
-    match Value::resolve(&unnumbered(Expr::Call(call)), &context) {
+    match Value::resolve(&without_id(Expr::Call(call)), &context) {
         Err(error) if !is_of_types(&error) => Err(problem),
         _ => Ok(()),
     }
@@ -276,14 +276,14 @@ fn tried(
         .collect();
     let operands = names
         .iter()
-        .map(|name| unnumbered(Expr::Ident(name.clone())));
+        .map(|name| without_id(Expr::Ident(name.clone())));
     let mut args: Vec<_> = operands.collect();
     let target = match library {
         Some(library) => Some(library.clone()),
         None if is_method => Some(args.remove(0)),
         None => None,
     };
-    let call = unnumbered(Expr::Call(CallExpr {
+    let call = without_id(Expr::Call(CallExpr {
         func_name: name.to_owned(),
         target: target.map(Box::new),
         args,
@@ -310,12 +310,12 @@ fn tried(
         return Ok(common(results));
     }
     if !is_known {
-        return Err(mistake::called_otherwise(name, is_method));
+        return Err(mistake::wrong_call_style(name, is_method));
     }
     let types: Vec<_> = types.iter().map(Type::to_string).collect();
     Err(format!(
         "{} does not take {}",
-        mistake::spelled(name),
+        mistake::operator_name(name),
         types.join(" and ")
     ))
 }
@@ -359,7 +359,7 @@ const fn is_of_types(error: &ExecutionError) -> bool {
     )
 }
 
-const fn unnumbered(expr: Expr) -> IdedExpr {
+const fn without_id(expr: Expr) -> IdedExpr {
     IdedExpr { id: 0, expr }
 }
 

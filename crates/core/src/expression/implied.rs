@@ -8,22 +8,22 @@ use super::cost::{self, Allowance};
 use super::{ENV, Expression};
 
 /// What a condition asks of an event, taken apart once for comparing it with many others.
-pub struct Demands {
+pub struct Requirements {
     always: bool,
     /// The parts of the whole that `&&` joins.
-    asked: Vec<IdedExpr>,
+    required: Vec<IdedExpr>,
     /// The same of each condition that the whole joins with `||`.
-    enough: Vec<Vec<IdedExpr>>,
+    alternatives: Vec<Vec<IdedExpr>>,
 }
 
-impl Demands {
+impl Requirements {
     /// Of this condition.
     pub fn of(condition: &Expression) -> Self {
-        let parts = parts(&condition.code, operators::LOGICAL_OR);
+        let operands = operands(&condition.code, operators::LOGICAL_OR);
         Self {
-            always: parts.iter().any(|part| is_true(part)),
-            asked: joined(&condition.code),
-            enough: parts.into_iter().map(joined).collect(),
+            always: operands.iter().any(|part| is_true(part)),
+            required: conjuncts(&condition.code),
+            alternatives: operands.into_iter().map(conjuncts).collect(),
         }
     }
 
@@ -35,28 +35,28 @@ impl Demands {
 
     /// Whether they hold for every event for which `later` hold: `later` ask for all of it, or for
     /// all of a condition that it joins with `||`, and perhaps for more.
-    pub fn take_all_of(&self, later: &Self) -> bool {
-        let mut enough = self.enough.iter().chain([&self.asked]);
-        enough.any(|parts| parts.iter().all(|part| later.asked.contains(part)))
+    pub fn covers(&self, later: &Self) -> bool {
+        let mut alternatives = self.alternatives.iter().chain([&self.required]);
+        alternatives.any(|operands| operands.iter().all(|part| later.required.contains(part)))
     }
 }
 
 /// What the operator joins, however deep.
-fn parts<'e>(expression: &'e IdedExpr, operator: &str) -> Vec<&'e IdedExpr> {
+fn operands<'e>(expression: &'e IdedExpr, operator: &str) -> Vec<&'e IdedExpr> {
     match &expression.expr {
         Expr::Call(call) if call.func_name == operator => call
             .args
             .iter()
-            .flat_map(|part| parts(part, operator))
+            .flat_map(|part| operands(part, operator))
             .collect(),
         _ => vec![expression],
     }
 }
 
 /// What it joins with `&&`.
-fn joined(expression: &IdedExpr) -> Vec<IdedExpr> {
-    let parts = parts(expression, operators::LOGICAL_AND);
-    parts.into_iter().map(unnumbered).collect()
+fn conjuncts(expression: &IdedExpr) -> Vec<IdedExpr> {
+    let operands = operands(expression, operators::LOGICAL_AND);
+    operands.into_iter().map(without_ids).collect()
 }
 
 fn is_true(expression: &IdedExpr) -> bool {
@@ -68,21 +68,21 @@ fn is_true(expression: &IdedExpr) -> bool {
 }
 
 /// The same without the numbers that the parser gives to each piece.
-fn unnumbered(expression: &IdedExpr) -> IdedExpr {
+fn without_ids(expression: &IdedExpr) -> IdedExpr {
     let mut expression = expression.clone();
-    forget(&mut expression);
+    clear_ids(&mut expression);
     expression
 }
 
-fn forget(expression: &mut IdedExpr) {
+fn clear_ids(expression: &mut IdedExpr) {
     // What has pieces of another kind keeps its numbers, and is equal to nothing else.
     match &mut expression.expr {
         Expr::Call(call) => {
-            call.target.iter_mut().for_each(|target| forget(target));
-            call.args.iter_mut().for_each(forget);
+            call.target.iter_mut().for_each(|target| clear_ids(target));
+            call.args.iter_mut().for_each(clear_ids);
         }
-        Expr::Select(select) => forget(&mut select.operand),
-        Expr::List(list) => list.elements.iter_mut().for_each(forget),
+        Expr::Select(select) => clear_ids(&mut select.operand),
+        Expr::List(list) => list.elements.iter_mut().for_each(clear_ids),
         Expr::Ident(_) | Expr::Literal(_) => {}
         _ => return,
     }
@@ -93,9 +93,9 @@ fn forget(expression: &mut IdedExpr) {
 mod tests {
     use super::*;
 
-    fn demands(text: &str) -> Demands {
+    fn demands(text: &str) -> Requirements {
         let condition = Expression::condition(text);
-        Demands::of(&condition.unwrap_or_else(|problem| panic!("{text}: {problem}")))
+        Requirements::of(&condition.unwrap_or_else(|problem| panic!("{text}: {problem}")))
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
             ),
         ] {
             assert!(
-                demands(earlier).take_all_of(&demands(later)),
+                demands(earlier).covers(&demands(later)),
                 "{earlier} | {later}"
             );
         }
@@ -164,7 +164,7 @@ mod tests {
             ("body.a == 'id: 1,'", "body.a == 'id: 2,'"),
         ] {
             assert!(
-                !demands(earlier).take_all_of(&demands(later)),
+                !demands(earlier).covers(&demands(later)),
                 "{earlier} | {later}"
             );
         }

@@ -13,7 +13,7 @@ pub(super) fn syntax(text: &str, errors: &cel::ParseErrors) -> String {
         return "no CEL expression".to_owned();
     };
     let (line, column) = first.pos;
-    let problem = said(text, line, column, &first.msg);
+    let problem = explain(text, line, column, &first.msg);
     if text.contains('\n') {
         format!("no CEL expression: line {line}, column {column}: {problem}")
     } else {
@@ -44,9 +44,9 @@ pub(super) fn unknown(call: &CallExpr, library: Option<&IdedExpr>) -> Option<Str
     let alias = ALIASES.iter().find(|(alias, _)| *alias == plain);
     let mut known = FUNCTIONS.iter().chain(&LOOPS);
     let similar = known.find(|known| self::plain(known) == plain);
-    let meant = alias.map(|(_, name)| name).or(similar);
-    Some(match meant {
-        Some(meant) => format!("unknown function {full:?}, expected {meant:?}"),
+    let suggestion = alias.map(|(_, name)| name).or(similar);
+    Some(match suggestion {
+        Some(suggestion) => format!("unknown function {full:?}, expected {suggestion:?}"),
         None => {
             let known = FUNCTIONS.iter().chain(&LOOPS).copied();
             format!("unknown function {full:?}{}", did_you_mean(&full, known))
@@ -55,7 +55,7 @@ pub(super) fn unknown(call: &CallExpr, library: Option<&IdedExpr>) -> Option<Str
 }
 
 /// A call of a function as a method, or the other way round.
-pub(super) fn called_otherwise(name: &str, is_method: bool) -> String {
+pub(super) fn wrong_call_style(name: &str, is_method: bool) -> String {
     if is_method {
         format!("{name} is no method, expected {name}(…)")
     } else {
@@ -64,7 +64,7 @@ pub(super) fn called_otherwise(name: &str, is_method: bool) -> String {
 }
 
 /// A call of literals that fails.
-pub(super) fn of_literals(call: &CallExpr) -> String {
+pub(super) fn failed_literals(call: &CallExpr) -> String {
     let operands = call.target.as_deref().into_iter().chain(&call.args);
     let text = operands
         .last()
@@ -78,12 +78,12 @@ pub(super) fn of_literals(call: &CallExpr) -> String {
             format!("{text:?} is no time, expected one such as \"2026-11-01T12:00:00Z\"")
         }
         "duration" => format!("{text:?} is no duration, expected one such as \"1h30m\""),
-        name => format!("{} cannot take these values", spelled(name)),
+        name => format!("{} cannot take these values", operator_name(name)),
     }
 }
 
 /// `headers.x-test` is a difference.
-pub(super) fn in_difference(call: &CallExpr, problem: String) -> String {
+pub(super) fn suggest_brackets(call: &CallExpr, problem: String) -> String {
     match call.args.first().map(|left| &left.expr) {
         Some(Expr::Select(left)) if call.func_name == operators::SUBSTRACT => format!(
             "{problem}; a key with a dash in it stands in brackets: [\"{}-…\"]",
@@ -94,7 +94,7 @@ pub(super) fn in_difference(call: &CallExpr, problem: String) -> String {
 }
 
 /// What people write for an operator.
-pub(super) fn spelled(name: &str) -> &str {
+pub(super) fn operator_name(name: &str) -> &str {
     match name {
         operators::IN => "in",
         operators::INDEX | operators::OPT_INDEX => "[]",
@@ -104,7 +104,7 @@ pub(super) fn spelled(name: &str) -> &str {
 }
 
 /// What the grammar would have taken instead is a list of some thirty tokens: it is left out.
-fn said(text: &str, line: isize, column: isize, message: &str) -> String {
+fn explain(text: &str, line: isize, column: isize, message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
     let message = message.trim_start_matches("Syntax error: ");
     if let Some(start) = message.strip_prefix("token recognition error at: ") {

@@ -14,7 +14,7 @@ use super::{ENV, body};
 
 /// The variables of one event, and what its expressions may still spend.
 pub struct Scope<'v> {
-    unread: Unread<'v>,
+    unread_body: UnreadBody<'v>,
     context: Context<'v, 'v>,
     has_body: bool,
     allowance: Allowance,
@@ -23,7 +23,7 @@ pub struct Scope<'v> {
 
 /// What becomes the variable `body` once an expression names it.
 #[derive(Debug, Clone, Copy)]
-pub enum Unread<'v> {
+pub enum UnreadBody<'v> {
     /// Maps and lists.
     Json(&'v [u8]),
     /// A text.
@@ -34,9 +34,9 @@ pub enum Unread<'v> {
 
 impl<'v> Scope<'v> {
     /// No variables yet but the body.
-    pub fn new(unread: Unread<'v>) -> Self {
+    pub fn new(unread_body: UnreadBody<'v>) -> Self {
         Self {
-            unread,
+            unread_body,
             context: Context::with_env(Arc::clone(&ENV)),
             has_body: false,
             allowance: Allowance::Full,
@@ -46,7 +46,7 @@ impl<'v> Scope<'v> {
 
     /// With this allowance, nothing of it spent.
     #[must_use]
-    pub const fn with(mut self, allowance: Allowance) -> Self {
+    pub const fn with_allowance(mut self, allowance: Allowance) -> Self {
         self.allowance = allowance;
         self.budget = allowance.budget();
         self
@@ -68,7 +68,7 @@ impl<'v> Scope<'v> {
     }
 
     /// Adds a moment.
-    pub fn moment(&mut self, name: &str, at: SystemTime) {
+    pub fn timestamp(&mut self, name: &str, at: SystemTime) {
         let at = CelTimestamp::from(time(at).fixed_offset());
         self.add(name, Box::new(at));
     }
@@ -94,10 +94,10 @@ impl<'v> Scope<'v> {
         if self.has_body {
             return Ok(());
         }
-        let value: Box<dyn Val + 'v> = match self.unread {
-            Unread::Json(json) => body::read(json)?,
-            Unread::Text(text) => Box::new(CelString::from(text)),
-            Unread::Bytes(bytes) => Box::new(CelBytes::from(bytes.to_vec())),
+        let value: Box<dyn Val + 'v> = match self.unread_body {
+            UnreadBody::Json(json) => body::read(json)?,
+            UnreadBody::Text(text) => Box::new(CelString::from(text)),
+            UnreadBody::Bytes(bytes) => Box::new(CelBytes::from(bytes.to_vec())),
         };
         self.add("body", value);
         self.has_body = true;

@@ -8,7 +8,7 @@ use cel::Value;
 use serde::Deserialize;
 
 pub use self::name::DEAD_LETTER;
-use self::name::{Writing, apart_from_dead_letters, push_ascii, shortened};
+use self::name::{Escaping, escape_dead_letter_prefix, push_escaped, shortened};
 use super::scope::Scope;
 use super::types::Type;
 use super::{Expression, Failure};
@@ -53,8 +53,8 @@ impl Template {
     }
 
     /// Whether an expression in it reads the variable.
-    pub fn names(&self, variable: &str) -> bool {
-        self.expressions().any(|hole| hole.names(variable))
+    pub fn reads(&self, variable: &str) -> bool {
+        self.expressions().any(|hole| hole.reads(variable))
     }
 
     /// The headers that its expressions name.
@@ -63,7 +63,7 @@ impl Template {
     }
 
     /// Why it never is a text, whatever the event; as a value, a single hole may be anything.
-    pub fn never_fits(&self, as_text: bool) -> Option<String> {
+    pub fn type_mismatch(&self, as_text: bool) -> Option<String> {
         if !as_text && matches!(self.0.as_slice(), [Piece::Hole(_)]) {
             return None;
         }
@@ -75,7 +75,7 @@ impl Template {
             )
         })?;
         let problem = format!("gives {}, expected a text", hole.result());
-        Some(no_text(hole, &problem))
+        Some(hole_error(hole, &problem))
     }
 
     /// Whether all events of a source get the same text.
@@ -89,7 +89,7 @@ impl Template {
             "body",
             "received_at",
         ];
-        !per_event.iter().any(|variable| self.names(variable))
+        !per_event.iter().any(|variable| self.reads(variable))
     }
 
     /// The type of its values: that of a single hole, else text.
@@ -101,7 +101,7 @@ impl Template {
     }
 
     /// The text, if it has no holes.
-    pub fn fixed(&self) -> Option<&str> {
+    pub fn literal(&self) -> Option<&str> {
         match self.0.as_slice() {
             [Piece::Text(text)] => Some(text),
             _ => None,
@@ -125,7 +125,7 @@ impl Template {
     /// Those of [`Template::name`].
     pub fn id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
         let mut id = self.text_of(scope, Kind::Id)?;
-        apart_from_dead_letters(&mut id);
+        escape_dead_letter_prefix(&mut id);
         Ok(shortened(id, MAX_NAME))
     }
 
@@ -134,8 +134,8 @@ impl Template {
     ///
     /// # Errors
     /// Those of [`Template::name`].
-    pub fn given_id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
-        Ok(shortened(self.text_of(scope, Kind::GivenId)?, MAX_NAME))
+    pub fn verbatim_id(&self, scope: &mut Scope<'_>) -> Result<String, String> {
+        Ok(shortened(self.text_of(scope, Kind::VerbatimId)?, MAX_NAME))
     }
 
     /// A fairness key: a name of at most 64 bytes, in which `null` is nothing.
@@ -161,13 +161,13 @@ impl Template {
     pub fn value(&self, scope: &mut Scope<'_>) -> Result<serde_json::Value, String> {
         match self.0.as_slice() {
             [Piece::Hole(hole)] => {
-                let value = evaluated(hole, scope)?;
+                let value = evaluate_hole(hole, scope)?;
                 // No JSON has it, the library would make it null.
                 if matches!(value, Value::Float(number) if !number.is_finite()) {
-                    return Err(no_text(hole, "gives no finite number"));
+                    return Err(hole_error(hole, "gives no finite number"));
                 }
                 let json = value.json();
-                json.map_err(|_| no_text(hole, "gives what JSON cannot say"))
+                json.map_err(|_| hole_error(hole, "gives what JSON cannot say"))
             }
             _ => self.text(scope).map(serde_json::Value::String),
         }
@@ -183,17 +183,17 @@ impl Template {
                 }
                 Piece::Hole(hole) | Piece::Suffix(hole) => hole,
             };
-            let text = text(hole, evaluated(hole, scope)?)?;
-            let is_name = matches!(kind, Kind::Name | Kind::Id | Kind::GivenId);
+            let text = text(hole, evaluate_hole(hole, scope)?)?;
+            let is_name = matches!(kind, Kind::Name | Kind::Id | Kind::VerbatimId);
             let must_be = is_name && matches!(piece, Piece::Hole(_));
             if text.is_empty() && must_be {
-                return Err(no_text(hole, "is empty"));
+                return Err(hole_error(hole, "is empty"));
             }
             match kind {
                 Kind::Text => out.push_str(&text),
-                Kind::Id if index == 0 => push_ascii(&mut out, &text, Writing::Beginning),
-                Kind::GivenId if index == 0 => push_ascii(&mut out, &text, Writing::Given),
-                _ => push_ascii(&mut out, &text, Writing::Inside),
+                Kind::Id if index == 0 => push_escaped(&mut out, &text, Escaping::Leading),
+                Kind::VerbatimId if index == 0 => push_escaped(&mut out, &text, Escaping::Verbatim),
+                _ => push_escaped(&mut out, &text, Escaping::Inner),
             }
         }
         Ok(out)
@@ -212,16 +212,16 @@ impl Template {
                     let expression = hole.text().trim();
                     if let Some((_, value)) = known.iter().find(|(name, _)| *name == expression) {
                         let mut text = String::new();
-                        let writing = if index == 0 {
-                            Writing::Beginning
+                        let escaping = if index == 0 {
+                            Escaping::Leading
                         } else {
-                            Writing::Inside
+                            Escaping::Inner
                         };
-                        push_ascii(&mut text, value, writing);
+                        push_escaped(&mut text, value, escaping);
                         Part::Text(text)
-                    } else if hole.names("name") || hole.names("source") {
+                    } else if hole.reads("name") || hole.reads("source") {
                         return None;
-                    } else if hole.names("provider") {
+                    } else if hole.reads("provider") {
                         Part::Hole(format!("{expression} of {provider}"))
                     } else {
                         Part::Hole(expression.to_owned())
@@ -259,13 +259,13 @@ enum Kind {
     Text,
     Name,
     Id,
-    GivenId,
+    VerbatimId,
     Key,
 }
 
-fn evaluated(hole: &Expression, scope: &mut Scope<'_>) -> Result<Value, String> {
+fn evaluate_hole(hole: &Expression, scope: &mut Scope<'_>) -> Result<Value, String> {
     hole.evaluate(scope)
-        .map_err(|failure: Failure| no_text(hole, &failure.to_string()))
+        .map_err(|failure: Failure| hole_error(hole, &failure.to_string()))
 }
 
 fn text(hole: &Expression, value: Value) -> Result<String, String> {
@@ -276,11 +276,11 @@ fn text(hole: &Expression, value: Value) -> Result<String, String> {
         Value::Bool(yes) => yes.to_string(),
         Value::Float(number) if number.abs() < EXACT => number.to_string(),
         // Two ids may be one such number.
-        Value::Float(_) => return Err(no_text(hole, "is a number that lost digits")),
+        Value::Float(_) => return Err(hole_error(hole, "is a number that lost digits")),
         Value::Timestamp(at) => at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
         Value::Null => String::new(),
         other => {
-            return Err(no_text(
+            return Err(hole_error(
                 hole,
                 &format!("gives a {}, not a text", other.type_of()),
             ));
@@ -288,7 +288,7 @@ fn text(hole: &Expression, value: Value) -> Result<String, String> {
     })
 }
 
-fn no_text(hole: &Expression, problem: &str) -> String {
+fn hole_error(hole: &Expression, problem: &str) -> String {
     format!("{{{}}}: {problem}", hole.text())
 }
 

@@ -26,13 +26,13 @@ fn event(body: &str) -> Event {
 fn holds(condition: &str, event: &Event) -> Result<bool, String> {
     Expression::condition(condition)
         .expect(condition)
-        .holds(&mut variables::of(event, "eu"))
+        .holds(&mut variables::scope(event, "eu"))
 }
 
 fn rendered(template: &str, event: &Event) -> Result<String, String> {
     Template::try_from(template.to_owned())
         .expect(template)
-        .name(&mut variables::of(event, "eu"))
+        .name(&mut variables::scope(event, "eu"))
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn no_failure_quotes_the_event() {
     ] {
         let expression = Expression::compile(condition).expect(condition);
         let failure = expression
-            .evaluate(&mut variables::of(&order, "eu"))
+            .evaluate(&mut variables::scope(&order, "eu"))
             .expect_err(condition);
         let (Failure::Missing(text) | Failure::Wrong(text)) = failure;
         assert!(!text.contains("hunter2"), "{condition}: {text}");
@@ -201,10 +201,10 @@ fn the_headers_that_an_expression_names_are_known() {
 #[test]
 fn the_body_is_read_only_if_it_is_named() {
     let expression = |text: &str| Expression::compile(text).expect(text);
-    assert!(expression("body.id == 1").names("body"));
-    assert!(expression("headers.exists(k, k == body.id)").names("body"));
-    assert!(!expression("topic == 'body'").names("body"));
-    assert!(!expression("[1].exists(body, body == 1)").names("body"));
+    assert!(expression("body.id == 1").reads("body"));
+    assert!(expression("headers.exists(k, k == body.id)").reads("body"));
+    assert!(!expression("topic == 'body'").reads("body"));
+    assert!(!expression("[1].exists(body, body == 1)").reads("body"));
     // A body that no expression can look into stops nobody who does not look.
     let deep = event(&format!("{}{}", "[".repeat(500), "]".repeat(500)));
     assert_eq!(holds("topic == 'orders/create'", &deep), Ok(true));
@@ -356,7 +356,7 @@ fn a_single_hole_keeps_its_type() {
     ] {
         let template = Template::try_from(template.to_owned()).expect(template);
         assert_eq!(
-            template.value(&mut variables::of(&order, "eu")),
+            template.value(&mut variables::scope(&order, "eu")),
             Ok(expected)
         );
     }
@@ -386,11 +386,11 @@ fn a_queue_per_topic_is_for_events_that_have_one() {
         ..event("{}")
     };
     assert_eq!(
-        queue.name(&mut variables::of(&with, "eu")).as_deref(),
+        queue.name(&mut variables::scope(&with, "eu")).as_deref(),
         Ok("queue:orders/create")
     );
     assert_eq!(
-        queue.name(&mut variables::of(&without, "eu")).as_deref(),
+        queue.name(&mut variables::scope(&without, "eu")).as_deref(),
         Ok("queue")
     );
 }
@@ -419,13 +419,13 @@ fn what_holes_bring_into_names_is_printable_ascii() {
         ),
     ] {
         let template = Template::try_from(template.to_owned()).expect(template);
-        let scope = &mut variables::of(&event, "eu");
+        let scope = &mut variables::scope(&event, "eu");
         assert_eq!(template.name(scope).as_deref(), Ok(name));
         assert_eq!(template.id(scope).as_deref(), Ok(id));
         assert_eq!(template.key(scope).as_deref(), Ok(name));
     }
     let text = Template::try_from("{topic}".to_owned()).expect("a template");
-    let scope = &mut variables::of(&event, "eu");
+    let scope = &mut variables::scope(&event, "eu");
     assert_eq!(text.text(scope), Ok("Störung/50 % \u{7f}\n".to_owned()));
     assert_eq!(text.value(scope), Ok("Störung/50 % \u{7f}\n".into()));
 }
@@ -460,7 +460,7 @@ fn no_two_labels_give_one_name() {
                     topic: Some(label.clone()),
                     ..event("{}")
                 };
-                let name = kind(&template, &mut variables::of(&event, "eu")).expect("a name");
+                let name = kind(&template, &mut variables::scope(&event, "eu")).expect("a name");
                 let before = names.insert(name, label);
                 assert_eq!(before, None, "{label:?}");
             }
@@ -483,9 +483,9 @@ fn an_id_that_somebody_handed_out_stays_as_it_is() {
         ),
     ] {
         let template = Template::try_from(template.to_owned()).expect(template);
-        let scope = &mut variables::of(&event, "eu");
+        let scope = &mut variables::scope(&event, "eu");
         assert_eq!(template.id(scope).as_deref(), Ok(id));
-        assert_eq!(template.given_id(scope).as_deref(), Ok(given));
+        assert_eq!(template.verbatim_id(scope).as_deref(), Ok(given));
     }
 }
 
@@ -497,7 +497,7 @@ fn what_is_too_long_is_shortened_and_stays_different() {
             ..event("{}")
         };
         let template = Template::try_from(template.to_owned()).expect(template);
-        let made: Result<String, String> = kind(&template, &mut variables::of(&event, "eu"));
+        let made: Result<String, String> = kind(&template, &mut variables::scope(&event, "eu"));
         made.expect("it fits")
     };
     for (kind, max) in [

@@ -108,19 +108,19 @@ mod tests {
 
     #[test]
     fn the_content_type_is_that_of_the_data() {
-        let event = |data, said: &str| Event {
+        let event = |data, declared: &str| Event {
             data,
-            content_type: Some(said.into()),
+            content_type: Some(declared.into()),
             ..sample()
         };
         let fields = Bytes::from_static(br#"{"a":"1"}"#);
-        for (data, said, expected) in [
+        for (data, declared, expected) in [
             (Data::Json(Bytes::from_static(b"1")), "text/x", None),
             (Data::Fields(fields), "multipart/form-data", None),
             (Data::Text("<a/>".into()), "text/xml", Some("text/xml")),
             (Data::Binary(Bytes::new()), "image/png", Some("image/png")),
         ] {
-            let value = value(&event(data, said));
+            let value = value(&event(data, declared));
             let expected = expected.unwrap_or("application/json");
             assert_eq!(value["datacontenttype"], expected);
         }

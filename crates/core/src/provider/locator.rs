@@ -50,7 +50,7 @@ pub enum Found {
 impl Locator {
     /// Looks there, strictly: for what a signature is made of.
     pub fn find(&self, received: &Received) -> Found {
-        self.look(&Parsed::of(received), Reading::Strict)
+        self.find_in(&Parsed::of(received), Reading::Strict)
     }
 
     /// Looks there for an event's id, topic or tenant: what is empty is nothing, and a header or a
@@ -66,11 +66,11 @@ impl Locator {
     }
 
     fn label_in(&self, parsed: &Parsed<'_>) -> Found {
-        self.look(parsed, Reading::Label).unless_empty()
+        self.find_in(parsed, Reading::Label).unless_empty()
     }
 
     fn id_in(&self, parsed: &Parsed<'_>) -> Found {
-        self.look(parsed, Reading::Id).unless_empty()
+        self.find_in(parsed, Reading::Id).unless_empty()
     }
 
     /// The first of `places` where anything is.
@@ -103,7 +103,7 @@ impl Locator {
         }
     }
 
-    fn look(&self, parsed: &Parsed<'_>, reading: Reading) -> Found {
+    fn find_in(&self, parsed: &Parsed<'_>, reading: Reading) -> Found {
         let received = parsed.received();
         match self {
             Self::Header(name) => reading.header(received, name),
@@ -117,8 +117,8 @@ impl Locator {
             Self::RequestSha256 => Found::One(request_sha256(received)),
             Self::ReceivedAt => Found::One(milliseconds(received.at)),
             Self::Joined(parts) => joined(parts.iter().map(|part| match reading {
-                Reading::Strict => part.look(parsed, reading),
-                Reading::Label | Reading::Id => part.look(parsed, reading).unless_empty(),
+                Reading::Strict => part.find_in(parsed, reading),
+                Reading::Label | Reading::Id => part.find_in(parsed, reading).unless_empty(),
             })),
         }
     }
@@ -191,8 +191,8 @@ impl Reading {
 }
 
 fn first(found: impl Iterator<Item = Found>) -> Found {
-    let mut there = found.filter(|found| *found != Found::Missing);
-    there.next().unwrap_or(Found::Missing)
+    let mut present = found.filter(|found| *found != Found::Missing);
+    present.next().unwrap_or(Found::Missing)
 }
 
 fn joined(parts: impl Iterator<Item = Found>) -> Found {
@@ -296,8 +296,8 @@ impl TryFrom<String> for Locator {
             .filter(|parts| !parts.is_empty())
             .ok_or_else(|| {
                 let word = text.split(' ').next().unwrap_or_default();
-                let meant = did_you_mean(word, WORDS);
-                format!("{text:?}{meant}: expected {VOCABULARY}")
+                let suggestion = did_you_mean(word, WORDS);
+                format!("{text:?}{suggestion}: expected {VOCABULARY}")
             })?;
         Ok(if parts.len() == 1 {
             parts.remove(0)

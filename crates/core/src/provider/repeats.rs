@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::words::{Span, spelled};
+use super::values::{Span, format_duration};
 
 /// `"never"`, `"unknown"`, `"4h"`, `{ for = "4h", on = ["5xx", "429"] }`; without `on` as `"4h"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -83,7 +83,7 @@ impl fmt::Display for Repeats {
             Self::Never => f.write_str("never"),
             Self::Unknown => f.write_str("not known"),
             Self::For { span, on } => {
-                f.write_str(&spelled(*span))?;
+                f.write_str(&format_duration(*span))?;
                 for (index, failure) in on.iter().enumerate() {
                     let before = if index == 0 { ", after" } else { "," };
                     write!(f, "{before} {failure}")?;

@@ -19,7 +19,7 @@ use crate::route::MEMO_LABEL;
 
 /// What a payload keeps that is not the whole request.
 #[derive(Debug)]
-pub struct Part {
+pub struct PartialEvent {
     /// The format that it is in, or a near one.
     pub(super) format: &'static str,
     pub(super) source: String,
@@ -81,7 +81,7 @@ pub(super) fn whole(mut message: WebhookEvent, provider: &Provider) -> Result<Ev
     rebuilt.event(facts, message.verified_by, provider)
 }
 
-impl Part {
+impl PartialEvent {
     /// The event, and what of it is not as it was. The query of a POST is never known.
     pub(super) fn event(self, provider: &Provider) -> Result<Replayed, String> {
         let mut request = Received {
@@ -93,16 +93,16 @@ impl Part {
             at: self.received_at,
         };
         let written = match &request.query {
-            Some(_) => Written::default(),
+            Some(_) => WrittenBody::default(),
             None => write(self.body, &mut request, provider),
         };
         let facts = match self.facts {
             Some(facts) => Facts {
-                topic: whole_label(facts.topic, &provider.topic, &request),
-                tenant: whole_label(facts.tenant, &provider.tenant, &request),
+                topic: untruncated_label(facts.topic, &provider.topic, &request),
+                tenant: untruncated_label(facts.tenant, &provider.tenant, &request),
                 ..facts
             },
-            None => found(&request, &written, provider)?,
+            None => find_facts(&request, &written, provider)?,
         };
         let verified_by = if self.is_verified { UNKNOWN } else { "" };
         let rebuilt = Rebuilt {
@@ -177,22 +177,22 @@ impl Rebuilt {
 
 /// What became of a body that was written into a request.
 #[derive(Default)]
-struct Written {
+struct WrittenBody {
     is_form: bool,
     /// It is a multipart form, of which no request was made.
     fields: Option<Bytes>,
 }
 
 /// Writes the body such that it is read as what it was.
-fn write(body: Body, request: &mut Received, provider: &Provider) -> Written {
+fn write(body: Body, request: &mut Received, provider: &Provider) -> WrittenBody {
     let is_get = request.method == Method::GET;
-    let mut written = Written::default();
+    let mut written = WrittenBody::default();
     let bytes = match body {
         Body::Bytes(bytes) => bytes,
         Body::Json(json) => match kind_of(request, provider.content_type.as_deref()) {
             Some(Kind::Multipart) if !is_get => {
                 written.is_form = true;
-                written.fields = Some(reread(&json, &provider.json_fields));
+                written.fields = Some(multipart_fields(&json, &provider.json_fields));
                 Bytes::new()
             }
             kind if is_get || matches!(kind, Some(Kind::Form)) => {
@@ -234,7 +234,7 @@ fn urlencoded(json: &RawValue, json_fields: &[String]) -> Bytes {
 }
 
 /// A multipart form's fields, of which those of the `json_fields` that stand there as text are JSON now.
-fn reread(json: &RawValue, json_fields: &[String]) -> Bytes {
+fn multipart_fields(json: &RawValue, json_fields: &[String]) -> Bytes {
     let mut object = Object::default();
     for (name, value) in members(json) {
         match text_of(value) {
@@ -254,7 +254,11 @@ fn text_of(value: &RawValue) -> Option<String> {
 }
 
 /// The memo's label; one that was cut there is looked for where it came from.
-fn whole_label(kept: Option<String>, places: &[Locator], request: &Received) -> Option<String> {
+fn untruncated_label(
+    kept: Option<String>,
+    places: &[Locator],
+    request: &Received,
+) -> Option<String> {
     let kept = kept.filter(|kept| !kept.is_empty())?;
     let is_cut = kept.ends_with('…') && kept.chars().count() > MEMO_LABEL;
     let whole = is_cut.then(|| Locator::first_label(places, &Parsed::of(request)).one());
@@ -267,7 +271,11 @@ fn whole_label(kept: Option<String>, places: &[Locator], request: &Received) -> 
 }
 
 /// What the provider's places say. An event's id that may have been another is worse than none.
-fn found(request: &Received, written: &Written, provider: &Provider) -> Result<Facts, String> {
+fn find_facts(
+    request: &Received,
+    written: &WrittenBody,
+    provider: &Provider,
+) -> Result<Facts, String> {
     let survives = |place: &Locator| survives(place, request, written, provider);
     let find = |places: &[Locator], what: &str| {
         for place in places {
@@ -304,7 +312,12 @@ fn found(request: &Received, written: &Written, provider: &Provider) -> Result<F
 }
 
 /// Whether what stood in this place still stands there.
-fn survives(place: &Locator, request: &Received, written: &Written, provider: &Provider) -> bool {
+fn survives(
+    place: &Locator,
+    request: &Received,
+    written: &WrittenBody,
+    provider: &Provider,
+) -> bool {
     match place {
         Locator::Header(name) => provider.keeps(name.as_str()),
         Locator::Query(_) => request.method == Method::GET,

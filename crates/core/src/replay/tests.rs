@@ -5,7 +5,7 @@ use prost_types::Timestamp;
 use serde_json::json;
 
 use super::*;
-use crate::dead_letter::{self, Cause, Letter};
+use crate::dead_letter::{self, Cause, DeadLetterStart};
 use crate::event::tests::sample;
 use crate::event::{Data, own_headers};
 use crate::outcome::Reject;
@@ -101,7 +101,7 @@ fn the_typed_formats_and_dead_letters_are_lossless() {
             assert_eq!(signalled.event, before, "a signal has it all, too");
         }
         let cause = Cause::of(Reject::Unstartable("because".to_owned())).expect("a reason");
-        let letter = Letter {
+        let letter = DeadLetterStart {
             route: "route 1",
             cause: &cause,
             task_queue: "q",
@@ -205,7 +205,7 @@ fn deep_json_costs_nothing() {
         ..serialized(&1)
     };
     let none = read(other, &Map::new());
-    assert_eq!(none, Err(NoEvent::Other.to_string()));
+    assert_eq!(none, Err(FindError::Foreign.to_string()));
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn what_other_programs_send_is_none() {
     ] {
         assert_eq!(
             read(payload.clone(), &Map::new()),
-            Err(NoEvent::Other.to_string()),
+            Err(FindError::Foreign.to_string()),
             "{payload:?}"
         );
     }

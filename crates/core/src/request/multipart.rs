@@ -35,18 +35,21 @@ pub fn parts(received: &Received) -> Option<Vec<Part>> {
     let reading = async {
         let mut parts = Vec::new();
         while let Some(field) = multipart.next_field().await.ok()? {
-            let said = field.headers().get(CONTENT_DISPOSITION)?.as_bytes();
-            let (name, filename) = match std::str::from_utf8(said) {
+            let disposition = field.headers().get(CONTENT_DISPOSITION)?.as_bytes();
+            let (name, filename) = match std::str::from_utf8(disposition) {
                 Ok(_) => (
                     field.name()?.to_owned(),
                     field.file_name().map(str::to_owned),
                 ),
-                Err(_) => (parameter(said, "name")?, parameter(said, "filename")),
+                Err(_) => (
+                    parameter(disposition, "name")?,
+                    parameter(disposition, "filename"),
+                ),
             };
             parts.push(Part {
                 name,
                 filename,
-                is_utf8: std::str::from_utf8(said).is_ok(),
+                is_utf8: std::str::from_utf8(disposition).is_ok(),
                 content_type: field.content_type().map(ToString::to_string),
                 bytes: field.bytes().await.ok()?,
             });

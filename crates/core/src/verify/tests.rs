@@ -62,7 +62,7 @@ fn many_false_signatures_cost_what_one_costs() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         let refused = verify(
             &[several(&secrets)],
-            &Circumstances::default(),
+            &VerifyContext::default(),
             |_| true,
             &[],
             received,

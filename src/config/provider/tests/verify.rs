@@ -11,7 +11,7 @@ use webhook_core::request::Received;
 use webhook_core::secret::Secret;
 use webhook_core::verified::Proof;
 use webhook_core::verify::key::Key;
-use webhook_core::verify::{Circumstances, Unproven, Verifier, verify};
+use webhook_core::verify::{Verifier, VerifyContext, VerifyError, verify};
 
 use crate::config::provider::{self, catalogue};
 use crate::config::reader::Reader;
@@ -54,7 +54,7 @@ fn check_at(seconds: u64, verifier: Verifier, received: Received) -> Result<Proo
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     verify(
         &[verifier],
-        &Circumstances::default(),
+        &VerifyContext::default(),
         |_| true,
         &[],
         received,
@@ -236,14 +236,14 @@ fn published_vectors_of_senders_that_sign_their_url_hold() {
     let client_secret = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy";
     let holds = |name: &str, secret: &str, url: &str, headers: &[(&str, &str)], body: &str| {
         let scheme = catalogue::find(name).expect("there").schemes[0].clone();
-        let circumstances = Circumstances {
+        let verify_context = VerifyContext {
             public_url: Some(url.to_owned()),
             params: Vec::new(),
         };
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_693_657_560);
         let verifiers = [verifier(scheme, &[secret])];
         let received = received(headers, body);
-        verify(&verifiers, &circumstances, |_| true, &[], received, now).is_ok()
+        verify(&verifiers, &verify_context, |_| true, &[], received, now).is_ok()
     };
     let url = "https://example.com/webhook";
     let headers = [("x-square-hmacsha256-signature", square)];
@@ -375,10 +375,10 @@ fn what_is_unproven_says_how_many_secrets_were_tried_and_how_far_the_clock_is_of
         // Each secret in two schemes: counted once.
         let verifiers = [(); 2].map(|()| verifier(stripe.clone(), &["one", "two", "three"]));
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
-        let circumstances = Circumstances::default();
-        verify(&verifiers, &circumstances, may, &[], received, now).expect_err("it does not hold")
+        let verify_context = VerifyContext::default();
+        verify(&verifiers, &verify_context, may, &[], received, now).expect_err("it does not hold")
     };
-    let facts = |unproven: Unproven| (unproven.secrets_tried, unproven.clock_off);
+    let facts = |unproven: VerifyError| (unproven.secrets_tried, unproven.clock_off);
     for (ts, off) in [(9_000, 1_000), (11_001, -1_001)] {
         let unproven = unproven(signed_at(ts, "two"), |_| true);
         assert_eq!(unproven.reason, OUT_OF_TIME);

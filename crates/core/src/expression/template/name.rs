@@ -6,17 +6,17 @@ use aws_lc_rs::digest;
 
 /// What a hole of a name may hold as it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Writing {
+pub(super) enum Escaping {
     /// Everything but a `%` that would be read as an escape: no two texts are written alike.
-    Inside,
+    Inner,
     /// No `:` either: it begins an id.
-    Beginning,
+    Leading,
     /// Everything: it begins the id of a workflow that is there.
-    Given,
+    Verbatim,
 }
 
 /// As Temporal's names and everybody's tools take it: `St%C3%B6rung`.
-pub(super) fn push_ascii(out: &mut String, text: &str, writing: Writing) {
+pub(super) fn push_escaped(out: &mut String, text: &str, escaping: Escaping) {
     let bytes = text.as_bytes();
     for (index, &byte) in bytes.iter().enumerate() {
         let is_escape = || {
@@ -24,8 +24,8 @@ pub(super) fn push_ascii(out: &mut String, text: &str, writing: Writing) {
             digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
         };
         match byte {
-            b':' if writing == Writing::Beginning => out.push_str(COLON),
-            b'%' if writing != Writing::Given && is_escape() => out.push_str(PERCENT),
+            b':' if escaping == Escaping::Leading => out.push_str(COLON),
+            b'%' if escaping != Escaping::Verbatim && is_escape() => out.push_str(PERCENT),
             b' '..=b'~' => out.push(char::from(byte)),
             _ => write!(out, "%{byte:02X}").expect("a string takes everything"),
         }
@@ -33,7 +33,7 @@ pub(super) fn push_ascii(out: &mut String, text: &str, writing: Writing) {
 }
 
 /// An id that would begin as a dead letter's does, `dead-letter:`, has the colon as `%3A`.
-pub(super) fn apart_from_dead_letters(id: &mut String) {
+pub(super) fn escape_dead_letter_prefix(id: &mut String) {
     let end = DEAD_LETTER.len();
     if id
         .strip_prefix(DEAD_LETTER)

@@ -40,18 +40,18 @@ fn request(key: &str, signed: &str, more: &[(&'static str, &str)]) -> Received {
 
 fn proof(
     verifier: Verifier,
-    circumstances: &Circumstances,
-    may: impl Fn(usize) -> bool,
+    verify_context: &VerifyContext,
+    is_usable: impl Fn(usize) -> bool,
     received: Received,
-) -> Result<Proof, Unproven> {
+) -> Result<Proof, VerifyError> {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
-    let verified = verify(&[verifier], circumstances, may, &[], received, now);
+    let verified = verify(&[verifier], verify_context, is_usable, &[], received, now);
     verified.map(|verified| verified.proof())
 }
 
 #[test]
 fn a_secret_that_may_not_count_does_not() {
-    let any = Circumstances::default();
+    let any = VerifyContext::default();
     let secrets = ["one", "two"];
     let received = || request("two", "1000.{}", &[]);
     let held = proof(several(&secrets), &any, |index| index == 1, received());
@@ -81,7 +81,7 @@ fn the_hash_of_the_body_is_the_bodys() {
         (&[], false),
     ] {
         let received = request("one", "1000", more);
-        let proof = proof(with_hash(), &Circumstances::default(), |_| true, received);
+        let proof = proof(with_hash(), &VerifyContext::default(), |_| true, received);
         assert_eq!(proof.is_ok(), holds, "{more:?}");
     }
 }
@@ -98,12 +98,12 @@ fn the_default_port_of_the_url_may_be_signed_or_not() {
     ] {
         let mut verifier = several(&["one"]);
         verifier.scheme.signed = String::from("{url}").try_into().expect("a template");
-        let circumstances = Circumstances {
+        let verify_context = VerifyContext {
             public_url: Some(public.to_owned()),
-            ..Circumstances::default()
+            ..VerifyContext::default()
         };
         let received = request("one", signed, &[]);
-        let proof = proof(verifier, &circumstances, |_| true, received);
+        let proof = proof(verifier, &verify_context, |_| true, received);
         assert_eq!(proof.is_ok(), holds, "{public} {signed}");
     }
 }

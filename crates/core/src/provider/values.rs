@@ -30,7 +30,7 @@ impl TryFrom<String> for Span {
 }
 
 /// In words, in the largest unit that it is a multiple of: `3 days`, `36 hours`, `2500 ms`.
-pub fn spelled(span: Duration) -> String {
+pub fn format_duration(span: Duration) -> String {
     let seconds = span.as_secs();
     let (count, unit) = match seconds {
         _ if span.subsec_nanos() > 0 || seconds == 0 => return format!("{} ms", span.as_millis()),

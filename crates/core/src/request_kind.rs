@@ -1,5 +1,5 @@
-//! What a request to a source is by its head alone: a webhook, a look of a balancer or a person, or
-//! neither.
+//! What a request to a source is by its head alone: a webhook, a probe by a balancer or a person, or
+//! one that is not allowed.
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -11,81 +11,83 @@ use super::source::Source;
 
 /// What a request may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visit {
+pub enum RequestKind {
     /// An event or a handshake.
     Webhook,
-    /// Nothing but a look: 200, and nothing is started.
-    Look,
+    /// By a balancer or a person who looks: 200, and nothing is started.
+    Probe,
     /// The source does not take the method: a redirect on the way makes a `GET` of a `POST`, and
     /// its event is not in it any more.
-    Neither,
+    NotAllowed,
 }
 
-impl Visit {
-    /// A `GET` is a look if it has nothing of an event, a `HEAD` if it is not made to be one.
+impl RequestKind {
+    /// A `GET` is a probe if it has nothing of an event, a `HEAD` if it is not made to be one.
     pub fn of(source: &Source, method: &Method, query: Option<&str>, headers: &HeaderMap) -> Self {
-        let marked = || {
+        let has_event_header = || {
             headers
                 .iter()
-                .any(|(name, value)| marks(source, name, value))
+                .any(|(name, value)| is_event_header(source, name, value))
         };
         let query = query.unwrap_or_default();
         match *method {
-            Method::HEAD if !marked() && !asks(source, query) => Self::Look,
+            Method::HEAD if !has_event_header() && !has_event_parameter(source, query) => {
+                Self::Probe
+            }
             _ if source.takes(method, Some(query)) => Self::Webhook,
-            Method::GET if !marked() && is_token(source, query) => Self::Look,
-            _ => Self::Neither,
+            Method::GET if !has_event_header() && has_only_token(source, query) => Self::Probe,
+            _ => Self::NotAllowed,
         }
     }
 }
 
 /// The methods that the source takes, for a request that has another; a `GET` that is refused is
 /// not sent to itself.
-fn allow(source: &Source, refused: &Method) -> String {
+fn allowed_methods(source: &Source, refused: &Method) -> String {
     let methods = source.provider.methods.iter();
-    let mut allow: Vec<_> = methods
+    let mut allowed_methods: Vec<_> = methods
         .filter(|method| *method != refused)
         .map(Method::as_str)
         .collect();
     for look in [Method::GET, Method::HEAD] {
-        if !is_read(refused) && !allow.contains(&look.as_str()) {
-            allow.push(if look == Method::GET { "GET" } else { "HEAD" });
+        if !is_get_or_head(refused) && !allowed_methods.contains(&look.as_str()) {
+            allowed_methods.push(if look == Method::GET { "GET" } else { "HEAD" });
         }
     }
-    allow.join(", ")
+    allowed_methods.join(", ")
 }
 
-/// The refusal of a request that has a method which the source does not take, and is no look.
+/// The refusal of a request that has a method which the source does not take, and is no probe.
 pub fn refusal(source: &Source, method: &Method) -> Reject {
-    let reason = if is_read(method) {
+    let reason = if is_get_or_head(method) {
         REDIRECTED
     } else {
         "the source does not take this method"
     };
-    Reject::MethodNotAllowed(allow(source, method), reason)
+    Reject::MethodNotAllowed(allowed_methods(source, method), reason)
 }
 
 /// Whether requests of this method are there to read.
-pub fn is_read(method: &Method) -> bool {
+pub fn is_get_or_head(method: &Method) -> bool {
     *method == Method::GET || *method == Method::HEAD
 }
 
 /// Whether a header belongs to events of the source: a body's, or one in which the sender says
 /// something of the event.
-fn marks(source: &Source, name: &HeaderName, value: &HeaderValue) -> bool {
+fn is_event_header(source: &Source, name: &HeaderName, value: &HeaderValue) -> bool {
     match *name {
         CONTENT_TYPE | CONTENT_ENCODING | TRANSFER_ENCODING => true,
         CONTENT_LENGTH => value != "0",
         _ => {
             let named = |place: &&Locator| matches!(place, Locator::Header(own) if own == name);
             places(source).any(|place| named(&place))
-                || source.provider.keeps(name.as_str()) && !is_ordinary(name.as_str())
+                || source.provider.keeps(name.as_str()) && !is_generic(name.as_str())
         }
     }
 }
 
 /// Whether the query names anything of an event, a token aside.
-fn asks(source: &Source, query: &str) -> bool {
+fn has_event_parameter(source: &Source, query: &str) -> bool {
     let tokens: Vec<_> = tokens(source).collect();
     let names: Vec<_> = places(source)
         .filter_map(|place| match place {
@@ -98,7 +100,7 @@ fn asks(source: &Source, query: &str) -> bool {
 }
 
 /// Whether there is nothing in the query, or the token that every URL of the source has.
-fn is_token(source: &Source, query: &str) -> bool {
+fn has_only_token(source: &Source, query: &str) -> bool {
     form_urlencoded::parse(query.as_bytes())
         .all(|(name, _)| tokens(source).any(|token| token == name))
 }
@@ -138,14 +140,14 @@ fn places(source: &Source) -> impl Iterator<Item = &Locator> {
 }
 
 /// What browsers, balancers and proxies send by themselves, whatever a source keeps of it.
-fn is_ordinary(name: &str) -> bool {
-    ORDINARY.contains(&name)
-        || ORDINARY_BEGINNINGS
+fn is_generic(name: &str) -> bool {
+    GENERIC_HEADERS.contains(&name)
+        || GENERIC_PREFIXES
             .iter()
             .any(|beginning| name.starts_with(beginning))
 }
 
-const ORDINARY: [&str; 20] = [
+const GENERIC_HEADERS: [&str; 20] = [
     "cache-control",
     "connection",
     "cookie",
@@ -167,7 +169,7 @@ const ORDINARY: [&str; 20] = [
     "via",
     "x-real-ip",
 ];
-const ORDINARY_BEGINNINGS: [&str; 10] = [
+const GENERIC_PREFIXES: [&str; 10] = [
     "accept",
     "cdn-",
     "cf-",

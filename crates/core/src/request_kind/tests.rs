@@ -5,7 +5,7 @@ use http::header::{HOST, USER_AGENT};
 use super::*;
 use crate::provider::senders;
 use crate::source::Verification;
-use crate::verify::Circumstances;
+use crate::verify::VerifyContext;
 
 fn source(provider: &str) -> Source {
     Source {
@@ -14,7 +14,7 @@ fn source(provider: &str) -> Source {
         provider: senders::find(provider).clone(),
         verification: Verification::DangerUnverified,
         verify_token: None,
-        circumstances: Circumstances::default(),
+        verify_context: VerifyContext::default(),
         allow: Vec::new(),
         fetch_keys: false,
         routes: Vec::new(),
@@ -22,12 +22,17 @@ fn source(provider: &str) -> Source {
     }
 }
 
-fn visit(source: &Source, method: &Method, query: &str, headers: &[(HeaderName, &str)]) -> Visit {
+fn request_kind(
+    source: &Source,
+    method: &Method,
+    query: &str,
+    headers: &[(HeaderName, &str)],
+) -> RequestKind {
     let value = |text: &str| HeaderValue::from_str(text).expect("a value");
     let headers = headers
         .iter()
         .map(|(name, text)| (name.clone(), value(text)));
-    Visit::of(source, method, Some(query), &headers.collect())
+    RequestKind::of(source, method, Some(query), &headers.collect())
 }
 
 #[test]
@@ -35,31 +40,51 @@ fn a_look_has_nothing_of_an_event() {
     let topic = HeaderName::from_static("x-shopify-topic");
     let source = source("shopify");
     for (method, query, headers, expected) in [
-        (Method::POST, "", &[][..], Visit::Webhook),
-        (Method::GET, "", &[], Visit::Look),
-        (Method::HEAD, "", &[], Visit::Look),
+        (Method::POST, "", &[][..], RequestKind::Webhook),
+        (Method::GET, "", &[], RequestKind::Probe),
+        (Method::HEAD, "", &[], RequestKind::Probe),
         (
             Method::GET,
             "",
             &[(HOST, "a"), (USER_AGENT, "b")],
-            Visit::Look,
+            RequestKind::Probe,
         ),
         // Some clients say that they have no body.
-        (Method::GET, "", &[(CONTENT_LENGTH, "0")], Visit::Look),
-        (Method::HEAD, "", &[(CONTENT_LENGTH, "0")], Visit::Look),
-        (Method::GET, "", &[(CONTENT_LENGTH, "1")], Visit::Neither),
+        (
+            Method::GET,
+            "",
+            &[(CONTENT_LENGTH, "0")],
+            RequestKind::Probe,
+        ),
+        (
+            Method::HEAD,
+            "",
+            &[(CONTENT_LENGTH, "0")],
+            RequestKind::Probe,
+        ),
+        (
+            Method::GET,
+            "",
+            &[(CONTENT_LENGTH, "1")],
+            RequestKind::NotAllowed,
+        ),
         (
             Method::GET,
             "",
             &[(CONTENT_TYPE, "text/plain")],
-            Visit::Neither,
+            RequestKind::NotAllowed,
         ),
-        (Method::GET, "", &[(topic.clone(), "a")], Visit::Neither),
-        (Method::HEAD, "", &[(topic, "a")], Visit::Neither),
-        (Method::GET, "a=b", &[], Visit::Neither),
-        (Method::PUT, "", &[], Visit::Neither),
+        (
+            Method::GET,
+            "",
+            &[(topic.clone(), "a")],
+            RequestKind::NotAllowed,
+        ),
+        (Method::HEAD, "", &[(topic, "a")], RequestKind::NotAllowed),
+        (Method::GET, "a=b", &[], RequestKind::NotAllowed),
+        (Method::PUT, "", &[], RequestKind::NotAllowed),
     ] {
-        let seen = visit(&source, &method, query, headers);
+        let seen = request_kind(&source, &method, query, headers);
         assert_eq!(seen, expected, "{method} {query} {headers:?}");
     }
 }
@@ -71,13 +96,13 @@ fn a_head_that_names_an_event_is_no_look() {
     source.provider.methods = vec![Method::GET];
     source.provider.id = vec![Locator::Query("event".to_owned())];
     for (method, query, expected) in [
-        (Method::GET, "event=1", Visit::Webhook),
-        (Method::HEAD, "event=1", Visit::Neither),
-        (Method::HEAD, "other=1", Visit::Look),
-        (Method::HEAD, "", Visit::Look),
+        (Method::GET, "event=1", RequestKind::Webhook),
+        (Method::HEAD, "event=1", RequestKind::NotAllowed),
+        (Method::HEAD, "other=1", RequestKind::Probe),
+        (Method::HEAD, "", RequestKind::Probe),
     ] {
         assert_eq!(
-            visit(&source, &method, query, &[]),
+            request_kind(&source, &method, query, &[]),
             expected,
             "{method} {query}"
         );
@@ -92,15 +117,15 @@ fn a_refusal_sends_nobody_to_the_method_that_is_refused() {
         (Method::HEAD, "POST"),
         (Method::PUT, "POST, GET, HEAD"),
     ] {
-        let Reject::MethodNotAllowed(allow, _) = refusal(&source, &method) else {
+        let Reject::MethodNotAllowed(allowed_methods, _) = refusal(&source, &method) else {
             panic!("405 is for methods");
         };
-        assert_eq!(allow, allowed, "{method}");
+        assert_eq!(allowed_methods, allowed, "{method}");
     }
     let mut source = source;
     source.provider.methods = vec![Method::GET, Method::POST];
-    let Reject::MethodNotAllowed(allow, reason) = refusal(&source, &Method::GET) else {
+    let Reject::MethodNotAllowed(allowed_methods, reason) = refusal(&source, &Method::GET) else {
         panic!("405 is for methods");
     };
-    assert_eq!((allow.as_str(), reason), ("POST", REDIRECTED));
+    assert_eq!((allowed_methods.as_str(), reason), ("POST", REDIRECTED));
 }
