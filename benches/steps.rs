@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use prost::Message;
-use temporal_webhook_forwarder::config::Config;
+use temporal_webhook_forwarder::forward::Settings;
 use temporal_webhook_forwarder::forward::encode::with_event;
 use temporal_webhook_forwarder::load::Loaded;
 use temporal_webhook_forwarder::temporal::{Call, request::Caller};
@@ -29,9 +29,10 @@ fn steps(criterion: &mut Criterion) {
     let loaded = Loaded::new(&fixture::arguments(), &world);
     let config = loaded.and_then(|loaded| loaded.config);
     let config = config.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let settings = Settings::new(config.sources, config.codec, None);
     for size in SIZES {
-        let shopify = Bench::new(&config, &fixture::shopify("/shopify", size));
-        let stripe = Bench::new(&config, &fixture::stripe("/stripe", size));
+        let shopify = Bench::new(&settings, &fixture::shopify("/shopify", size));
+        let stripe = Bench::new(&settings, &fixture::stripe("/stripe", size));
         let mut group = criterion.benchmark_group(format!("{} kB", size / 1000));
         group.throughput(Throughput::Bytes(size as u64));
         for (name, of) in [("shopify", &shopify), ("stripe", &stripe)] {
@@ -47,12 +48,12 @@ fn steps(criterion: &mut Criterion) {
             });
         }
         group.bench_function("wrap JSON", |b| b.iter(|| shopify.payload()));
-        let (payload, key) = (shopify.payload(), &config.codec.keys()[0]);
+        let (payload, key) = (shopify.payload(), &settings.codec.keys()[0]);
         group.bench_function("seal", |b| {
             b.iter(|| key.seal(&payload, black_box([7; 12])));
         });
         for path in ["/shopify", "/shopify-header-routes", "/shopify-body-routes"] {
-            let source = source(&config, path);
+            let source = source(&settings, path);
             group.bench_function(format!("plan {path}"), |b| {
                 b.iter(|| plan(source, &shopify.event));
             });
@@ -60,11 +61,11 @@ fn steps(criterion: &mut Criterion) {
         group.bench_function("wrap and seal all", |b| {
             b.iter_batched(
                 || shopify.planned(),
-                |plan| shopify.call(&config, plan),
+                |plan| shopify.call(&settings, plan),
                 BatchSize::SmallInput,
             );
         });
-        let call = shopify.call(&config, shopify.planned());
+        let call = shopify.call(&settings, shopify.planned());
         group.bench_function("encode the request", |b| {
             b.iter_batched(|| call.clone(), encode, BatchSize::SmallInput);
         });
@@ -80,8 +81,8 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(config: &'a Config, delivery: &Delivery) -> Self {
-        let source = source(config, delivery.path);
+    fn new(settings: &'a Settings, delivery: &Delivery) -> Self {
+        let source = source(settings, delivery.path);
         let received = received(delivery);
         let verified = prove(source, copy(&received));
         let event = locate(source, &verified);
@@ -113,8 +114,8 @@ impl<'a> Bench<'a> {
     }
 
     /// As the forwarder makes it: the event in its format, it and each value of the memo sealed.
-    fn call(&self, config: &Config, planned: route::Call) -> Call {
-        *with_event(&config.codec, planned, &self.event, self.event.key())
+    fn call(&self, settings: &Settings, planned: route::Call) -> Call {
+        *with_event(settings, planned, &self.event, self.event.key())
     }
 
     fn payload(&self) -> Payload {
@@ -122,8 +123,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn source<'c>(config: &'c Config, path: &str) -> &'c Source {
-    let mut sources = config.sources.iter();
+fn source<'s>(settings: &'s Settings, path: &str) -> &'s Source {
+    let mut sources = settings.sources.iter();
     sources
         .find(|source| source.path == path)
         .expect("a source")
