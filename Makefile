@@ -23,7 +23,7 @@ dev: ## The same, to stay: Temporal, certificate, secret, forwarder, and lines t
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN && exec cargo run --quiet -- dev $(ARGS)
 
 .PHONY: test
-test: ## Every test, on a real Temporal server with real workers (ARGS="--test edge" for some)
+test: ## Every test, on a real Temporal server with real workers (ARGS="--test e2e routes" for some)
 	@scripts/need.sh cargo cc python node go java
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && \
 	export TEMPORAL_BIN VERSITYGW_BIN && exec cargo test --workspace --locked $(ARGS)
