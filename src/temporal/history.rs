@@ -67,8 +67,8 @@ impl Client {
                 query: query.to_owned(),
             };
             let deadline = Instant::now() + TIMEOUT;
-            let answer = service.list_workflow_executions(within(request, deadline));
-            let answer = timed("ListWorkflowExecutions", deadline, answer).await?;
+            let call = service.list_workflow_executions(within(request, deadline));
+            let answer = timed("ListWorkflowExecutions", deadline, call).await?;
             for info in answer.executions {
                 let started = info.start_time.map(|at| (at.seconds, at.nanos));
                 found.extend(info.execution.map(|execution| (started, execution)));
@@ -79,8 +79,8 @@ impl Client {
             }
         }
         found.sort_by_key(|(started, _)| *started);
-        let found = found.into_iter();
         Ok(found
+            .into_iter()
             .map(|(_, execution)| Execution {
                 workflow_id: execution.workflow_id,
                 run_id: execution.run_id,
@@ -104,8 +104,8 @@ impl Client {
         };
         loop {
             let deadline = Instant::now() + TIMEOUT;
-            let answer = service.get_workflow_execution_history(within(request.clone(), deadline));
-            let answer = timed("GetWorkflowExecutionHistory", deadline, answer).await?;
+            let call = service.get_workflow_execution_history(within(request.clone(), deadline));
+            let answer = timed("GetWorkflowExecutionHistory", deadline, call).await?;
             for event in answer.history.unwrap_or_default().events {
                 input.read(event);
             }
@@ -140,8 +140,8 @@ impl Client {
             ..TerminateWorkflowExecutionRequest::default()
         };
         let deadline = Instant::now() + TIMEOUT;
-        let answer = service.terminate_workflow_execution(within(request, deadline));
-        match timed("TerminateWorkflowExecution", deadline, answer).await {
+        let call = service.terminate_workflow_execution(within(request, deadline));
+        match timed("TerminateWorkflowExecution", deadline, call).await {
             Err(error) if !status::is_missing(&error) => Err(error),
             _ => Ok(()),
         }
@@ -156,8 +156,10 @@ impl Client {
 impl RunInput {
     fn read(&mut self, event: HistoryEvent) {
         let event_key = event_key(&event);
-        let at = event.event_time.and_then(|at| at.try_into().ok());
-        let at = at.unwrap_or(SystemTime::UNIX_EPOCH);
+        let at = event
+            .event_time
+            .and_then(|at| at.try_into().ok())
+            .unwrap_or(SystemTime::UNIX_EPOCH);
         let (input, is_of_start) = match event.attributes {
             Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
                 self.workflow_type = started.workflow_type.unwrap_or_default().name;

@@ -50,8 +50,9 @@ impl Stub {
     pub(super) async fn with_script(
         script: impl Fn(&str, usize) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-        let listener = listener.expect("a port is free");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port is free");
         let address = listener.local_addr().expect("it is bound").to_string();
         let received = Arc::new(Mutex::new(Vec::new()));
         let (script, seen): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&received));
@@ -84,8 +85,9 @@ fn count(received: &Mutex<Vec<String>>, method: &str) -> usize {
 }
 
 async fn serve(stream: TcpStream, script: Arc<Script>, received: Arc<Mutex<Vec<String>>>) {
-    let connection = h2::server::handshake(stream).await;
-    let mut connection = connection.expect("it speaks HTTP/2");
+    let mut connection = h2::server::handshake(stream)
+        .await
+        .expect("it speaks HTTP/2");
     while let Some(Ok((request, respond))) = connection.accept().await {
         let (script, received) = (Arc::clone(&script), Arc::clone(&received));
         tokio::spawn(async move {
@@ -123,8 +125,10 @@ async fn handle(
             respond.send_response(Response::from_parts(parts, ()), true)?;
         }
         Answer::Message(message) => {
-            let head = Response::builder().header("content-type", "application/grpc");
-            let head = head.body(()).expect("a head");
+            let head = Response::builder()
+                .header("content-type", "application/grpc")
+                .body(())
+                .expect("a head");
             let mut sending = respond.send_response(head, false)?;
             let mut frame = BytesMut::from(&[0_u8][..]);
             frame.put_u32(u32::try_from(message.len()).expect("it is short"));

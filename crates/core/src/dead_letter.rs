@@ -121,13 +121,13 @@ impl From<Run> for Execution {
 /// that a redelivery is not parked twice.
 pub fn start(event: &Event, letter: DeadLetterStart<'_>) -> (Call, Payload) {
     let DeadLetterStart { route, cause, .. } = letter;
-    let whole = protobuf::to_json(&protobuf::webhook_event(event));
-    let whole = String::from_utf8(whole).ok();
+    let json = protobuf::to_json(&protobuf::webhook_event(event));
     let dead_letter = DeadLetter {
         reason: cause.reason.clone(),
         route: route.to_owned(),
         may_have_been_taken: cause.run(),
-        event: whole
+        event: String::from_utf8(json)
+            .ok()
             .and_then(|json| RawValue::from_string(json).ok())
             .expect("proto3 JSON is JSON"),
     };
@@ -190,8 +190,7 @@ fn contains_name(text: &str, name: &str) -> bool {
 /// One line for people: what it is, and why.
 fn summary(event: &Event, reason: &str) -> String {
     let topic = event.topic.as_deref().unwrap_or_default();
-    let parts = [event.source.as_str(), topic, &event.id];
-    let parts: Vec<_> = parts
+    let parts: Vec<_> = [event.source.as_str(), topic, &event.id]
         .into_iter()
         .filter(|part| !part.is_empty())
         .map(|part| short(part, 100))

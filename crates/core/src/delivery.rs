@@ -172,14 +172,14 @@ impl Delivery {
         let signed = scheme.signed.render(&scope)?;
         let bytes = sign(scheme, &signed.whole())
             .ok_or("the secret is not of the kind that the provider signs with")?;
-        let text = match scheme.encoding {
+        let signature = match scheme.encoding {
             Encoding::Hex => hex::encode(bytes),
             Encoding::Base64 => STANDARD.encode(bytes),
             Encoding::Text => String::from_utf8(bytes).map_err(|_| "a token must be text")?,
         };
-        let text = match (&scheme.format, &scheme.timestamp) {
-            (Format::Plain, _) => format!("{}{text}", scheme.prefix),
-            (Format::List { tag }, _) => format!("{tag},{text}"),
+        let value = match (&scheme.format, &scheme.timestamp) {
+            (Format::Plain, _) => format!("{}{signature}", scheme.prefix),
+            (Format::List { tag }, _) => format!("{tag},{signature}"),
             (
                 Format::Kv { separator, key },
                 Some(Timestamp {
@@ -187,15 +187,15 @@ impl Delivery {
                     ..
                 }),
             ) => {
-                format!("{time}={ts}{separator}{key}={text}")
+                format!("{time}={ts}{separator}{key}={signature}")
             }
-            (Format::Kv { key, .. }, _) => format!("{key}={text}"),
+            (Format::Kv { key, .. }, _) => format!("{key}={signature}"),
         };
         match scheme.locations.first() {
-            Some(Locator::Header(name)) => self.set(name.as_str(), &text),
-            Some(place @ Locator::Query(_)) => self.put(place, &text),
+            Some(Locator::Header(name)) => self.set(name.as_str(), &value),
+            Some(place @ Locator::Query(_)) => self.put(place, &value),
             Some(Locator::Json(_) | Locator::Form(_)) => {
-                let body = String::from_utf8_lossy(&self.body).replace("{signature}", &text);
+                let body = String::from_utf8_lossy(&self.body).replace("{signature}", &value);
                 self.body = body.into_bytes();
             }
             _ => return Err("the scheme has no place for a signature"),

@@ -142,8 +142,9 @@ pub(crate) fn own_headers(
     is_verified: bool,
 ) -> [(String, String); 3] {
     let verified = if is_verified { "true" } else { "false" };
-    let values = [source, method.as_str(), verified];
-    let mut values = values.into_iter().map(str::to_owned);
+    let mut values = [source, method.as_str(), verified]
+        .into_iter()
+        .map(str::to_owned);
     OWN_HEADERS.map(|name| (name.to_owned(), values.next().unwrap_or_default()))
 }
 
@@ -161,8 +162,10 @@ pub(crate) fn id_places<'p>(verified: &Verified, provider: &'p Provider) -> Vec<
     let received = verified.received();
     // Without a body, its hash is the same for all.
     let without_body = received.body.is_empty() && received.method != Method::GET;
-    let places = provider.id.iter();
-    let places = places.filter(|place| !(without_body && place.needs_body()));
+    let places = provider
+        .id
+        .iter()
+        .filter(|place| !(without_body && place.needs_body()));
     in_order(places, verified.coverage(), received.is_query())
 }
 

@@ -36,8 +36,10 @@ fn is_json(body: &[u8]) -> bool {
 /// A line end and white space after the first bracket, as no program writes for a program.
 fn is_pretty(body: &[u8]) -> bool {
     let rest = body.get(1..).unwrap_or_default();
-    let rest = rest.strip_prefix(b"\r").unwrap_or(rest);
-    matches!(rest, [b'\n', b' ' | b'\t', ..])
+    matches!(
+        rest.strip_prefix(b"\r").unwrap_or(rest),
+        [b'\n', b' ' | b'\t', ..]
+    )
 }
 
 /// `name=…`, with nothing in the name that a form would have encoded.

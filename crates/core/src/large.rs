@@ -99,8 +99,10 @@ impl Claim {
         let reference: Reference = serde_json::from_slice(&payload.data)
             .map_err(|_| "a reference to external storage that is none of S3".to_owned())?;
         let claim = reference.claim_data;
-        let size = payload.external_payloads.first();
-        let size = size.and_then(|external| usize::try_from(external.size_bytes).ok());
+        let size = payload
+            .external_payloads
+            .first()
+            .and_then(|external| usize::try_from(external.size_bytes).ok());
         Ok(Some(Self {
             driver_name: reference.driver_name,
             bucket: claim.bucket,

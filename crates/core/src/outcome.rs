@@ -238,8 +238,9 @@ mod tests {
     #[test]
     fn the_table_is_what_senders_and_operators_rely_on() {
         use Fault::{Caller, Configuration, Moment, Operator};
-        let rows = ROWS.iter();
-        let rows = rows.map(|row| (row.status.as_u16(), row.label, row.fault));
+        let rows = ROWS
+            .iter()
+            .map(|row| (row.status.as_u16(), row.label, row.fault));
         let expected = [
             (401, "invalid_signature", Caller),
             (400, "malformed", Caller),
@@ -274,8 +275,10 @@ mod tests {
     fn labels_are_unique() {
         // Whether an event is malformed or too large by itself or for this configuration is the
         // same to a sender, and what is too slow is too slow.
-        let rows = ROWS.iter().filter(|row| row.fault != Fault::Configuration);
-        let rows = rows.filter(|row| **row != Reject::HeadTooSlow.row());
+        let rows = ROWS
+            .iter()
+            .filter(|row| row.fault != Fault::Configuration)
+            .filter(|row| **row != Reject::HeadTooSlow.row());
         let labels: Vec<_> = rows.map(|row| row.label).collect();
         let unique: HashSet<_> = labels.iter().collect();
         assert_eq!(labels.len(), unique.len(), "{labels:?}");
@@ -296,12 +299,12 @@ mod tests {
             Outcome::Dropped,
             Outcome::DeadLettered(execution()),
         ];
-        let labels = ROWS
+        let labels: HashSet<_> = ROWS
             .iter()
             .map(|row| row.label)
             .chain(outcomes.iter().map(Outcome::label))
-            .chain(["handshake"]);
-        let labels: HashSet<_> = labels.collect();
+            .chain(["handshake"])
+            .collect();
         assert_eq!(labels, LABELS.iter().copied().collect());
         assert_eq!(labels.len(), LABELS.len(), "one is there twice");
     }

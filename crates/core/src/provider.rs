@@ -150,8 +150,10 @@ pub const CREDENTIALS: [&str; 4] = [
 /// Task queue and workflow type of the sender `in-house.v2`: `in_house_v2_webhooks`,
 /// `InHouseV2Webhook`; without a name `webhooks`, `Webhook`.
 pub fn default_names(name: &str) -> (String, String) {
-    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
-    let mut words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    let mut words: Vec<_> = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
     // `acme-webhooks` says it already.
     words.pop_if(|word| ["webhook", "webhooks"].contains(&word.to_ascii_lowercase().as_str()));
     let queue = words.iter().map(|word| word.to_ascii_lowercase() + "_");

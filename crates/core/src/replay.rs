@@ -93,13 +93,13 @@ pub fn find(argument: Argument<'_>) -> Result<StoredEvent, FindError> {
     let is_event = payload.message_type() == protobuf::NAME.as_bytes();
     match payload.encoding() {
         b"binary/protobuf" if is_event => {
-            let message = WebhookEvent::decode(payload.data.clone());
-            let message = message.map_err(|_| malformed("a webhook.forwarder.v1.WebhookEvent"))?;
+            let message = WebhookEvent::decode(payload.data.clone())
+                .map_err(|_| malformed("a webhook.forwarder.v1.WebhookEvent"))?;
             Ok(whole(message, argument.at))
         }
         b"json/protobuf" if is_event => {
-            let message = protobuf::from_json(&payload.data);
-            let message = message.map_err(|error| FindError::Malformed(error.to_string()))?;
+            let message = protobuf::from_json(&payload.data)
+                .map_err(|error| FindError::Malformed(error.to_string()))?;
             Ok(whole(message, argument.at))
         }
         b"json/plain" => json(&argument),
@@ -184,8 +184,8 @@ pub fn allow_rerun(call: &mut Call) {
 fn dead_letter(json: &[u8]) -> Result<StoredEvent, FindError> {
     let letter: DeadLetter =
         serde_json::from_slice(json).map_err(|_| malformed("a dead letter"))?;
-    let message = protobuf::from_json(letter.event.get().as_bytes());
-    let message = message.map_err(|error| FindError::Malformed(format!("its event: {error}")))?;
+    let message = protobuf::from_json(letter.event.get().as_bytes())
+        .map_err(|error| FindError::Malformed(format!("its event: {error}")))?;
     let found = whole(message, SystemTime::UNIX_EPOCH);
     Ok(match (found, letter.may_have_been_taken) {
         (StoredEvent::Whole(message), Some(run)) => StoredEvent::MaybeTaken(message, run.into()),
@@ -307,8 +307,8 @@ impl Headers {
         let own = |name| headers.get(name).and_then(Value::as_str);
         let sent = headers
             .iter()
-            .filter(|(name, _)| !super::event::is_own(name));
-        let sent = sent.map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+            .filter(|(name, _)| !super::event::is_own(name))
+            .map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
         Some(Self {
             source: own("x-webhook-route")?.to_owned(),
             method: own("x-webhook-method")?.parse().ok()?,

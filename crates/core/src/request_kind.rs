@@ -107,8 +107,11 @@ fn has_only_token(source: &Source, query: &str) -> bool {
 
 /// The parameters in which the source's sender shows its token.
 fn tokens(source: &Source) -> impl Iterator<Item = &str> {
-    let schemes = source.provider.schemes.iter();
-    let schemes = schemes.filter(|scheme| scheme.algorithm == Algorithm::Token);
+    let schemes = source
+        .provider
+        .schemes
+        .iter()
+        .filter(|scheme| scheme.algorithm == Algorithm::Token);
     let places = schemes.flat_map(|scheme| &scheme.locations);
     places.filter_map(|place| match place {
         Locator::Query(name) => Some(name.as_str()),

@@ -154,8 +154,9 @@ mod tests {
     fn reply_to(json: &str) -> Result<(u16, String, String), String> {
         let value: serde_json::Value = serde_json::from_str(json).expect("JSON");
         let reply = reply(Some(&payload::value(&value)))?;
-        let kind = reply.headers.get(CONTENT_TYPE);
-        let kind = kind
+        let kind = reply
+            .headers
+            .get(CONTENT_TYPE)
             .map_or("", |kind| kind.to_str().expect("ASCII"))
             .to_owned();
         let body = String::from_utf8(reply.body.to_vec()).expect("UTF-8");

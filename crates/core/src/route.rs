@@ -206,8 +206,7 @@ impl Settings {
     pub fn attributes(&self, scope: &mut Scope<'_>) -> Map<String, Value> {
         let mut values = Map::new();
         for (name, template) in &self.search_attributes {
-            let value = template.value(scope).ok();
-            let value = value.filter(|value| !value.is_null());
+            let value = template.value(scope).ok().filter(|value| !value.is_null());
             values.extend(value.map(|value| (name.clone(), value)));
         }
         values

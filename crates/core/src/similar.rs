@@ -56,8 +56,11 @@ impl Paths {
             let more = path.strip_prefix(known.plain.as_str());
             more.is_some_and(|more| more.starts_with('/'))
         };
-        let same = self.0.iter().find(|known| known.plain == path);
-        let same = same.or_else(|| self.0.iter().find(|known| begins(known)));
+        let same = self
+            .0
+            .iter()
+            .find(|known| known.plain == path)
+            .or_else(|| self.0.iter().find(|known| begins(known)));
         let found = same
             .or_else(|| self.alike(path))
             .or_else(|| self.near(path))?;
@@ -79,8 +82,10 @@ impl Paths {
             return None;
         }
         let allowed = (path.len() / 3).min(MAX_SLIPS);
-        let near = self.0.iter();
-        let near = near.filter(|known| known.plain.len().abs_diff(path.len()) <= allowed);
+        let near = self
+            .0
+            .iter()
+            .filter(|known| known.plain.len().abs_diff(path.len()) <= allowed);
         let distance = |known: &&Known| strsim::damerau_levenshtein(path, &known.plain);
         let found = nearest(near, distance).filter(|(least, _)| *least <= allowed);
         found.map(|(_, known)| known)

@@ -181,8 +181,11 @@ fn check(
     } else {
         &[None]
     };
-    let own = verifier.keys.iter().filter(|(index, _)| is_usable(*index));
-    let own = own.map(|(index, key)| (Some(*index), key));
+    let own = verifier
+        .keys
+        .iter()
+        .filter(|(index, _)| is_usable(*index))
+        .map(|(index, key)| (Some(*index), key));
     let keys: Vec<_> = own.chain(fetched.map(|key| (None, key))).collect();
     let allowed = (MAX_PUBLIC_CHECKS / keys.len().max(1)).max(2);
     if scheme.algorithm.is_public() && claimed.len() > allowed {
@@ -196,14 +199,14 @@ fn check(
             url: url.as_deref(),
             params: &verify_context.params,
         };
-        let signed = match rendered.take() {
+        let text = match rendered.take() {
             None => scheme.signed.render(&scope)?,
             Some(mut before) => {
                 scheme.signed.render_url(&mut before, &scope)?;
                 before
             }
         };
-        let signed = rendered.insert(signed);
+        let signed = rendered.insert(text);
         let mut keys = keys.iter();
         let matching = keys
             .find(|(_, key)| key.verifies(scheme.algorithm, key_id.as_deref(), signed, &claimed));

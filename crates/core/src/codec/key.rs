@@ -75,8 +75,10 @@ impl Key {
         let mut data = Vec::with_capacity(NONCE + payload.encoded_len() + TAG);
         data.extend_from_slice(&nonce);
         payload.encode_raw(&mut data);
-        let tag = self.cipher.encrypt(&nonce, &mut data[NONCE..]);
-        let tag = tag.expect("a payload is far below the 64 GiB that AES-GCM can take");
+        let tag = self
+            .cipher
+            .encrypt(&nonce, &mut data[NONCE..])
+            .expect("a payload is far below the 64 GiB that AES-GCM can take");
         data.extend_from_slice(&tag);
         Payload::new(SEALED, data).with(KEY_ID, self.id.clone())
     }

@@ -33,8 +33,9 @@ pub(super) fn inflate(data: &[u8], limit: usize) -> Result<Vec<u8>, CodecError> 
         }
         let before = (inflater.total_in(), inflater.total_out());
         let rest = &data[position(before.0)..];
-        let status = inflater.decompress_vec(rest, &mut out, FlushDecompress::None);
-        let status = status.map_err(|_| CodecError::NotZlib)?;
+        let status = inflater
+            .decompress_vec(rest, &mut out, FlushDecompress::None)
+            .map_err(|_| CodecError::NotZlib)?;
         let now = (inflater.total_in(), inflater.total_out());
         if out.len() > limit {
             return Err(CodecError::TooLarge);

@@ -86,8 +86,11 @@ impl Checker {
             Expr::Call(call) => self.call(call),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
             Expr::List(list) => {
-                let items = list.elements.iter().map(|item| self.check(item));
-                let items = items.collect::<Result<Vec<_>, _>>()?;
+                let items = list
+                    .elements
+                    .iter()
+                    .map(|item| self.check(item))
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(Type::List(Box::new(common(items))))
             }
             Expr::Map(map) => {

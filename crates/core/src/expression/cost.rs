@@ -108,8 +108,7 @@ fn meter_call(call: &mut CallExpr) {
             call.args.last().map(|last| &last.expr),
             Some(Expr::Literal(_))
         );
-        let text = call.target.as_deref_mut();
-        let text = text.or_else(|| call.args.first_mut());
+        let text = call.target.as_deref_mut().or_else(|| call.args.first_mut());
         let pattern = if is_ours { PATTERN } else { ANY_PATTERN };
         return text.into_iter().for_each(|text| charge(text, pattern));
     }
@@ -191,8 +190,9 @@ pub fn declare(env: &mut Env) -> Result<(), DeclarationError> {
     })?;
     env.add_overload(FACTOR, FACTOR, any(), |args| {
         spend(args, |value, left| {
-            let length = value.downcast_ref::<CelString<'_>>();
-            let length = length.map_or(0, |text| text.inner().len() as u64);
+            let length = value
+                .downcast_ref::<CelString<'_>>()
+                .map_or(0, |text| text.inner().len() as u64);
             left.factor = left.factor.max(length);
             Ok(())
         })

@@ -105,8 +105,11 @@ pub(super) fn operator_name(name: &str) -> &str {
 
 /// What the grammar would have taken instead is a list of some thirty tokens: it is left out.
 fn explain(text: &str, line: isize, column: isize, message: &str) -> String {
-    let message = message.lines().next().unwrap_or_default();
-    let message = message.trim_start_matches("Syntax error: ");
+    let message = message
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("Syntax error: ");
     if let Some(start) = message.strip_prefix("token recognition error at: ") {
         return token(start.trim_matches('\'').trim());
     }
@@ -165,12 +168,12 @@ fn token(start: &str) -> String {
 fn before(text: &str, line: isize, column: isize) -> &str {
     let line = usize::try_from(line - 1)
         .ok()
-        .and_then(|line| text.lines().nth(line));
-    let line = line.unwrap_or_default();
-    let end = usize::try_from(column - 1).unwrap_or_default();
+        .and_then(|line| text.lines().nth(line))
+        .unwrap_or_default();
+    let column = usize::try_from(column - 1).unwrap_or_default();
     let end = line
         .char_indices()
-        .nth(end)
+        .nth(column)
         .map_or(line.len(), |(end, _)| end);
     line[..end].trim_end()
 }

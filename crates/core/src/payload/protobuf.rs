@@ -104,8 +104,8 @@ mod tests {
         assert_eq!(message.encode_to_vec(), before);
         assert_eq!(WebhookEvent::decode(&*before), Ok(message));
 
-        let text = [&[12 << 3 | 2, 4], &*body].concat();
-        let mut text = WebhookEvent::decode(&*text).expect("a message");
+        let encoded = [&[12 << 3 | 2, 4], &*body].concat();
+        let mut text = WebhookEvent::decode(&*encoded).expect("a message");
         assert_eq!(text.content, Some(Content::BodyText("zoë".into())));
         assert_eq!(text.body(), body);
         assert_eq!(text.take_body(), body);

@@ -123,8 +123,9 @@ impl TryFrom<i64> for ConnectionsPerPeer {
     type Error = &'static str;
 
     fn try_from(number: i64) -> Result<Self, &'static str> {
-        let connections = usize::try_from(number).ok();
-        let connections = connections.filter(|connections| (1..=10_000).contains(connections));
+        let connections = usize::try_from(number)
+            .ok()
+            .filter(|connections| (1..=10_000).contains(connections));
         connections.map(Self).ok_or(CONNECTIONS)
     }
 }
@@ -171,13 +172,15 @@ impl TryFrom<Vec<String>> for Methods {
     type Error = String;
 
     fn try_from(names: Vec<String>) -> Result<Self, String> {
-        let methods = names.iter().map(|name| match name.as_str() {
-            "GET" => Ok(Method::GET),
-            "POST" => Ok(Method::POST),
-            "PUT" => Ok(Method::PUT),
-            other => Err(format!("{other:?}: expected \"GET\", \"POST\" or \"PUT\"")),
-        });
-        let methods = methods.collect::<Result<Vec<_>, _>>()?;
+        let methods = names
+            .iter()
+            .map(|name| match name.as_str() {
+                "GET" => Ok(Method::GET),
+                "POST" => Ok(Method::POST),
+                "PUT" => Ok(Method::PUT),
+                other => Err(format!("{other:?}: expected \"GET\", \"POST\" or \"PUT\"")),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         if methods.is_empty() {
             return Err("expected at least one method".to_owned());
         }

@@ -261,8 +261,9 @@ fn untruncated_label(
 ) -> Option<String> {
     let kept = kept.filter(|kept| !kept.is_empty())?;
     let is_cut = kept.ends_with('…') && kept.chars().count() > MEMO_LABEL;
-    let whole = is_cut.then(|| Locator::first_label(places, &Parsed::of(request)).one());
-    let whole = whole.flatten();
+    let whole = is_cut
+        .then(|| Locator::first_label(places, &Parsed::of(request)).one())
+        .flatten();
     Some(
         whole
             .filter(|whole| short(whole, MEMO_LABEL) == kept)
@@ -298,8 +299,12 @@ fn find_facts(
         Ok(None)
     };
     // Of several places that which is signed goes first, and which that was is not known.
-    let ids = provider.id.iter().filter(|place| survives(place));
-    let ids: HashSet<_> = ids.filter_map(|place| place.id(request).one()).collect();
+    let ids: HashSet<_> = provider
+        .id
+        .iter()
+        .filter(|place| survives(place))
+        .filter_map(|place| place.id(request).one())
+        .collect();
     if ids.len() > 1 {
         return Err("its id is in several places, and not the same in each".to_owned());
     }
@@ -334,8 +339,9 @@ fn header_map<'a>(
 ) -> Result<HeaderMap, String> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let header = HeaderName::try_from(name).ok();
-        let header = header.zip(HeaderValue::from_bytes(value.as_bytes()).ok());
+        let header = HeaderName::try_from(name)
+            .ok()
+            .zip(HeaderValue::from_bytes(value.as_bytes()).ok());
         let (name, value) = header.ok_or_else(|| format!("{name:?} is no header"))?;
         map.append(name, value);
     }

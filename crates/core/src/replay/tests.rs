@@ -33,8 +33,8 @@ fn read(payload: Payload, memo: &Map<String, Value>) -> Result<Replayed, String>
         memo,
         at: LATER,
         is_dead_letter: false,
-    });
-    let found = found.map_err(|error| error.to_string())?;
+    })
+    .map_err(|error| error.to_string())?;
     let name = match found.source() {
         "/temporal/shopify" => "shopify",
         "/temporal/mailgun" => "mailgun",
@@ -460,8 +460,9 @@ fn what_should_be_an_event_and_is_none_is_said_without_its_content() {
                 memo: &memo,
                 at: LATER,
                 is_dead_letter,
-            });
-            let error = error.expect_err(part).to_string();
+            })
+            .expect_err(part)
+            .to_string();
             assert!(is_dead_letter || error.contains(part), "{error}");
             assert!(!error.contains("hush"), "{error}");
         }

@@ -189,14 +189,17 @@ pub fn public_key(text: &[u8]) -> Option<Vec<u8>> {
 
 fn jwks(text: &[u8]) -> Option<Vec<(String, RsaKey)>> {
     let set: JwkSet = serde_json::from_slice(text).ok()?;
-    let keys = set.keys.into_iter().filter(|key| key.kty == "RSA");
-    let keys = keys.map(|key| {
-        let (n, e) = (
-            decode_base64(key.n.as_bytes())?,
-            decode_base64(key.e.as_bytes())?,
-        );
-        Some((key.kid, RsaKey { n, e }))
-    });
+    let keys = set
+        .keys
+        .into_iter()
+        .filter(|key| key.kty == "RSA")
+        .map(|key| {
+            let (n, e) = (
+                decode_base64(key.n.as_bytes())?,
+                decode_base64(key.e.as_bytes())?,
+            );
+            Some((key.kid, RsaKey { n, e }))
+        });
     keys.collect::<Option<Vec<_>>>()
         .filter(|keys| !keys.is_empty())
 }

@@ -18,8 +18,8 @@ pub(super) fn canonical(received: &Received, topics: &str) -> Result<String, &'s
     let fields = match received.media_type().as_deref() {
         Some(FORM | MULTIPART) => None,
         _ => received.body_text().and_then(fields),
-    };
-    let fields = fields.ok_or(NO_MESSAGE)?;
+    }
+    .ok_or(NO_MESSAGE)?;
     let topic = fields.get("TopicArn").ok_or(NO_MESSAGE)?;
     if !topics.split_whitespace().any(|ours| ours == topic) {
         return Err("the message is of a topic that is not in params.topic_arn");

@@ -24,8 +24,7 @@ pub fn to_json(event: &WebhookEvent) -> Vec<u8> {
 /// # Errors
 /// The place of the first mistake; never what stands there.
 pub fn from_json(json: &[u8]) -> Result<WebhookEvent, NotAnEvent> {
-    let read = serde_json::from_slice::<Json<'_>>(json);
-    let read = read.map_err(|error| NotAnEvent::At {
+    let read = serde_json::from_slice::<Json<'_>>(json).map_err(|error| NotAnEvent::At {
         line: error.line(),
         column: error.column(),
     })?;
@@ -158,8 +157,7 @@ mod base64 {
         from: D,
     ) -> Result<Option<Cow<'static, [u8]>>, D::Error> {
         let text = Cow::<str>::deserialize(from)?;
-        let bytes = decode_base64(text.as_bytes());
-        let bytes = bytes.ok_or_else(|| D::Error::custom("no base64"))?;
+        let bytes = decode_base64(text.as_bytes()).ok_or_else(|| D::Error::custom("no base64"))?;
         Ok(Some(bytes.into()))
     }
 }

@@ -56,8 +56,8 @@ fn a_secret_that_may_not_count_does_not() {
     let received = || request("two", "1000.{}", &[]);
     let held = proof(several(&secrets), &any, |index| index == 1, received());
     assert_eq!(held, Ok(Proof::Secret(1)));
-    let refused = proof(several(&secrets), &any, |index| index == 0, received());
-    let refused = refused.expect_err("it is another tenant's");
+    let refused = proof(several(&secrets), &any, |index| index == 0, received())
+        .expect_err("it is another tenant's");
     assert_eq!(
         (&*refused.reason, refused.secrets_tried),
         (NO_MATCH, Some(1))
@@ -119,8 +119,8 @@ fn a_key_of_a_set_counts_under_its_own_id() {
     // DER says by a zero that it is not negative.
     let modulus = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
     let (n, e) = (STANDARD.encode(modulus), STANDARD.encode(key.exponent));
-    let set = format!(r#"{{"keys":[{{"kty":"RSA","kid":"a","n":"{n}","e":"{e}"}}]}}"#);
-    let set = Key::new(SecretForm::Jwks, &secret(&set)).expect("a set");
+    let jwks = format!(r#"{{"keys":[{{"kty":"RSA","kid":"a","n":"{n}","e":"{e}"}}]}}"#);
+    let set = Key::new(SecretForm::Jwks, &secret(&jwks)).expect("a set");
     let mut signature = vec![0; pair.public_modulus_len()];
     let random = SystemRandom::new();
     let signed = pair.sign(&RSA_PKCS1_SHA256, &random, b"{}", &mut signature);
