@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{ClientOptions, Error, ObjectStoreExt, PutPayload, RetryConfig};
 use prost::Message;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use webhook_core::large::{Claim, Object, Place};
+use webhook_core::large::{Claim, Object, Owner};
 use webhook_core::outcome::{Execution, Reject};
 use webhook_core::proto::Payload;
 use webhook_core::route::Verb;
@@ -74,7 +74,7 @@ impl Store {
         {
             return Ok(Stored::Duplicate(execution));
         }
-        let place = Place {
+        let owner = Owner {
             namespace: temporal.namespace(),
             workflow_type: match call.verb {
                 Verb::Start | Verb::SignalWithStart { .. } => &call.workflow_type,
@@ -84,7 +84,7 @@ impl Store {
             workflow_id: &call.workflow_id,
         };
         let input = std::mem::take(&mut call.input);
-        call.input = self.put(input, &place, deadline).await?;
+        call.input = self.put(input, &owner, deadline).await?;
         Ok(Stored::Call(call))
     }
 
@@ -96,13 +96,13 @@ impl Store {
     pub async fn put(
         &self,
         payload: Payload,
-        place: &Place<'_>,
+        owner: &Owner<'_>,
         deadline: Instant,
     ) -> Result<Payload, Reject> {
         if !self.is_large(&payload) {
             return Ok(payload);
         }
-        let object = Object::new(payload, place);
+        let object = Object::new(payload, owner);
         let path = Path::parse(&object.key).map_err(|_| Reject::Internal("an object's key"))?;
         match insist("HeadObject", deadline, || self.s3.head(&path)).await {
             Ok(_) => return Ok(object.reference(&self.driver_name, &self.bucket)),

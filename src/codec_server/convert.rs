@@ -135,7 +135,9 @@ fn decode(
         "{} of {count} payloads answered as they came: {first}",
         problems.len()
     );
-    let worst = problems.iter().position(|problem| !problem.is_foreign());
+    let worst = problems
+        .iter()
+        .position(|problem| !problem.is_unknown_key());
     match worst {
         Some(worst) if problems.len() == count => Err(problems.swap_remove(worst)),
         _ => Ok((payloads, Some(left))),

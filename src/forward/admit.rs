@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use webhook_core::handshake::{Refusal, Reply};
 use webhook_core::outcome::Reject;
-use webhook_core::provider::locator::{Found, Locator};
+use webhook_core::provider::locator::{Locator, Lookup};
 use webhook_core::request::Received;
 use webhook_core::request_kind;
 use webhook_core::secret::Secret;
@@ -222,7 +222,7 @@ fn greet(
     authorised: &Authorised,
 ) -> Result<Reply, Reject> {
     let given = Locator::Query("verify_token".to_owned()).find(received);
-    if given == Found::Missing && !source.provider.methods.contains(&received.method) {
+    if given == Lookup::Missing && !source.provider.methods.contains(&received.method) {
         return Err(request_kind::refusal(source, &received.method));
     }
     if !given

@@ -16,7 +16,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 use webhook_core::outcome::Reject;
-use webhook_core::provider::locator::{Found, Locator};
+use webhook_core::provider::locator::{Locator, Lookup};
 use webhook_core::provider::scheme::Scheme;
 use webhook_core::request::Received;
 use webhook_core::secret::Secret;
@@ -87,7 +87,7 @@ impl Wanted {
         let Some(place) = &scheme.key_url else {
             return Ok(None);
         };
-        if Locator::find_first(&scheme.locations, received) == Found::Missing {
+        if Locator::find_first(&scheme.locations, received) == Lookup::Missing {
             return Ok(None);
         }
         let Some(url) = place.find(received) else {

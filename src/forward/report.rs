@@ -48,7 +48,7 @@ impl RefusalFields {
             Reject::MethodNotAllowed(..) => fields.method = Some(shown(parts.method.as_str())),
             Reject::InvalidSignature(unproven) => {
                 fields.secrets_tried = unproven.secrets_tried;
-                fields.clock_off_seconds = unproven.clock_off;
+                fields.clock_off_seconds = unproven.clock_skew;
                 let content_type = parts.headers.get(CONTENT_TYPE);
                 fields.content_type = content_type.map(shown);
                 fields.body_bytes = context.unproven_body.as_ref().map(Bytes::len);

@@ -82,13 +82,13 @@ fn what_has_the_threshold_is_stored_and_what_has_a_byte_less_is_not() {
 
 #[tokio::test]
 async fn a_reference_is_followed_to_our_bucket_and_to_what_was_stored() {
-    let place = Place {
+    let owner = Owner {
         namespace: "n",
         workflow_type: "t",
         workflow_id: "w",
     };
     let event = payload::text("event");
-    let object = Object::new(event.clone(), &place);
+    let object = Object::new(event.clone(), &owner);
     let content = object.content.concat();
     let mut other = content.clone();
     other.reverse();

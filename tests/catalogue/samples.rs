@@ -15,7 +15,7 @@ use temporal_webhook_forwarder::config::provider::catalogue;
 use webhook_core::delivery::{Delivery, DeliveryOptions};
 use webhook_core::event::Event;
 use webhook_core::provider::Provider;
-use webhook_core::provider::locator::{Found, Locator};
+use webhook_core::provider::locator::{Locator, Lookup};
 use webhook_core::provider::scheme::{Algorithm, Scheme, SecretForm};
 use webhook_core::request::Received;
 use webhook_core::secret::Secret;
@@ -86,7 +86,7 @@ fn topic_and_tenant_of_the_flags_are_those_of_the_event() {
             if places.first().is_some_and(is_value) && places.iter().all(is_value) {
                 told += 1;
                 let found = Locator::find_first(places, &received);
-                assert_eq!(found, Found::One(value.to_owned()), "{}", provider.name);
+                assert_eq!(found, Lookup::One(value.to_owned()), "{}", provider.name);
             }
         }
     }

@@ -11,7 +11,7 @@ use temporal_webhook_forwarder::config::provider::catalogue;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 use webhook_core::delivery::{Delivery as Signed, DeliveryOptions};
-use webhook_core::provider::locator::{Found, Locator};
+use webhook_core::provider::locator::{Locator, Lookup};
 use webhook_core::provider::scheme::Scheme;
 use webhook_core::secret::Secret;
 
@@ -149,7 +149,7 @@ impl Case {
                 continue;
             }
             let places = &source.provider.id;
-            if let Found::One(id) = Locator::find_first(places, &received(&delivery)) {
+            if let Lookup::One(id) = Locator::find_first(places, &received(&delivery)) {
                 let id = format!("{}:{id}", source.name);
                 Temporal::shared().await.assert_absent(&id).await;
             }
@@ -328,7 +328,7 @@ fn is_fresh(signed: SystemTime) -> bool {
 /// The scheme whose signature the request carries, and where.
 fn scheme_of<'a>(source: &'a Source, delivery: &Delivery) -> (&'a Scheme, Locator) {
     let received = received(delivery);
-    let there = |place: &&Locator| place.find(&received) != Found::Missing;
+    let there = |place: &&Locator| place.find(&received) != Lookup::Missing;
     let mut schemes = source.provider.schemes.iter();
     schemes
         .find_map(|scheme| Some((scheme, scheme.locations.iter().find(there)?.clone())))

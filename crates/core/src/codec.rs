@@ -63,7 +63,7 @@ pub enum CodecError {
 
 impl CodecError {
     /// Whether it is somebody else's: encrypted with a key that was never ours.
-    pub const fn is_foreign(&self) -> bool {
+    pub const fn is_unknown_key(&self) -> bool {
         matches!(self, Self::NoKeyId | Self::UnknownKey(_))
     }
 }
@@ -102,7 +102,7 @@ impl Codec {
     /// # Errors
     /// See [`CodecError`].
     pub fn decode(&self, payload: Payload) -> Result<Payload, CodecError> {
-        let inner = self.inside(&payload, &mut { INFLATED_LIMIT })?;
+        let inner = self.decode_layers(&payload, &mut { INFLATED_LIMIT })?;
         Ok(inner.unwrap_or(payload))
     }
 
@@ -110,27 +110,32 @@ impl Codec {
     /// bytes: after one that exceeds it none is inflated.
     pub fn decode_each(&self, payloads: Vec<Payload>) -> Vec<(Payload, Option<CodecError>)> {
         let mut budget = INFLATED_LIMIT;
-        let each = payloads
-            .into_iter()
-            .map(|payload| match self.inside(&payload, &mut budget) {
-                Ok(inner) => (inner.unwrap_or(payload), None),
-                Err(error) => {
-                    if error == CodecError::TooLarge {
-                        budget = 0;
+        let each =
+            payloads
+                .into_iter()
+                .map(|payload| match self.decode_layers(&payload, &mut budget) {
+                    Ok(inner) => (inner.unwrap_or(payload), None),
+                    Err(error) => {
+                        if error == CodecError::TooLarge {
+                            budget = 0;
+                        }
+                        (payload, Some(error))
                     }
-                    (payload, Some(error))
-                }
-            });
+                });
         each.collect()
     }
 
     /// What is inside all layers; `None` if there is none.
-    fn inside(&self, payload: &Payload, budget: &mut usize) -> Result<Option<Payload>, CodecError> {
-        let Some(mut inner) = self.unwrap(payload, budget)? else {
+    fn decode_layers(
+        &self,
+        payload: &Payload,
+        budget: &mut usize,
+    ) -> Result<Option<Payload>, CodecError> {
+        let Some(mut inner) = self.decode_layer(payload, budget)? else {
             return Ok(None);
         };
         for _ in 1..MAX_LAYERS {
-            match self.unwrap(&inner, budget)? {
+            match self.decode_layer(&inner, budget)? {
                 Some(next) => inner = next,
                 None => return Ok(Some(inner)),
             }
@@ -142,7 +147,11 @@ impl Codec {
     }
 
     /// Undoes one layer; `None` if there is none.
-    fn unwrap(&self, payload: &Payload, budget: &mut usize) -> Result<Option<Payload>, CodecError> {
+    fn decode_layer(
+        &self,
+        payload: &Payload,
+        budget: &mut usize,
+    ) -> Result<Option<Payload>, CodecError> {
         let bytes = match payload.encoding() {
             SEALED => self.decrypt(payload)?,
             ZLIB => {

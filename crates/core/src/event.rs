@@ -16,7 +16,7 @@ pub(crate) use self::content::{Content, Kind, Object, kind_of};
 use super::form;
 use super::outcome::Reject;
 use super::provider::Provider;
-use super::provider::locator::{Found, Locator};
+use super::provider::locator::{Locator, Lookup};
 use super::request::{Parsed, text};
 use super::verified::{Proof, Verified};
 use super::verify::signed::Coverage;
@@ -73,9 +73,9 @@ impl Event {
         not_empty(verified, provider)?;
         let parsed = Parsed::of(received);
         let id = match Locator::first_id(id_places(verified, provider), &parsed) {
-            Found::One(text) => event_id(text),
-            Found::Missing => return Err(Reject::Malformed("the request has no event id")),
-            Found::Ambiguous => return Err(Reject::Malformed("the event id is not one text")),
+            Lookup::One(text) => event_id(text),
+            Lookup::Missing => return Err(Reject::Malformed("the request has no event id")),
+            Lookup::Ambiguous => return Err(Reject::Malformed("the event id is not one text")),
         };
         let topic = Locator::first_label(&provider.topic, &parsed).one();
         let tenant = Locator::first_label(&provider.tenant, &parsed).one();

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::provider::locator::{Found, Locator};
+use super::provider::locator::{Locator, Lookup};
 use super::request::{FORM, Received};
 use super::secret::Secret;
 
@@ -169,8 +169,8 @@ impl Handshake {
         let json_at = |path: &[&str]| {
             let path = path.iter().map(|&key| key.to_owned()).collect();
             match Locator::Json(path).find(received) {
-                Found::One(text) => Some(text),
-                Found::Missing | Found::Ambiguous => None,
+                Lookup::One(text) => Some(text),
+                Lookup::Missing | Lookup::Ambiguous => None,
             }
         };
         let is = |key: &str, value: &str| json_at(&[key]).as_deref() == Some(value);

@@ -19,7 +19,7 @@ pub fn hint(provider: &Provider, media_type: Option<&str>, body: &[u8]) -> Optio
             Some("the body is pretty-printed JSON: did something on the way write it anew?")
         }
         body if sends_json && media_type == Some(FORM) && body.starts_with(PAYLOAD) => None,
-        body if sends_json && !is_json(body) && looks_like_a_form(body) => Some(
+        body if sends_json && !is_json(body) && is_form_like(body) => Some(
             "the body is a form, and the sender's is JSON: did something on the way change it?",
         ),
         _ if sends_json && media_type == Some(FORM) => Some(
@@ -43,7 +43,7 @@ fn is_pretty(body: &[u8]) -> bool {
 }
 
 /// `name=…`, with nothing in the name that a form would have encoded.
-fn looks_like_a_form(body: &[u8]) -> bool {
+fn is_form_like(body: &[u8]) -> bool {
     let name = body.split(|&byte| byte == b'=').next().unwrap_or_default();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+-_.*[]".contains(byte);
     name.len() < body.len() && !name.is_empty() && name.iter().all(plain)

@@ -14,7 +14,7 @@ use crate::proto::{ExternalPayloadDetails, MESSAGE_TYPE, Payload};
 
 /// Whose payload it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct Owner<'a> {
     /// Temporal's namespace.
     pub namespace: &'a str,
     /// The workflow's type.
@@ -36,13 +36,13 @@ pub struct Object {
 
 impl Object {
     /// The payload, named after its own content and the place it belongs to.
-    pub fn new(payload: Payload, place: &Place<'_>) -> Self {
+    pub fn new(payload: Payload, owner: &Owner<'_>) -> Self {
         let content = serialize(payload);
         let mut context = Context::new(&SHA256);
         content.iter().for_each(|part| context.update(part));
         let digest = hex::encode(context.finish());
         Self {
-            key: key(place, &digest),
+            key: key(owner, &digest),
             content,
             digest,
         }
@@ -159,12 +159,12 @@ fn serialize(mut payload: Payload) -> [Bytes; 2] {
     [head.into(), data]
 }
 
-fn key(place: &Place<'_>, digest: &str) -> String {
-    let Place {
+fn key(owner: &Owner<'_>, digest: &str) -> String {
+    let Owner {
         namespace,
         workflow_type,
         workflow_id,
-    } = place;
+    } = owner;
     let namespace = segment(namespace);
     let short = format!("v0/ns/{namespace}/d/sha256/{digest}");
     // In a URL they would name another folder, and clients disagree on which.
@@ -229,29 +229,29 @@ mod tests {
             ("n", "t", &long, "v0/ns/n"),
             ("n", "t", &"é".repeat(200), "v0/ns/n"),
         ] {
-            let place = Place {
+            let owner = Owner {
                 namespace,
                 workflow_type,
                 workflow_id,
             };
-            let object = Object::new(small(), &place);
+            let object = Object::new(small(), &owner);
             assert_eq!(object.key, format!("{expected}/d/sha256/{SHA}"));
         }
-        let place = |workflow_id| Place {
+        let owner = |workflow_id| Owner {
             namespace: "n",
             workflow_type: "t",
             workflow_id,
         };
-        assert_eq!(Object::new(small(), &place(&long[1..])).key.len(), 1024);
+        assert_eq!(Object::new(small(), &owner(&long[1..])).key.len(), 1024);
         for dots in [".", ".."] {
-            let key = Object::new(small(), &place(dots)).key;
+            let key = Object::new(small(), &owner(dots)).key;
             assert_eq!(key, format!("v0/ns/n/d/sha256/{SHA}"));
         }
     }
 
     #[test]
     fn the_reference_is_that_of_the_python_driver() {
-        let object = Object::new(small(), &PLACE);
+        let object = Object::new(small(), &OWNER);
         let reference = object.reference("aws.s3driver", "events");
         assert_eq!(reference.metadata["encoding"], "json/protobuf");
         assert_eq!(
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_reference_leads_back_to_the_payload_and_to_no_other() {
-        let object = Object::new(small(), &PLACE);
+        let object = Object::new(small(), &OWNER);
         let reference = object.reference("aws.s3driver", "events");
         let claim = Claim::of(&reference).expect("fine").expect("a reference");
         assert_eq!((claim.bucket.as_str(), &claim.key), ("events", &object.key));
@@ -297,7 +297,7 @@ mod tests {
         let long = payload::text(&"x".repeat(100_000));
         for payload in [small(), long, Payload::default()] {
             let whole = payload.encode_to_vec();
-            let object = Object::new(payload, &PLACE);
+            let object = Object::new(payload, &OWNER);
             assert_eq!(object.content.concat(), whole);
             assert_eq!(object.size(), whole.len());
         }
@@ -307,7 +307,7 @@ mod tests {
         Payload::new(b"json/plain", r#"{"a":1}"#)
     }
 
-    const PLACE: Place<'_> = Place {
+    const OWNER: Owner<'_> = Owner {
         namespace: "default",
         workflow_type: "t",
         workflow_id: "w",

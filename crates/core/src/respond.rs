@@ -101,7 +101,7 @@ impl Parts<'_> {
             let header = HeaderName::try_from(name.as_str()).ok().zip(text);
             let (name, value) =
                 header.ok_or_else(|| format!("the workflow's header {name:?} cannot be one"))?;
-            if !OF_CONNECTION.contains(&name) {
+            if !CONNECTION_HEADERS.contains(&name) {
                 headers.append(name, value);
             }
         }
@@ -133,7 +133,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Ours to say.
-const OF_CONNECTION: [HeaderName; 10] = [
+const CONNECTION_HEADERS: [HeaderName; 10] = [
     CONNECTION,
     CONTENT_LENGTH,
     DATE,

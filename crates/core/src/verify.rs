@@ -19,7 +19,7 @@ use http::Method;
 use self::key::Key;
 use self::signed::Scope;
 use super::base64::decode_base64;
-use super::provider::locator::{Found, Locator};
+use super::provider::locator::{Locator, Lookup};
 use super::provider::scheme::{
     Algorithm, Encoding, Format, Scheme, Timestamp, TimestampLocation, Unit,
 };
@@ -53,7 +53,7 @@ pub struct VerifyError {
     pub secrets_tried: Option<usize>,
     /// Of a right signature that is too old (or, below zero, too new): our clock less its time, in
     /// seconds.
-    pub clock_off: Option<i64>,
+    pub clock_skew: Option<i64>,
 }
 
 impl From<&'static str> for VerifyError {
@@ -61,7 +61,7 @@ impl From<&'static str> for VerifyError {
         Self {
             reason: Cow::Borrowed(reason),
             secrets_tried: None,
-            clock_off: None,
+            clock_skew: None,
         }
     }
 }
@@ -111,9 +111,9 @@ pub fn verify(
     };
     Err(VerifyError {
         secrets_tried: (reason == NO_MATCH).then(|| count_keys(verifiers, is_usable, fetched)),
-        clock_off: Some(reason)
+        clock_skew: Some(reason)
             .filter(|reason| *reason == OUT_OF_TIME)
-            .and_then(|_| clock_off(&verifier.scheme, &received, now)),
+            .and_then(|_| clock_skew(&verifier.scheme, &received, now)),
         ..reason.into()
     })
 }
@@ -133,10 +133,10 @@ fn count_keys(
 }
 
 /// Our clock less the signed time, in seconds.
-fn clock_off(scheme: &Scheme, received: &Received, now: SystemTime) -> Option<i64> {
+fn clock_skew(scheme: &Scheme, received: &Received, now: SystemTime) -> Option<i64> {
     let header = Locator::find_first(&scheme.locations, received).one()?;
     let timestamp = scheme.timestamp.as_ref()?;
-    let text = text_of(timestamp, scheme, &header, received).ok()?;
+    let text = timestamp_text(timestamp, scheme, &header, received).ok()?;
     let signed_at = parse_time(timestamp.unit, &text)?;
     let seconds = |apart: Duration| i64::try_from(apart.as_secs()).ok();
     match now.duration_since(signed_at) {
@@ -157,19 +157,21 @@ fn check(
 ) -> Result<Option<usize>, &'static str> {
     let scheme = &verifier.scheme;
     let header = match Locator::find_first(&scheme.locations, received) {
-        Found::Missing => return Err(NO_SIGNATURE),
-        Found::Ambiguous => return Err("more than one signature header, or one that is not ASCII"),
-        Found::One(text) => text,
+        Lookup::Missing => return Err(NO_SIGNATURE),
+        Lookup::Ambiguous => {
+            return Err("more than one signature header, or one that is not ASCII");
+        }
+        Lookup::One(text) => text,
     };
     let get = received.method == Method::GET;
     if get && scheme.algorithm != Algorithm::Token && !scheme.signed.covers_query() {
         return Err("a GET is its query, which is not signed");
     }
-    let claimed = claimed(scheme, &header)?;
+    let claimed = claimed_signatures(scheme, &header)?;
     let timestamp = scheme
         .timestamp
         .as_ref()
-        .map(|t| text_of(t, scheme, &header, received))
+        .map(|t| timestamp_text(t, scheme, &header, received))
         .transpose()?;
     let key_id = scheme
         .key_id
@@ -220,7 +222,7 @@ fn check(
 }
 
 /// The signatures that a header claims: at least one.
-fn claimed(scheme: &Scheme, header: &str) -> Result<Vec<Vec<u8>>, &'static str> {
+fn claimed_signatures(scheme: &Scheme, header: &str) -> Result<Vec<Vec<u8>>, &'static str> {
     let texts: Vec<&str> = match &scheme.format {
         Format::Plain => header
             .strip_prefix(scheme.prefix.as_str())
@@ -265,7 +267,7 @@ fn pairs(header: &str, separator: char) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|pair| pair.trim().split_once('='))
 }
 
-fn text_of(
+fn timestamp_text(
     timestamp: &Timestamp,
     scheme: &Scheme,
     header: &str,

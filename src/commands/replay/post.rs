@@ -53,7 +53,7 @@ impl Target {
         for (name, value) in message.headers {
             let header =
                 HeaderName::try_from(&name).map_err(|_| format!("{name:?} is no header"))?;
-            if !OF_THE_CONNECTION.contains(&header) {
+            if !CONNECTION_HEADERS.contains(&header) {
                 request = request.header(header, value);
             }
         }
@@ -78,4 +78,4 @@ pub(super) fn shown(mut url: Url) -> String {
 }
 
 /// Made anew.
-const OF_THE_CONNECTION: [HeaderName; 4] = [HOST, CONTENT_LENGTH, CONNECTION, TRANSFER_ENCODING];
+const CONNECTION_HEADERS: [HeaderName; 4] = [HOST, CONTENT_LENGTH, CONNECTION, TRANSFER_ENCODING];

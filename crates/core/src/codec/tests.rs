@@ -186,6 +186,7 @@ fn what_does_not_decode_is_given_back_as_it_came_and_the_others_are_decoded() {
         (broken, Some(CodecError::Broken("k".into()))),
     ];
     assert_eq!(ours.decode_each(asked), expected);
-    let foreign = |id| CodecError::UnknownKey(id).is_foreign() && CodecError::NoKeyId.is_foreign();
-    assert!(foreign("a".into()) && !CodecError::Broken("k".into()).is_foreign());
+    let foreign =
+        |id| CodecError::UnknownKey(id).is_unknown_key() && CodecError::NoKeyId.is_unknown_key();
+    assert!(foreign("a".into()) && !CodecError::Broken("k".into()).is_unknown_key());
 }

@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::Delivery;
-use crate::provider::locator::{Found, Locator};
+use crate::provider::locator::{Locator, Lookup};
 use crate::request::FORM;
 
 impl Delivery {
@@ -17,9 +17,9 @@ impl Delivery {
         let found = places.iter().map(|place| (place, place.find(&received)));
         let target = found
             .into_iter()
-            .find(|(_, found)| *found != Found::Missing);
+            .find(|(_, found)| *found != Lookup::Missing);
         match target {
-            Some((_, Found::One(text))) if text == value || is_id && text.contains(value) => {}
+            Some((_, Lookup::One(text))) if text == value || is_id && text.contains(value) => {}
             Some((place, _)) => self.put(place, value),
             None => places
                 .iter()

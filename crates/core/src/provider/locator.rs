@@ -38,7 +38,7 @@ pub enum Locator {
 
 /// What a [`Locator`] finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum Lookup {
     /// Nothing is there.
     Missing,
     /// It is there more than once, or is no text: nothing to rely on.
@@ -49,38 +49,38 @@ pub enum Found {
 
 impl Locator {
     /// Looks there, strictly: for what a signature is made of.
-    pub fn find(&self, received: &Received) -> Found {
-        self.find_in(&Parsed::of(received), Reading::Strict)
+    pub fn find(&self, received: &Received) -> Lookup {
+        self.lookup(&Parsed::of(received), Decoding::Strict)
     }
 
     /// Looks there for an event's id, topic or tenant: what is empty is nothing, and a header or a
     /// field may be any text.
-    pub fn label(&self, received: &Received) -> Found {
+    pub fn label(&self, received: &Received) -> Lookup {
         self.label_in(&Parsed::of(received))
     }
 
     /// Looks there for an event's id: as a label, and a string of JSON that is no text (half of a
     /// surrogate pair is in it) is the hash of its JSON.
-    pub fn id(&self, received: &Received) -> Found {
+    pub fn id(&self, received: &Received) -> Lookup {
         self.id_in(&Parsed::of(received))
     }
 
-    fn label_in(&self, parsed: &Parsed<'_>) -> Found {
-        self.find_in(parsed, Reading::Label).unless_empty()
+    fn label_in(&self, parsed: &Parsed<'_>) -> Lookup {
+        self.lookup(parsed, Decoding::Label).non_empty()
     }
 
-    fn id_in(&self, parsed: &Parsed<'_>) -> Found {
-        self.find_in(parsed, Reading::Id).unless_empty()
+    fn id_in(&self, parsed: &Parsed<'_>) -> Lookup {
+        self.lookup(parsed, Decoding::Id).non_empty()
     }
 
     /// The first of `places` where anything is.
-    pub fn find_first(places: &[Self], received: &Received) -> Found {
+    pub fn find_first(places: &[Self], received: &Received) -> Lookup {
         let found = places.iter().map(|place| place.find(received));
         first(found)
     }
 
     /// The first of `places` where an id is.
-    pub fn first_id<'p>(places: impl IntoIterator<Item = &'p Self>, parsed: &Parsed<'_>) -> Found {
+    pub fn first_id<'p>(places: impl IntoIterator<Item = &'p Self>, parsed: &Parsed<'_>) -> Lookup {
         let found = places.into_iter().map(|place| place.id_in(parsed));
         first(found)
     }
@@ -89,7 +89,7 @@ impl Locator {
     pub fn first_label<'p>(
         places: impl IntoIterator<Item = &'p Self>,
         parsed: &Parsed<'_>,
-    ) -> Found {
+    ) -> Lookup {
         let found = places.into_iter().map(|place| place.label_in(parsed));
         first(found)
     }
@@ -103,22 +103,22 @@ impl Locator {
         }
     }
 
-    fn find_in(&self, parsed: &Parsed<'_>, reading: Reading) -> Found {
+    fn lookup(&self, parsed: &Parsed<'_>, decoding: Decoding) -> Lookup {
         let received = parsed.received();
         match self {
-            Self::Header(name) => reading.header(received, name),
-            Self::Query(name) => reading.field(parsed.query_fields(), name),
-            Self::Form(name) => match reading {
-                Reading::Strict => reading.field(parsed.fields(), name),
-                Reading::Label | Reading::Id => reading.field(parsed.event_fields(), name),
+            Self::Header(name) => decoding.header(received, name),
+            Self::Query(name) => decoding.field(parsed.query_fields(), name),
+            Self::Form(name) => match decoding {
+                Decoding::Strict => decoding.field(parsed.fields(), name),
+                Decoding::Label | Decoding::Id => decoding.field(parsed.event_fields(), name),
             },
-            Self::Json(path) => json_in(parsed, path, reading),
-            Self::BodySha256 => Found::One(body_sha256(received)),
-            Self::RequestSha256 => Found::One(request_sha256(received)),
-            Self::ReceivedAt => Found::One(milliseconds(received.at)),
-            Self::Joined(parts) => joined(parts.iter().map(|part| match reading {
-                Reading::Strict => part.find_in(parsed, reading),
-                Reading::Label | Reading::Id => part.find_in(parsed, reading).unless_empty(),
+            Self::Json(path) => json_in(parsed, path, decoding),
+            Self::BodySha256 => Lookup::One(body_sha256(received)),
+            Self::RequestSha256 => Lookup::One(request_sha256(received)),
+            Self::ReceivedAt => Lookup::One(milliseconds(received.at)),
+            Self::Joined(parts) => join(parts.iter().map(|part| match decoding {
+                Decoding::Strict => part.lookup(parsed, decoding),
+                Decoding::Label | Decoding::Id => part.lookup(parsed, decoding).non_empty(),
             })),
         }
     }
@@ -132,7 +132,7 @@ impl Locator {
     }
 }
 
-impl Found {
+impl Lookup {
     /// The one value.
     pub fn one(self) -> Option<String> {
         match self {
@@ -142,9 +142,9 @@ impl Found {
     }
 }
 
-impl Found {
+impl Lookup {
     /// An empty label is none.
-    fn unless_empty(self) -> Self {
+    fn non_empty(self) -> Self {
         match self {
             Self::One(text) if text.is_empty() => Self::Missing,
             found => found,
@@ -154,7 +154,7 @@ impl Found {
 
 /// Which bytes are a value.
 #[derive(Clone, Copy)]
-enum Reading {
+enum Decoding {
     /// A header's printable ASCII, a field's UTF-8.
     Strict,
     /// Any, see [`text`].
@@ -163,98 +163,98 @@ enum Reading {
     Id,
 }
 
-impl Reading {
-    fn header(self, received: &Received, name: &HeaderName) -> Found {
+impl Decoding {
+    fn header(self, received: &Received, name: &HeaderName) -> Lookup {
         let values = received.headers.get_all(name).iter();
         let is_ascii = |value: &[u8]| value.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'));
-        self.only(values.map(HeaderValue::as_bytes), is_ascii)
+        self.single(values.map(HeaderValue::as_bytes), is_ascii)
     }
 
-    fn field(self, fields: &[Field<'_>], name: &str) -> Found {
+    fn field(self, fields: &[Field<'_>], name: &str) -> Lookup {
         let values = fields.iter().filter(|(key, _)| **key == *name.as_bytes());
         let is_utf8 = |value: &[u8]| std::str::from_utf8(value).is_ok();
-        self.only(values.map(|(_, value)| &**value), is_utf8)
+        self.single(values.map(|(_, value)| &**value), is_utf8)
     }
 
-    fn only<'b>(
+    fn single<'b>(
         self,
         mut values: impl Iterator<Item = &'b [u8]>,
         is_strict: impl Fn(&[u8]) -> bool,
-    ) -> Found {
+    ) -> Lookup {
         match (values.next(), values.next(), self) {
-            (None, ..) => Found::Missing,
-            (Some(value), None, Self::Strict) if !is_strict(value) => Found::Ambiguous,
-            (Some(value), None, _) => Found::One(text(value).into_owned()),
-            (Some(_), Some(_), _) => Found::Ambiguous,
+            (None, ..) => Lookup::Missing,
+            (Some(value), None, Self::Strict) if !is_strict(value) => Lookup::Ambiguous,
+            (Some(value), None, _) => Lookup::One(text(value).into_owned()),
+            (Some(_), Some(_), _) => Lookup::Ambiguous,
         }
     }
 }
 
-fn first(found: impl Iterator<Item = Found>) -> Found {
-    let mut present = found.filter(|found| *found != Found::Missing);
-    present.next().unwrap_or(Found::Missing)
+fn first(found: impl Iterator<Item = Lookup>) -> Lookup {
+    let mut present = found.filter(|found| *found != Lookup::Missing);
+    present.next().unwrap_or(Lookup::Missing)
 }
 
-fn joined(parts: impl Iterator<Item = Found>) -> Found {
+fn join(parts: impl Iterator<Item = Lookup>) -> Lookup {
     let mut whole = String::new();
     for (index, part) in parts.enumerate() {
         match part {
-            Found::One(text) if index == 0 => whole = text,
-            Found::One(text) => {
+            Lookup::One(text) if index == 0 => whole = text,
+            Lookup::One(text) => {
                 whole.push('.');
                 whole.push_str(&text);
             }
-            Found::Missing if index > 0 => {}
+            Lookup::Missing if index > 0 => {}
             nothing => return nothing,
         }
     }
-    Found::One(whole)
+    Lookup::One(whole)
 }
 
 /// In a form, the path begins in the JSON of the field that its first key names, or else in that of
 /// the field `payload`.
-fn json_in(parsed: &Parsed<'_>, path: &[String], reading: Reading) -> Found {
+fn json_in(parsed: &Parsed<'_>, path: &[String], decoding: Decoding) -> Lookup {
     if !parsed.received().is_form() {
         return parsed
             .json()
-            .map_or(Found::Missing, |json| walk(json, path, reading));
+            .map_or(Lookup::Missing, |json| walk(json, path, decoding));
     }
     if let [field, rest @ ..] = path
         && !rest.is_empty()
         && let Some(text) = parsed.json_field(field)
     {
-        match json(text, rest, reading) {
-            Found::Missing => {}
+        match json(text, rest, decoding) {
+            Lookup::Missing => {}
             found => return found,
         }
     }
     let text = parsed.json_field("payload");
-    text.map_or(Found::Missing, |text| json(text, path, reading))
+    text.map_or(Lookup::Missing, |text| json(text, path, decoding))
 }
 
-fn json(text: &str, path: &[String], reading: Reading) -> Found {
-    Node::parse(text).map_or(Found::Missing, |json| walk(&json, path, reading))
+fn json(text: &str, path: &[String], decoding: Decoding) -> Lookup {
+    Node::parse(text).map_or(Lookup::Missing, |json| walk(&json, path, decoding))
 }
 
 /// Steps down the path without recursion and without reading numbers: ids keep every digit.
-fn walk(json: &Node<'_>, path: &[String], reading: Reading) -> Found {
+fn walk(json: &Node<'_>, path: &[String], decoding: Decoding) -> Lookup {
     let mut value = json;
     for key in path {
         match value.named(key).as_slice() {
             [next] => value = next,
-            [] => return Found::Missing,
-            _ => return Found::Ambiguous,
+            [] => return Lookup::Missing,
+            _ => return Lookup::Ambiguous,
         }
     }
     let text = value.text();
     match text.as_bytes() {
-        [b'"', ..] => match (serde_json::from_str(text), reading) {
-            (Ok(text), _) => Found::One(text),
-            (Err(_), Reading::Id) => Found::One(sha256(text)),
-            (Err(_), Reading::Strict | Reading::Label) => Found::Ambiguous,
+        [b'"', ..] => match (serde_json::from_str(text), decoding) {
+            (Ok(text), _) => Lookup::One(text),
+            (Err(_), Decoding::Id) => Lookup::One(sha256(text)),
+            (Err(_), Decoding::Strict | Decoding::Label) => Lookup::Ambiguous,
         },
-        [b'{' | b'[' | b'n', ..] => Found::Missing,
-        _ => Found::One(text.to_owned()),
+        [b'{' | b'[' | b'n', ..] => Lookup::Missing,
+        _ => Lookup::One(text.to_owned()),
     }
 }
 
@@ -337,21 +337,21 @@ const VOCABULARY: &str = "\"header NAME\", \"query NAME\", \"json PATH\", \"form
 mod tests {
     use super::*;
 
-    fn at(text: &str, path: &str) -> Found {
+    fn at(text: &str, path: &str) -> Lookup {
         let path: Vec<_> = path.split('.').map(str::to_owned).collect();
-        json(text, &path, Reading::Id)
+        json(text, &path, Decoding::Id)
     }
 
     #[test]
     fn half_a_surrogate_is_no_text_and_still_an_id() {
         let text = r#"{"\udc00":0,"id":"a\ud800","other":"a\ud801","pair":"\ud83d\ude00"}"#;
-        let hash = |text: &str| Found::One(sha256(text));
+        let hash = |text: &str| Lookup::One(sha256(text));
         assert_eq!(at(text, "id"), hash(r#""a\ud800""#));
         assert_eq!(at(text, "other"), hash(r#""a\ud801""#));
-        assert_eq!(at(text, "pair"), Found::One("😀".into()));
-        for reading in [Reading::Strict, Reading::Label] {
-            let other = json(text, &["id".to_owned()], reading);
-            assert_eq!(other, Found::Ambiguous);
+        assert_eq!(at(text, "pair"), Lookup::One("😀".into()));
+        for decoding in [Decoding::Strict, Decoding::Label] {
+            let other = json(text, &["id".to_owned()], decoding);
+            assert_eq!(other, Lookup::Ambiguous);
         }
     }
 
@@ -360,21 +360,21 @@ mod tests {
         let text = r#"{"a":[{"id":12345678901234567890}],"b":"\u00e9","n":null}"#;
         assert_eq!(
             at(text, "a.0.id"),
-            Found::One("12345678901234567890".into())
+            Lookup::One("12345678901234567890".into())
         );
-        assert_eq!(at(text, "b"), Found::One("é".into()));
+        assert_eq!(at(text, "b"), Lookup::One("é".into()));
         for path in ["a", "a.1.id", "a.x", "n", "b.c", "c"] {
-            assert_eq!(at(text, path), Found::Missing, "{path}");
+            assert_eq!(at(text, path), Lookup::Missing, "{path}");
         }
-        assert_eq!(at("{", "a"), Found::Missing);
+        assert_eq!(at("{", "a"), Lookup::Missing);
     }
 
     #[test]
     fn a_repeated_key_is_ambiguous() {
         let text = r#"{"a":1,"a":{"id":2},"b":{"id":3,"\u0069d":4},"id":5}"#;
-        assert_eq!(at(text, "a"), Found::Ambiguous);
-        assert_eq!(at(text, "a.id"), Found::Ambiguous);
-        assert_eq!(at(text, "b.id"), Found::Ambiguous);
-        assert_eq!(at(text, "id"), Found::One("5".into()));
+        assert_eq!(at(text, "a"), Lookup::Ambiguous);
+        assert_eq!(at(text, "a.id"), Lookup::Ambiguous);
+        assert_eq!(at(text, "b.id"), Lookup::Ambiguous);
+        assert_eq!(at(text, "id"), Lookup::One("5".into()));
     }
 }

@@ -12,7 +12,7 @@ use crate::event::{
     Content, Data, Event, Kind, Object, event_id, is_id, kind_of, own_headers, short,
 };
 use crate::payload::protobuf::WebhookEvent;
-use crate::provider::locator::{Found, Locator};
+use crate::provider::locator::{Locator, Lookup};
 use crate::provider::{CREDENTIALS, Provider};
 use crate::request::{Parsed, Received, json};
 use crate::route::MEMO_LABEL;
@@ -290,10 +290,12 @@ fn find_facts(
                 _ => place.label(request),
             };
             match found {
-                Found::Missing => {}
-                Found::One(text) => return Ok(Some(text)),
-                Found::Ambiguous if what == "id" => return Err("its id is not one text".to_owned()),
-                Found::Ambiguous => return Ok(None),
+                Lookup::Missing => {}
+                Lookup::One(text) => return Ok(Some(text)),
+                Lookup::Ambiguous if what == "id" => {
+                    return Err("its id is not one text".to_owned());
+                }
+                Lookup::Ambiguous => return Ok(None),
             }
         }
         Ok(None)

@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 /// A well-formed value.
 pub(crate) struct Node<'a> {
     text: &'a str,
-    inside: OnceCell<Box<Inside<'a>>>,
+    children: OnceCell<Box<Children<'a>>>,
 }
 
 /// What an object or an array has.
-enum Inside<'a> {
+enum Children<'a> {
     /// Names as they are written.
     Object(Vec<(&'a RawValue, Node<'a>)>),
     Array(Vec<Node<'a>>),
@@ -25,14 +25,14 @@ impl<'a> Node<'a> {
     /// `None` if the text is not well-formed. What is in an object or an array is known then.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim_matches(SPACE);
-        let inside = match text.as_bytes() {
-            [b'{' | b'[', ..] => OnceCell::from(Box::new(Inside::read(text)?)),
+        let children = match text.as_bytes() {
+            [b'{' | b'[', ..] => OnceCell::from(Box::new(Children::read(text)?)),
             _ => {
                 well_formed(text)?;
                 OnceCell::new()
             }
         };
-        Some(Self { text, inside })
+        Some(Self { text, children })
     }
 
     /// As it was sent, without the white space around it.
@@ -43,12 +43,12 @@ impl<'a> Node<'a> {
     /// What `key` names: a member, or an item by its index; more than one value if an object repeats it, since
     /// readers differ in which of them they take.
     pub(crate) fn named(&self, key: &str) -> Vec<&Self> {
-        match self.inside() {
-            Some(Inside::Object(members)) => {
+        match self.children() {
+            Some(Children::Object(members)) => {
                 let members = members.iter().filter(|(name, _)| is_named(name, key));
                 members.map(|(_, value)| value).collect()
             }
-            Some(Inside::Array(items)) => {
+            Some(Children::Array(items)) => {
                 let index = key.parse::<usize>().ok();
                 let item = index.and_then(|index| items.get(index));
                 item.into_iter().collect()
@@ -57,12 +57,12 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn inside(&self) -> Option<&Inside<'a>> {
+    fn children(&self) -> Option<&Children<'a>> {
         if !self.text.starts_with(['{', '[']) {
             return None;
         }
-        let read = || Inside::read(self.text).unwrap_or_else(|| Inside::Array(Vec::new()));
-        Some(self.inside.get_or_init(|| Box::new(read())))
+        let read = || Children::read(self.text).unwrap_or_else(|| Children::Array(Vec::new()));
+        Some(self.children.get_or_init(|| Box::new(read())))
     }
 }
 
@@ -70,12 +70,12 @@ impl<'a> From<&'a RawValue> for Node<'a> {
     fn from(value: &'a RawValue) -> Self {
         Self {
             text: value.get(),
-            inside: OnceCell::new(),
+            children: OnceCell::new(),
         }
     }
 }
 
-impl<'a> Inside<'a> {
+impl<'a> Children<'a> {
     fn read(text: &'a str) -> Option<Self> {
         if text.starts_with('{') {
             let members = read::<Members<'a>>(text)?.0.into_iter();

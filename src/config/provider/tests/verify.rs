@@ -378,7 +378,7 @@ fn what_is_unproven_says_how_many_secrets_were_tried_and_how_far_the_clock_is_of
         let verify_context = VerifyContext::default();
         verify(&verifiers, &verify_context, may, &[], received, now).expect_err("it does not hold")
     };
-    let facts = |unproven: VerifyError| (unproven.secrets_tried, unproven.clock_off);
+    let facts = |unproven: VerifyError| (unproven.secrets_tried, unproven.clock_skew);
     for (ts, off) in [(9_000, 1_000), (11_001, -1_001)] {
         let unproven = unproven(signed_at(ts, "two"), |_| true);
         assert_eq!(unproven.reason, OUT_OF_TIME);

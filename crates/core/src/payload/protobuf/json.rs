@@ -77,7 +77,7 @@ struct Json<'a> {
 impl<'a> From<&'a WebhookEvent> for Json<'a> {
     fn from(event: &'a WebhookEvent) -> Self {
         let body = event.body();
-        let text = readable(body);
+        let text = as_text(body);
         Self {
             id: event.id.as_str().into(),
             topic: event.topic.as_str().into(),
@@ -116,26 +116,27 @@ impl From<Json<'_>> for WebhookEvent {
 }
 
 /// The body as text, if it is UTF-8, and does not miss Temporal's limit by what JSON escapes.
-fn readable(body: &[u8]) -> Option<&str> {
+fn as_text(body: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(body).ok()?;
-    let escaped = || body.iter().copied().map(written).sum::<usize>();
-    let fits = body.len() <= LARGE / MOST || escaped() <= LARGE.max(body.len().div_ceil(3) * 4);
+    let escaped = || body.iter().copied().map(escaped_len).sum::<usize>();
+    let fits = body.len() <= TEXT_LIMIT / MAX_ESCAPE
+        || escaped() <= TEXT_LIMIT.max(body.len().div_ceil(3) * 4);
     fits.then_some(text)
 }
 
 /// How many bytes this one is in a JSON string.
-const fn written(byte: u8) -> usize {
+const fn escaped_len(byte: u8) -> usize {
     match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        ..0x20 => MOST,
+        ..0x20 => MAX_ESCAPE,
         _ => 1,
     }
 }
 
 /// Bytes over which a text must not be longer than base64.
-const LARGE: usize = 1024 * 1024;
+const TEXT_LIMIT: usize = 1024 * 1024;
 /// `\u0000`.
-const MOST: usize = 6;
+const MAX_ESCAPE: usize = 6;
 
 /// Bytes in proto3 JSON.
 mod base64 {
@@ -253,8 +254,8 @@ mod tests {
             ('x', 1_900_000, true),
             ('"', 500_000, true),
             ('"', 1_400_000, false),
-            ('\0', LARGE / MOST, true),
-            ('\0', LARGE / MOST + 1, false),
+            ('\0', TEXT_LIMIT / MAX_ESCAPE, true),
+            ('\0', TEXT_LIMIT / MAX_ESCAPE + 1, false),
         ] {
             let json = written(String::from(byte).repeat(length));
             assert_eq!(json.contains("\"bodyText\""), is_text, "{length} {byte:?}");
