@@ -158,7 +158,7 @@ impl<T: Temporal> Reload<T> {
     /// In the background, for a while: Temporal may be away, and the settings are good without its
     /// answer. What was asked for older settings matters no more.
     fn ask_for_attributes(&self, config: &Config, connection: Connection) {
-        let wanted = attributes::wanted(&config.sources);
+        let wanted = attributes::expected(&config.sources);
         let asking = (!wanted.is_empty()).then(|| {
             tokio::spawn(async move {
                 if timeout(ASKING, attributes::warn(&connection, wanted))

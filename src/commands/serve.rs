@@ -177,7 +177,7 @@ pub async fn serve(
     let certificates = expiry::certificates(&config, &temporal);
     let inventory = Inventory::new(&config, &temporal);
     let client = Client::new(temporal);
-    let wanted = client.wanted();
+    let settings_sender = client.settings_sender();
     let connecting = tokio::spawn(Arc::clone(&client).connect());
     let settings = forward::Settings::new(config.sources, config.codec, large);
     let forwarder = Arc::new(Forwarder::new(settings, client, &Sizes::default()));
@@ -188,7 +188,7 @@ pub async fn serve(
         environment,
         forwarder: Arc::clone(&forwarder),
         certificate: certificate.clone(),
-        temporal: wanted,
+        temporal: settings_sender,
         certificates,
         in_use: Mutex::new(inventory),
         asking: Mutex::default(),

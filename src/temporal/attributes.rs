@@ -13,7 +13,7 @@ use super::connect::Settings;
 use super::{link, status};
 
 /// The names that some route sets, each with Temporal's type for its values.
-pub fn wanted(sources: &[Source]) -> BTreeMap<String, &'static str> {
+pub fn expected(sources: &[Source]) -> BTreeMap<String, &'static str> {
     let routes = sources.iter().flat_map(|source| &source.routes);
     let attributes = routes.flat_map(|route| &route.settings.search_attributes);
     attributes
@@ -21,7 +21,7 @@ pub fn wanted(sources: &[Source]) -> BTreeMap<String, &'static str> {
         .collect()
 }
 
-/// Those of `wanted` that Temporal does not know.
+/// Those of `expected` that Temporal does not know.
 pub struct Missing<'w>(Vec<(&'w str, &'static str)>);
 
 impl<'w> Missing<'w> {
@@ -30,7 +30,7 @@ impl<'w> Missing<'w> {
     /// # Errors
     /// Not every account may ask.
     pub async fn of(
-        wanted: &'w BTreeMap<String, &'static str>,
+        expected: &'w BTreeMap<String, &'static str>,
         connection: &Connection,
         settings: &Settings,
     ) -> Result<Self, String> {
@@ -43,8 +43,8 @@ impl<'w> Missing<'w> {
         let is_known = |name: &str| {
             known.custom_attributes.contains_key(name) || known.system_attributes.contains_key(name)
         };
-        let wanted = wanted.iter().map(|(name, kind)| (name.as_str(), *kind));
-        Ok(Self(wanted.filter(|(name, _)| !is_known(name)).collect()))
+        let expected = expected.iter().map(|(name, kind)| (name.as_str(), *kind));
+        Ok(Self(expected.filter(|(name, _)| !is_known(name)).collect()))
     }
 
     /// Whether there are none.
@@ -72,9 +72,9 @@ impl<'w> Missing<'w> {
 
 /// Warns of those that are not registered. That Temporal cannot be asked now is no warning: what
 /// connects to it says so.
-pub async fn warn(settings: &Settings, wanted: BTreeMap<String, &'static str>) {
+pub async fn warn(settings: &Settings, expected: BTreeMap<String, &'static str>) {
     let missing = match link::connect(settings).await {
-        Ok(connection) => Missing::of(&wanted, &connection, settings).await,
+        Ok(connection) => Missing::of(&expected, &connection, settings).await,
         Err(problem) => Err(problem),
     };
     match missing {

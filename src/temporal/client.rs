@@ -29,7 +29,7 @@ use super::hedge::Budget;
 use super::limits::{Limits, Sizes};
 use super::link::Link;
 use super::request::{Caller, run};
-use super::status::Asked;
+use super::status::CallContext;
 use super::{Call, Done, Temporal, status};
 
 /// A client that may be made before Temporal is there.
@@ -71,22 +71,22 @@ impl Client {
     }
 
     /// Where a reload puts new settings of the connection. Address and namespace stay.
-    pub fn wanted(&self) -> tokio::sync::watch::Sender<Settings> {
-        self.link.wanted()
+    pub fn settings_sender(&self) -> tokio::sync::watch::Sender<Settings> {
+        self.link.settings_sender()
     }
 
     /// Tries until Temporal answers once, from then on the channels reconnect by themselves and are
     /// watched; and again when the settings change, for ever.
     pub async fn connect(self: Arc<Self>) {
-        let mut wanted = self.link.wanted().subscribe();
+        let mut updates = self.link.settings_sender().subscribe();
         let mut used = None;
         loop {
-            let settings = self.link.renew(&mut wanted, used).await;
+            let settings = self.link.renew(&mut updates, used).await;
             let keep = self.link.keep(&settings);
             tokio::select! {
                 () = self.watch() => {}
                 () = keep => {}
-                changed = wanted.changed() => if changed.is_err() {
+                changed = updates.changed() => if changed.is_err() {
                     return;
                 },
             }
@@ -134,8 +134,8 @@ impl Client {
         limits.check(sizes, message.encoded_len())
     }
 
-    pub(super) fn asked(&self, sizes: Sizes) -> Asked<'_> {
-        Asked {
+    pub(super) fn call_context(&self, sizes: Sizes) -> CallContext<'_> {
+        CallContext {
             address: &self.settings.address,
             sizes,
         }
@@ -171,7 +171,7 @@ impl Client {
                 }))
             }
             Err(error) => {
-                status::duplicate(&error, workflow_id, self.asked(sizes)).map(Done::Outcome)
+                status::duplicate(&error, workflow_id, self.call_context(sizes)).map(Done::Outcome)
             }
         }
     }
@@ -250,7 +250,7 @@ impl Client {
         match answer.await {
             Ok(answer) => Ok(answer.workflow_execution_info),
             Err(error) if status::is_missing(&error) => Ok(None),
-            Err(error) => Err(status::reject(&error, self.asked(Sizes::default()))),
+            Err(error) => Err(status::reject(&error, self.call_context(Sizes::default()))),
         }
     }
 

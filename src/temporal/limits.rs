@@ -43,15 +43,15 @@ impl Limits {
     /// What the namespace says of itself.
     pub fn of(answer: &DescribeNamespaceResponse) -> Self {
         let info = answer.namespace_info.as_ref();
-        let said = info.and_then(|info| info.limits.as_ref());
+        let reported = info.and_then(|info| info.limits.as_ref());
         let limit = |of: fn(&namespace_info::Limits) -> i64, default| {
-            let limit = said.and_then(|said| usize::try_from(of(said)).ok());
+            let limit = reported.and_then(|limits| usize::try_from(of(limits)).ok());
             limit.filter(|limit| *limit > 0).unwrap_or(default)
         };
         let default = Self::default();
         Self {
-            payload: limit(|said| said.blob_size_limit_error, default.payload),
-            memo: limit(|said| said.memo_size_limit_error, default.memo),
+            payload: limit(|limits| limits.blob_size_limit_error, default.payload),
+            memo: limit(|limits| limits.memo_size_limit_error, default.memo),
         }
     }
 

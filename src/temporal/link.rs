@@ -42,7 +42,7 @@ impl Line {
 
 /// Connections, as soon as there are some.
 pub struct Link {
-    wanted: watch::Sender<Settings>,
+    updates: watch::Sender<Settings>,
     pool: Pool<Line>,
     /// Of the last try.
     error: RwLock<Option<String>>,
@@ -53,7 +53,7 @@ impl Link {
     pub fn new(settings: Settings) -> Self {
         Self {
             pool: Pool::new(settings.connections),
-            wanted: watch::Sender::new(settings),
+            updates: watch::Sender::new(settings),
             error: RwLock::new(None),
         }
     }
@@ -70,8 +70,8 @@ impl Link {
     }
 
     /// Where new settings are put.
-    pub fn wanted(&self) -> watch::Sender<Settings> {
-        self.wanted.clone()
+    pub fn settings_sender(&self) -> watch::Sender<Settings> {
+        self.updates.clone()
     }
 
     /// What calls are spread over.
@@ -95,12 +95,12 @@ impl Link {
     /// settings that are then in use; `used` is what it gave before.
     pub async fn renew(
         &self,
-        wanted: &mut watch::Receiver<Settings>,
+        updates: &mut watch::Receiver<Settings>,
         used: Option<Settings>,
     ) -> Settings {
         let mut pause = FIRST_PAUSE;
         loop {
-            let settings = wanted.borrow_and_update().clone();
+            let settings = updates.borrow_and_update().clone();
             if self.goes_on(&settings, used.as_ref()) {
                 return settings;
             }
@@ -128,7 +128,7 @@ impl Link {
             }
             tokio::select! {
                 () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
-                _ = wanted.changed() => pause = FIRST_PAUSE,
+                _ = updates.changed() => pause = FIRST_PAUSE,
             }
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 pub struct Pool<C> {
     slots: RwLock<Vec<Option<Arc<Pooled<C>>>>>,
     /// Where the next call begins to look.
-    turn: AtomicUsize,
+    next: AtomicUsize,
 }
 
 /// A connection in its slot, and what its calls have seen of it.
@@ -37,7 +37,7 @@ impl<C> Pool<C> {
     pub fn new(size: usize) -> Self {
         Self {
             slots: RwLock::new((0..size).map(|_| None).collect()),
-            turn: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
         }
     }
 
@@ -56,8 +56,8 @@ impl<C> Pool<C> {
 
     fn idlest(&self, but: Option<&Arc<Pooled<C>>>) -> Option<Lease<C>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % slots.len().max(1);
-        let in_turn = slots[turn..].iter().chain(&slots[..turn]).flatten();
+        let next = self.next.fetch_add(1, Ordering::Relaxed) % slots.len().max(1);
+        let in_turn = slots[next..].iter().chain(&slots[..next]).flatten();
         let is_other = |pooled: &&Arc<Pooled<C>>| but.is_none_or(|but| !Arc::ptr_eq(but, pooled));
         let idlest = in_turn
             .filter(is_other)

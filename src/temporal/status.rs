@@ -15,7 +15,7 @@ use super::limits::Sizes;
 
 /// Whom a call was for, and its sizes: for the texts.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct CallContext<'a> {
     /// Temporal's address.
     pub address: &'a str,
     /// What was sent.
@@ -29,11 +29,11 @@ pub struct Asked<'a> {
 pub fn duplicate(
     status: &Status,
     workflow_id: String,
-    asked: Asked<'_>,
+    context: CallContext<'_>,
 ) -> Result<Outcome, Reject> {
     match status.code() {
         Code::AlreadyExists => Ok(Outcome::Duplicate(closed(status, workflow_id))),
-        _ => Err(reject(status, asked)),
+        _ => Err(reject(status, context)),
     }
 }
 
@@ -46,14 +46,14 @@ pub fn closed(status: &Status, workflow_id: String) -> Execution {
 }
 
 /// What an answer means that is no success.
-pub fn reject(status: &Status, asked: Asked<'_>) -> Reject {
+pub fn reject(status: &Status, context: CallContext<'_>) -> Reject {
     match status.code() {
         _ if is_too_large(status) => Reject::Oversized(format!(
             "encoded, it has {}, which Temporal refuses: {}",
-            asked.sizes,
+            context.sizes,
             text(status)
         )),
-        _ if is_away(status) => Reject::Unavailable(away(status, asked.address)),
+        _ if is_away(status) => Reject::Unavailable(away(status, context.address)),
         // The same event would be refused again; the next one may not be.
         Code::InvalidArgument | Code::AlreadyExists => Reject::Unstartable(text(status)),
         Code::NotFound
@@ -61,7 +61,7 @@ pub fn reject(status: &Status, asked: Asked<'_>) -> Reject {
         | Code::Unauthenticated
         | Code::FailedPrecondition
         | Code::Unimplemented => Reject::Refused(text(status)),
-        _ => Reject::Unavailable(format!("Temporal at {}: {}", asked.address, text(status))),
+        _ => Reject::Unavailable(format!("Temporal at {}: {}", context.address, text(status))),
     }
 }
 
@@ -219,11 +219,11 @@ mod tests {
     }
 
     fn label(code: Code, message: &str) -> &'static str {
-        let asked = Asked {
+        let context = CallContext {
             address: "temporal:7233",
             sizes: Sizes::default(),
         };
-        match duplicate(&Status::new(code, message), "w".into(), asked) {
+        match duplicate(&Status::new(code, message), "w".into(), context) {
             Ok(outcome) => outcome.label(),
             Err(reject) => reject.row().label,
         }

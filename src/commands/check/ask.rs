@@ -59,9 +59,9 @@ pub(super) async fn namespace<'a>(
     };
     table.row("namespace", finding);
     let retention = retention.ok()?;
-    let wanted = attributes::wanted(&config.sources);
-    if !wanted.is_empty() {
-        let registered = registered(&connection, settings, wanted).await;
+    let expected = attributes::expected(&config.sources);
+    if !expected.is_empty() {
+        let registered = registered(&connection, settings, expected).await;
         table.row("attributes", registered);
     }
     Some(Namespace {
@@ -105,13 +105,13 @@ async fn server(connection: &Connection, settings: &Settings) -> Finding {
 async fn registered(
     connection: &Connection,
     settings: &Settings,
-    wanted: BTreeMap<String, &'static str>,
+    expected: BTreeMap<String, &'static str>,
 ) -> Finding {
-    let missing = Missing::of(&wanted, connection, settings)
+    let missing = Missing::of(&expected, connection, settings)
         .await
         .map_err(|text| Problem::Warning(format!("not asked: {text}")))?;
     if missing.is_empty() {
-        let names: Vec<_> = wanted.into_keys().collect();
+        let names: Vec<_> = expected.into_keys().collect();
         return Ok(format!("{} registered", names.join(", ")));
     }
     Err(Problem::Wrong(format!(

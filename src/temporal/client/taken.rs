@@ -56,7 +56,7 @@ impl Client {
             return Err(Reject::MaybeTaken(run, reason));
         }
         if error.code() != Code::AlreadyExists {
-            return Err(status::reject(error, self.asked(subject.sizes)));
+            return Err(status::reject(error, self.call_context(subject.sizes)));
         }
         let run = status::closed(error, id.clone());
         let is_closed = format!("workflow {id:?} is closed, and no other of its id may be started");
