@@ -90,8 +90,8 @@ pub fn listener(
 
 /// `POST /encode` and `/decode`, the same below a namespace, and what browsers ask before.
 pub fn router(rules: Arc<InUse>, origins: &[String]) -> Router {
-    let origins = origins.iter();
     let origins: Vec<_> = origins
+        .iter()
         .filter_map(|origin| HeaderValue::from_str(origin).ok())
         .collect();
     let cors = admission::cors(&origins);

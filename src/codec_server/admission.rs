@@ -66,10 +66,8 @@ fn blocked(headers: &HeaderMap) -> Option<String> {
         let method = text(method).unwrap_or_default();
         return Some(format!("the page wants to send {method}, not POST"));
     }
-    let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS)?;
-    let wanted = text(wanted)?;
-    let mut wanted = wanted.split(',').map(str::trim);
-    let unknown = wanted.find(|name| {
+    let names = text(headers.get(ACCESS_CONTROL_REQUEST_HEADERS)?)?;
+    let unknown = names.split(',').map(str::trim).find(|name| {
         let mut known = HEADERS.into_iter();
         !known.any(|known| known.as_str().eq_ignore_ascii_case(name))
     })?;
@@ -114,8 +112,9 @@ fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
         }
         (Some(value), None) => value.as_bytes(),
     };
-    let parts = value.split_at_checked("bearer ".len());
-    let parts = parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    let parts = value
+        .split_at_checked("bearer ".len())
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
     let token = parts.map(|(_, token)| token.trim_ascii());
     token
         .filter(|token| !token.is_empty())

@@ -105,13 +105,14 @@ impl Client {
             ..DescribeNamespaceRequest::default()
         };
         let deadline = Instant::now() + patience;
-        let answer = self.hedged(
-            "DescribeNamespace",
-            request,
-            deadline,
-            |service, request| service.describe_namespace(request),
-        );
-        let answer = answer.await?;
+        let answer = self
+            .hedged(
+                "DescribeNamespace",
+                request,
+                deadline,
+                |service, request| service.describe_namespace(request),
+            )
+            .await?;
         let mut limits = self.limits.write().unwrap_or_else(PoisonError::into_inner);
         *limits = Limits::of(&answer);
         Ok(())

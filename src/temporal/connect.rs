@@ -93,12 +93,12 @@ impl<'a> Loader<'a> {
 
         let address = profile
             .address
-            .get_or_insert_with(|| DEFAULT_ADDRESS.to_owned());
-        let address = address.clone();
+            .get_or_insert_with(|| DEFAULT_ADDRESS.to_owned())
+            .clone();
         let namespace = profile
             .namespace
-            .get_or_insert_with(|| DEFAULT_NAMESPACE.to_owned());
-        let namespace = namespace.clone();
+            .get_or_insert_with(|| DEFAULT_NAMESPACE.to_owned())
+            .clone();
         if namespace.is_empty() {
             let place = self.place(&["TEMPORAL_NAMESPACE"], "namespace");
             self.wrong(place, "the namespace is empty");
@@ -126,9 +126,11 @@ impl<'a> Loader<'a> {
 
     /// What temporal.toml says, by the client's loader.
     fn profile(&mut self) -> ClientConfigProfile {
-        let named = self.variables.get("TEMPORAL_CONFIG_FILE");
-        let named = named.map(PathBuf::from);
-        let named = named.or_else(|| self.section.config_file.clone());
+        let named = self
+            .variables
+            .get("TEMPORAL_CONFIG_FILE")
+            .map(PathBuf::from)
+            .or_else(|| self.section.config_file.clone());
         let Some(path) = named.clone().or_else(default_file) else {
             return ClientConfigProfile::default();
         };
@@ -143,8 +145,11 @@ impl<'a> Loader<'a> {
             }
             Err(_) => Vec::new(),
         };
-        let name = self.variables.get("TEMPORAL_PROFILE");
-        let name = name.or(self.section.profile.as_ref()).cloned();
+        let name = self
+            .variables
+            .get("TEMPORAL_PROFILE")
+            .or(self.section.profile.as_ref())
+            .cloned();
         self.profile = format!("{shown} [profile.{}]", name.as_deref().unwrap_or("default"));
         let load = LoadClientConfigProfileOptions::builder()
             .config_source(DataSource::Data(bytes.clone()))

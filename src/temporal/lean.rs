@@ -223,12 +223,14 @@ fn headers(settings: &Settings, [name, version]: &[String; 2]) -> HeaderMap {
         ("client-version", Some(version.as_str())),
         ("temporal-namespace", Some(settings.namespace.as_str())),
         ("authorization", bearer.as_deref()),
-    ];
-    let ours = ours
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)));
-    let metadata = options.headers.iter().flatten();
-    let metadata = metadata.map(|(name, value)| (name.as_str(), value.as_str()));
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)));
+    let metadata = options
+        .headers
+        .iter()
+        .flatten()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
     // The last of a name counts: the operator's own beat ours, but not what gRPC is.
     let all = ours.chain(metadata).chain(GRPC);
     all.filter_map(|(name, value)| {

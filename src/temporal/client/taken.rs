@@ -48,11 +48,15 @@ impl Client {
                 status::text(error)
             );
             // Which run it is, Temporal does not say.
-            let run = self.started(&id, halfway(deadline)).await;
-            let run = run.ok().flatten().unwrap_or(Execution {
-                workflow_id: id,
-                run_id: String::new(),
-            });
+            let run = self
+                .started(&id, halfway(deadline))
+                .await
+                .ok()
+                .flatten()
+                .unwrap_or(Execution {
+                    workflow_id: id,
+                    run_id: String::new(),
+                });
             return Err(Reject::MaybeTaken(run, reason));
         }
         if error.code() != Code::AlreadyExists {
@@ -119,8 +123,10 @@ pub(in crate::temporal) fn event_key(event: &HistoryEvent) -> Option<String> {
     };
     match event.attributes.as_ref()? {
         Attributes::WorkflowExecutionSignaledEventAttributes(signal) => {
-            let header = signal.header.as_ref();
-            let header = header.and_then(|header| header.fields.get(EVENT_KEY));
+            let header = signal
+                .header
+                .as_ref()
+                .and_then(|header| header.fields.get(EVENT_KEY));
             let key = header.and_then(|header| serde_json::from_slice(&header.data).ok());
             let request_id = Some(&signal.request_id).filter(|id| !id.is_empty());
             key.or_else(|| request_id.cloned())

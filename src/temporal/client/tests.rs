@@ -86,8 +86,8 @@ async fn a_result_is_waited_for_and_what_comes_too_late_is_as_the_route_says() {
     let at_once = Some(result("at once"));
     let stub = Stub::with_script(move |_, _| {
         Answer::message(&at_stage(Stage::Completed, at_once.clone()))
-    });
-    let stub = stub.await;
+    })
+    .await;
     let done = stub
         .client
         .call(update_with_start(Respond::Result, OnLate::Retry), in_time());
@@ -123,8 +123,8 @@ async fn an_update_that_its_workflow_fails_is_refused() {
         let failed = Some(failed.clone());
         let stub = Stub::with_script(move |_, _| {
             Answer::message(&at_stage(Stage::Completed, failed.clone()))
-        });
-        let stub = stub.await;
+        })
+        .await;
         let done = stub
             .client
             .call(update_with_start(respond, OnLate::Accept), in_time());

@@ -30,8 +30,12 @@ pub(super) fn check_metadata(loader: &mut Loader<'_>, profile: &ClientConfigProf
                 "no name of a header: expected letters, digits, - _ and ., and not -bin at its end"
             }
         };
-        let ours = loader.section.grpc_meta.iter().find(|(n, _)| n == name);
-        let ours = ours.map(|(_, (place, _))| place.clone());
+        let ours = loader
+            .section
+            .grpc_meta
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, (place, _))| place.clone());
         let variable = META_VARIABLE.to_owned() + &name.to_uppercase().replace('-', "_");
         let place = loader.place_of(&[&variable], ours, &format!("grpc_meta.{name}"));
         loader.wrong(place, problem);

@@ -39,8 +39,10 @@ impl Settings {
         if options.headers.is_some() {
             parts.push("gRPC metadata");
         }
-        let proxy = options.http_connect_proxy.as_ref();
-        let proxy = proxy.map(|proxy| format!("through the proxy {}", proxy.target_addr));
+        let proxy = options
+            .http_connect_proxy
+            .as_ref()
+            .map(|proxy| format!("through the proxy {}", proxy.target_addr));
         parts.extend(proxy.as_deref());
         if options.grpc_compression == GrpcCompression::Gzip {
             parts.push("gzip");

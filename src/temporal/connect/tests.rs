@@ -58,8 +58,10 @@ fn load(args: &ServeArgs, text: &str, variables: &[(&str, &str)]) -> Result<Sett
     ];
     let (file, mistakes) = File::read("f.toml", text);
     assert!(mistakes.is_empty(), "{mistakes:?}");
-    let variables = variables.iter().copied();
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let variables = variables
+        .iter()
+        .copied()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let variables = [("TEMPORAL_CONFIG_FILE".to_owned(), "t.toml".to_owned())]
         .into_iter()
         .chain(variables)
@@ -95,8 +97,10 @@ fn flag_beats_variable_beats_file_beats_profile_beats_default() {
     };
     let said = |args: &ServeArgs, text, variables: &[_]| {
         let settings = load(args, text, variables).expect("fine");
-        let headers = settings.options.headers.unwrap_or_default();
-        let mut headers: Vec<_> = headers
+        let mut headers: Vec<_> = settings
+            .options
+            .headers
+            .unwrap_or_default()
             .into_iter()
             .map(|(k, v)| format!("{k}={v}"))
             .collect();

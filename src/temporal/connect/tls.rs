@@ -140,9 +140,13 @@ impl File {
     }
 
     fn place(&self, loader: &Loader<'_>) -> String {
-        let ours = loader.section.tls.as_ref().map(|tls| &tls.places);
-        let ours = ours.filter(|places| places.has(self.ours));
-        let ours = ours.map(|places| places.of(self.ours));
+        let ours = loader
+            .section
+            .tls
+            .as_ref()
+            .map(|tls| &tls.places)
+            .filter(|places| places.has(self.ours))
+            .map(|places| places.of(self.ours));
         loader.place_of(&self.variables, ours, self.profile)
     }
 }

@@ -69,8 +69,8 @@ async fn ask(pool: &Pool<Arc<Fake>>, budget: Option<&Budget>) -> (Result<(), Cod
     let called = timeout_at(deadline, call(pool, budget, deadline, attempt));
     let answer = called
         .await
-        .unwrap_or_else(|_| Err(Status::deadline_exceeded("")));
-    let answer = answer.map_err(|error| error.code());
+        .unwrap_or_else(|_| Err(Status::deadline_exceeded("")))
+        .map_err(|error| error.code());
     (answer, begun.elapsed().as_millis() / 100)
 }
 

@@ -150,8 +150,9 @@ async fn serve(
         let trailers = [(
             HeaderName::from_static("grpc-status"),
             HeaderValue::from_static("0"),
-        )];
-        let trailers = trailers.into_iter().collect();
+        )]
+        .into_iter()
+        .collect();
         stream.send_trailers(trailers).expect("open");
     }
 }
