@@ -34,7 +34,7 @@ use crate::temporal::link;
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: DevArgs) -> Result<(), Failure> {
-    let folder = folder()?;
+    let folder = create_folder()?;
     let shopify_key = std::env::var(SHOPIFY_KEY).ok();
     let environment = Arc::new(DevEnvironment {
         made: shopify_key.is_none(),
@@ -49,7 +49,7 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
         let ready = serve::prepare(&serve, &*environment).await?;
         let mut hangup = signal(SignalKind::hangup())?;
         let temporal = tokio::select! {
-            temporal = temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder) => temporal?,
+            temporal = start_temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder) => temporal?,
             // Dropped, a Temporal that is still starting is killed.
             result = interrupted(&mut hangup) => return result,
         };
@@ -146,7 +146,7 @@ struct DevTemporal {
 }
 
 /// A Temporal server of our own, unless one answers already.
-async fn temporal(
+async fn start_temporal(
     settings: &Settings,
     binary: Option<&Path>,
     folder: &Path,
@@ -161,7 +161,7 @@ async fn temporal(
         });
     }
     if is_open(address).await {
-        let ui = ui_of(address).await;
+        let ui = find_ui(address).await;
         return Ok(DevTemporal { own: None, ui });
     }
     let (host, port) = address
@@ -172,7 +172,7 @@ async fn temporal(
     let binary = find_temporal(binary).ok_or_else(|| anyhow!(NO_TEMPORAL))?;
     let log_path = folder.join("temporal.log");
     let log = private_file(&log_path)?;
-    let ui_port = ui_port(port).await?.to_string();
+    let ui_port = free_ui_port(port).await?.to_string();
     say(format_args!(
         "Starting a Temporal dev server on {host}:{port} (log: {}) …",
         log_path.display()
@@ -218,7 +218,7 @@ async fn temporal(
 }
 
 /// Its usual place, a thousand ports above the endpoint, or any other if that is taken.
-async fn ui_port(port: u16) -> std::io::Result<u16> {
+async fn free_ui_port(port: u16) -> std::io::Result<u16> {
     let usual = TcpListener::bind(("127.0.0.1", port.saturating_add(UI_ABOVE))).await;
     let free = match usual {
         Ok(free) => free,
@@ -228,7 +228,7 @@ async fn ui_port(port: u16) -> std::io::Result<u16> {
 }
 
 /// Where somebody else's dev server has its web interface, if it has one.
-async fn ui_of(address: &str) -> Option<String> {
+async fn find_ui(address: &str) -> Option<String> {
     let (host, port) = address.rsplit_once(':')?;
     let port = port.parse::<u16>().ok()?.checked_add(UI_ABOVE)?;
     let ui = format!("{host}:{port}");
@@ -306,7 +306,7 @@ fn private_file(path: &Path) -> std::io::Result<fs::File> {
 }
 
 /// Takes the rights of everybody else from the folder and from what is in it, whoever gave them.
-fn tighten(folder: &Path) -> Result<(), anyhow::Error> {
+fn restrict_permissions(folder: &Path) -> Result<(), anyhow::Error> {
     let own = |path: &Path, mode: u32| {
         let rights = fs::metadata(path)?.permissions().mode();
         if rights & 0o077 != 0 {
@@ -325,7 +325,7 @@ fn tighten(folder: &Path) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-fn folder() -> Result<PathBuf, Failure> {
+fn create_folder() -> Result<PathBuf, Failure> {
     let folder = data_folder().ok_or_else(|| {
         anyhow!("no home folder to keep a certificate in: set HOME or XDG_DATA_HOME")
     })?;
@@ -334,7 +334,7 @@ fn folder() -> Result<PathBuf, Failure> {
     builder
         .create(&folder)
         .with_context(|| folder.display().to_string())?;
-    tighten(&folder)?;
+    restrict_permissions(&folder)?;
     Ok(folder)
 }
 

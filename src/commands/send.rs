@@ -41,7 +41,7 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(problem));
     }
     if args.print == Some(PrintForm::Http) {
-        let request = http(&deliveries.target.url, &deliveries.next(&deliveries.id())?);
+        let request = http_request(&deliveries.target.url, &deliveries.next(&deliveries.id())?);
         return match std::io::stdout().write_all(&request) {
             // Whoever reads it has had enough.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -55,20 +55,24 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
             let why = "--print curl: a command line cannot hold this body, send it without";
             return Err(Failure::Usage(why.to_owned()));
         }
-        return Ok(say(curl(&deliveries.target.url, args.insecure, &delivery))?);
+        return Ok(say(curl_command(
+            &deliveries.target.url,
+            args.insecure,
+            &delivery,
+        ))?);
     }
     block_on(async {
         let client = client(args.insecure)?;
         if args.count == 1 {
-            one(&client, &deliveries).await
+            send_one(&client, &deliveries).await
         } else {
-            many(client, deliveries).await
+            send_many(client, deliveries).await
         }
     })
 }
 
 /// The command line with which curl sends this delivery.
-pub fn curl(url: &str, insecure: bool, delivery: &Delivery) -> String {
+pub fn curl_command(url: &str, insecure: bool, delivery: &Delivery) -> String {
     let mut line = format!(
         "curl -sS {}{}",
         if insecure { "-k " } else { "" },
@@ -89,7 +93,7 @@ pub fn curl(url: &str, insecure: bool, delivery: &Delivery) -> String {
 }
 
 /// The request as HTTP/1.1 writes it.
-fn http(url: &str, delivery: &Delivery) -> Vec<u8> {
+fn http_request(url: &str, delivery: &Delivery) -> Vec<u8> {
     let url = full_url(url, delivery);
     let after_scheme = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
     let (host, path) = after_scheme.split_once('/').unwrap_or((after_scheme, ""));
@@ -178,7 +182,7 @@ impl Deliveries {
     }
 }
 
-async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
+async fn send_one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
     let id = deliveries.id();
     // A secret that cannot sign is said before anything is waited for.
     deliveries.next(&id)?;
@@ -196,7 +200,7 @@ async fn one(client: &Client, deliveries: &Deliveries) -> Result<(), Failure> {
     }
 }
 
-async fn many(client: Client, deliveries: Deliveries) -> Result<(), Failure> {
+async fn send_many(client: Client, deliveries: Deliveries) -> Result<(), Failure> {
     let count = deliveries.args.count;
     // Draws on a terminal only.
     let bar = ProgressBar::new(count.into());

@@ -109,11 +109,11 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
     let digest = recorder.digest();
     let listens = (loaded.public.clone().ok(), loaded.admin.clone().ok());
     let public = match loaded.public {
-        Ok(listen) => socket(listen).await,
+        Ok(listen) => bind_listener(listen).await,
         Err(mistake) => Err(mistake),
     };
     let admin = match loaded.admin {
-        Ok(Some(listen)) => socket(listen).await.map(Some),
+        Ok(Some(listen)) => bind_listener(listen).await.map(Some),
         Ok(None) => Ok(None),
         Err(mistake) => Err(mistake),
     };
@@ -138,7 +138,7 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
     })
 }
 
-async fn socket(listen: Listen) -> Result<TcpListener, Mistake> {
+async fn bind_listener(listen: Listen) -> Result<TcpListener, Mistake> {
     let Listen {
         host,
         port,

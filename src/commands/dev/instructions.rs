@@ -129,7 +129,7 @@ fn try_shopify(url: &str, ready: &Ready, environment: &DevEnvironment) -> Result
     let sign = |scheme: &Scheme, signed: &[u8]| sign::sign(scheme, &signing, signed);
     let delivery =
         Delivery::signed(shopify, &options, &sign).map_err(|problem| anyhow!(problem))?;
-    let curl = send::curl(url, ready.has_tls(), &delivery);
+    let curl = send::curl_command(url, ready.has_tls(), &delivery);
     let insecure = if ready.has_tls() { " --insecure" } else { "" };
     // A secret of the operator's is not for the screen.
     let (shown, flag) = if environment.made {
