@@ -5,7 +5,7 @@ mod chain;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use tokio_rustls::rustls::{ServerConfig, version};
 
 use self::chain::{chain, explain, private_key};
@@ -49,6 +49,8 @@ pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
         .with_single_cert(certificates, key)
         .map_err(|error| explain(&error, identity))?;
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
+    // A session is resumed from what its client keeps: none is held here.
+    config.ticketer = Ticketer::new().map_err(|error| error.to_string())?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
