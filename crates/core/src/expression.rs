@@ -114,7 +114,8 @@ impl Expression {
             scope.read_body().map_err(Failure::Wrong)?;
         }
         let mut budget = scope.budget;
-        let value = cost::within(&mut budget, || Value::resolve(&self.code, scope.context()));
+        let context = scope.context();
+        let value = cost::within(&mut budget, || Value::resolve(&self.code, context));
         scope.budget = budget;
         let value = value.map_err(|over| Failure::Wrong(over.to_owned()))?;
         value.map_err(|error| self.failure(&error))

@@ -1,4 +1,4 @@
-//! The variables of an expression, the body read when one asks for it.
+//! The variables of an expression: made when one is evaluated, the body read when one asks for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,11 +15,18 @@ use super::{ENV, body};
 /// The variables of one event, and what its expressions may still spend.
 pub struct Scope<'v> {
     unread_body: UnreadBody<'v>,
-    context: Context<'v, 'v>,
+    texts: [(&'static str, &'v str); 6],
+    /// Adds all others that it has from the beginning.
+    others: Box<dyn Fn(&mut Variables<'v>) + 'v>,
+    /// Once there was something to evaluate.
+    variables: Option<Variables<'v>>,
     has_body: bool,
     allowance: Allowance,
     pub(super) budget: Budget,
 }
+
+/// The variables, as the library wants them.
+pub struct Variables<'v>(Context<'v, 'v>);
 
 /// What becomes the variable `body` once an expression names it.
 #[derive(Debug, Clone, Copy)]
@@ -33,11 +40,17 @@ pub enum UnreadBody<'v> {
 }
 
 impl<'v> Scope<'v> {
-    /// No variables yet but the body.
-    pub fn new(unread_body: UnreadBody<'v>) -> Self {
+    /// Of the body, these texts and others: most events have ids and names made of the texts alone.
+    pub fn new(
+        unread_body: UnreadBody<'v>,
+        texts: [(&'static str, &'v str); 6],
+        others: impl Fn(&mut Variables<'v>) + 'v,
+    ) -> Self {
         Self {
             unread_body,
-            context: Context::with_env(Arc::clone(&ENV)),
+            texts,
+            others: Box::new(others),
+            variables: None,
             has_body: false,
             allowance: Allowance::Full,
             budget: Allowance::Full.budget(),
@@ -57,11 +70,49 @@ impl<'v> Scope<'v> {
         self.allowance == Allowance::Brief && self.budget.is_over()
     }
 
-    /// Adds a text.
-    pub fn text(&mut self, name: &str, value: &'v str) {
-        self.add(name, Box::new(CelString::from(value)));
+    /// The value of an expression that is nothing but the name of a text.
+    pub(super) fn text(&self, expression: &str) -> Option<&'v str> {
+        let mut texts = self.texts.iter();
+        let found = texts.find(|(name, _)| *name == expression);
+        found.map(|(_, value)| *value)
     }
 
+    pub(super) fn context(&mut self) -> &Context<'v, 'v> {
+        &self.variables().0
+    }
+
+    fn variables(&mut self) -> &mut Variables<'v> {
+        let (texts, others) = (&self.texts, &self.others);
+        self.variables.get_or_insert_with(|| {
+            let mut variables = Variables(Context::with_env(Arc::clone(&ENV)));
+            for (name, value) in texts {
+                variables.add(name, Box::new(CelString::from(*value)));
+            }
+            others(&mut variables);
+            variables
+        })
+    }
+
+    /// Makes the variable `body`: JSON and forms as maps and lists, text as text, all else as bytes.
+    ///
+    /// # Errors
+    /// A body that is too large or too deep to look into, or is no JSON where it should be.
+    pub(super) fn read_body(&mut self) -> Result<(), String> {
+        if self.has_body {
+            return Ok(());
+        }
+        let value: Box<dyn Val + 'v> = match self.unread_body {
+            UnreadBody::Json(json) => body::read(json)?,
+            UnreadBody::Text(text) => Box::new(CelString::from(text)),
+            UnreadBody::Bytes(bytes) => Box::new(CelBytes::from(bytes.to_vec())),
+        };
+        self.variables().add("body", value);
+        self.has_body = true;
+        Ok(())
+    }
+}
+
+impl<'v> Variables<'v> {
     /// Adds a map of texts.
     pub fn texts(&mut self, name: &str, entries: impl Iterator<Item = (String, String)>) {
         self.add(name, map(entries));
@@ -79,29 +130,7 @@ impl<'v> Scope<'v> {
     }
 
     fn add(&mut self, name: &str, value: Box<dyn Val + 'v>) {
-        self.context.add_variable_as_val(name, value);
-    }
-
-    pub(super) const fn context(&self) -> &Context<'v, 'v> {
-        &self.context
-    }
-
-    /// Makes the variable `body`: JSON and forms as maps and lists, text as text, all else as bytes.
-    ///
-    /// # Errors
-    /// A body that is too large or too deep to look into, or is no JSON where it should be.
-    pub(super) fn read_body(&mut self) -> Result<(), String> {
-        if self.has_body {
-            return Ok(());
-        }
-        let value: Box<dyn Val + 'v> = match self.unread_body {
-            UnreadBody::Json(json) => body::read(json)?,
-            UnreadBody::Text(text) => Box::new(CelString::from(text)),
-            UnreadBody::Bytes(bytes) => Box::new(CelBytes::from(bytes.to_vec())),
-        };
-        self.add("body", value);
-        self.has_body = true;
-        Ok(())
+        self.0.add_variable_as_val(name, value);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod name;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use cel::Value;
@@ -183,7 +184,10 @@ impl Template {
                 }
                 Piece::Hole(hole) | Piece::Suffix(hole) => hole,
             };
-            let text = text(hole, evaluate_hole(hole, scope)?)?;
+            let text = match scope.text(hole.text().trim()) {
+                Some(text) => Cow::Borrowed(text),
+                None => Cow::Owned(text(hole, evaluate_hole(hole, scope)?)?),
+            };
             let is_name = matches!(kind, Kind::Name | Kind::Id | Kind::VerbatimId);
             let must_be = is_name && matches!(piece, Piece::Hole(_));
             if text.is_empty() && must_be {
