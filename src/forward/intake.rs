@@ -41,8 +41,8 @@ pub fn check_head(parts: &Parts) -> Result<(), Reject> {
 /// Refuses content codings, since nothing is inflated here. `identity` is none, and the name of a
 /// character set says what the Content-Type should: some senders write it.
 pub fn check_coding(parts: &Parts) -> Result<(), Reject> {
-    let codings = parts.headers.get_all(CONTENT_ENCODING).iter();
-    let codings = codings.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let headers = parts.headers.get_all(CONTENT_ENCODING).iter();
+    let codings = headers.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
     let mut others = codings.filter(|coding| !changes_nothing(coding));
     match others.next() {
         None => Ok(()),
@@ -54,8 +54,8 @@ pub fn check_coding(parts: &Parts) -> Result<(), Reject> {
 }
 
 fn changes_nothing(coding: &[u8]) -> bool {
-    let coding = String::from_utf8_lossy(coding).to_ascii_lowercase();
-    let coding = coding.trim().trim_matches('"');
+    let lower_case = String::from_utf8_lossy(coding).to_ascii_lowercase();
+    let coding = lower_case.trim().trim_matches('"');
     let is_charset = |beginning: &&str| {
         let rest = coding.strip_prefix(*beginning);
         rest.is_some_and(|rest| {
@@ -95,7 +95,8 @@ pub async fn receive(
     if body.size_hint().lower() > limit as u64 {
         return Err(over(limit, said));
     }
-    let mut bytes = BytesMut::new();
+    let foreseen = usize::try_from(said.unwrap_or_default()).unwrap_or(usize::MAX);
+    let mut bytes = BytesMut::with_capacity(foreseen.min(FORESEEN));
     let mut share = Share::default();
     while let Some(frame) = timeout_at(deadline, body.frame())
         .await
@@ -192,6 +193,8 @@ const CHARSETS: [&str; 16] = [
     "utf",
     "windows-",
 ];
+/// Room that is made for a body before it has come: no memory is in use until then.
+const FORESEEN: usize = 128 * 1024;
 const BROKE_OFF: &str = "the body broke off";
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_millis(500);

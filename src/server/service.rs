@@ -3,14 +3,20 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use uuid::Uuid;
 use webhook_core::outcome::Reject;
@@ -62,19 +68,42 @@ where
     }
 }
 
-/// Webhooks. Each request runs as a task of its own: a client that leaves does not leave a start
-/// without its log line, and a panic ends one request, not the connection.
+/// Webhooks. A client that leaves does not leave a start without its log line, and a panic ends one
+/// request, not the connection.
 pub fn webhooks<T: Temporal>(forwarder: Arc<Forwarder<T>>) -> impl Service {
     move |request: Request<Incoming>, arrival: Arrival| {
         let forwarder = Arc::clone(&forwarder);
-        let request_id = Uuid::new_v4().simple().to_string();
-        let id = request_id.clone();
         let Arrival { peer, first_byte } = arrival;
-        let task = tokio::spawn(async move {
-            let peer = peer.ip();
-            forwarder.answer(request, &id, first_byte, peer).await
-        });
-        async move { task.await.unwrap_or_else(|_| panicked(&request_id)) }
+        let whole = async move {
+            let request_id = Uuid::new_v4().simple().to_string();
+            let answering = forwarder.answer(request, &request_id, first_byte, peer.ip());
+            let answer = AssertUnwindSafe(answering).catch_unwind().await;
+            answer.unwrap_or_else(|_| panicked(&request_id))
+        };
+        ToItsEnd(Some(whole.boxed()))
+    }
+}
+
+/// A future that is a part of the connection's task, for as long as there is a connection, and then
+/// goes on as a task of its own: most come to their end without the price of one.
+struct ToItsEnd<R: Send + 'static>(Option<BoxFuture<'static, R>>);
+
+impl<R: Send + 'static> Future for ToItsEnd<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let future = self.0.as_mut().expect("it is not polled after its end");
+        let result = ready!(future.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(result)
+    }
+}
+
+impl<R: Send + 'static> Drop for ToItsEnd<R> {
+    fn drop(&mut self) {
+        if let (Some(rest), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(rest);
+        }
     }
 }
 
@@ -98,5 +127,29 @@ pub fn pages(router: Router) -> impl Service {
                 .await
                 .unwrap_or_else(|never: Infallible| match never {})
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_begun_goes_to_its_end_without_its_connection() {
+        let (ended, end) = oneshot::channel();
+        let work = async move {
+            sleep(Duration::from_secs(3)).await;
+            ended.send(()).ok();
+        };
+        let mut work = ToItsEnd(Some(work.boxed()));
+        let begun = timeout(Duration::from_secs(1), &mut work).await;
+        assert!(begun.is_err(), "it takes longer");
+        drop(work);
+        end.await.expect("it ends");
     }
 }
