@@ -61,13 +61,13 @@ pub fn init_logs(format: LogFormat, debug: bool) {
         // Reports each retry inside one delivery: our own line says how the delivery ended.
         .with_target("temporalio_client", LevelFilter::OFF)
         .with_target(env!("CARGO_CRATE_NAME"), own);
-    let layer = fmt::layer()
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false)
         .log_internal_errors(false);
     let layer = match format {
-        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => layer
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines
             .json()
             .flatten_event(true)
             .with_current_span(false)

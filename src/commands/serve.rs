@@ -198,8 +198,8 @@ pub async fn serve(
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
     let admin = admin.map(|socket| {
         let stopped = async { drop(admin_stopped.await) };
-        let admin = admin::listener(socket, Arc::clone(&forwarder), metrics);
-        tokio::spawn(admin.run(stopped))
+        let listener = admin::listener(socket, Arc::clone(&forwarder), metrics);
+        tokio::spawn(listener.run(stopped))
     });
     let public = Listener {
         name: "public",

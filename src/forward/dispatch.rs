@@ -58,21 +58,21 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
         } = event;
         let routes = &settings.sources[source].routes;
         context.route = (routes.len() > 1).then_some(&routes[route].name);
-        let result = match call {
+        let sent = match call {
             Ok(None) => Ok(Outcome::Dropped),
             Ok(Some(call)) => self.send(&event.source, call).await,
             Err(reason) => Err(Reject::Unstartable(reason)),
         };
-        let result = match result {
+        let stored = match sent {
             Err(reject) if routes[route].settings.dead_letter.is_some() => {
                 let cause = Cause::of(reject)?;
                 context.parked = Some(cause.clone());
                 let parking = Parking::new(Arc::clone(settings), (source, route), event, cause);
                 self.park(parking).await
             }
-            result => result,
+            sent => sent,
         };
-        match result {
+        match stored {
             Err(Reject::Oversized(problem)) if settings.large.is_none() => Err(Reject::Oversized(
                 format!("{problem}: [large_payloads] stores such events in S3"),
             )),
@@ -136,8 +136,10 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
         execution: Execution,
         result: Option<Payload>,
     ) -> Result<Outcome, Reject> {
-        let claim = result.as_ref().map(Claim::of).transpose();
-        let claim = claim.map_err(Reject::Refused)?.flatten();
+        let claim = match &result {
+            Some(result) => Claim::of(result).map_err(Reject::Refused)?,
+            None => None,
+        };
         let (result, _stored) = match (claim, &self.settings.large) {
             (Some(claim), Some(store)) => {
                 let share = self.limits.memory.take(claim.size)?;
@@ -150,9 +152,12 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
             (None, _) => (result, None),
         };
         let codec = &self.settings.codec;
-        let result = result.map(|result| codec.decode(result)).transpose();
-        let result = result.map_err(|error| Reject::Refused(error.to_string()))?;
-        respond::reply(result.as_ref())
+        let decoded = result.map(|result| codec.decode(result)).transpose();
+        let decoded = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) => return Err(Reject::Refused(error.to_string())),
+        };
+        respond::reply(decoded.as_ref())
             .map(|reply| Outcome::Replied(execution, reply))
             .map_err(Reject::Refused)
     }

@@ -36,14 +36,16 @@ pub fn with_argument(
     // A signal starts nothing that could have them, and each takes a nonce.
     let starts = !matches!(call.verb, Verb::Signal { .. });
     let memo = call.memo.into_iter().filter(|_| starts);
-    let memo = memo.map(|(name, value)| (name, sealed(payload::value(&value))));
-    let attributes = call.search_attributes.into_iter();
-    let attributes = attributes.map(|(name, value)| (name, payload::value(&value)));
+    let search_attributes = call.search_attributes.into_iter();
     let text = |text: String| starts.then(|| sealed(payload::text(&text)));
     Box::new(temporal::Call {
         input: sealer.encode(argument, call.compression),
-        memo: memo.collect(),
-        search_attributes: attributes.collect(),
+        memo: memo
+            .map(|(name, value)| (name, sealed(payload::value(&value))))
+            .collect(),
+        search_attributes: search_attributes
+            .map(|(name, value)| (name, payload::value(&value)))
+            .collect(),
         verb: call.verb,
         workflow_id: call.workflow_id,
         workflow_type: call.workflow_type,

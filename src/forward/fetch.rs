@@ -93,10 +93,10 @@ impl Wanted {
         let Some(url) = place.find(received) else {
             return Ok(None);
         };
-        let url = Some(url).filter(|url| place.accepts(url));
-        let url = url.and_then(|url| Url::parse(&url).ok());
-        let foreign = "the key's URL is not one of the provider's";
-        let foreign = Reject::InvalidSignature(foreign.into());
+        let url = Some(url)
+            .filter(|url| place.accepts(url))
+            .and_then(|url| Url::parse(&url).ok());
+        let foreign = Reject::InvalidSignature("the key's URL is not one of the provider's".into());
         let key_id = scheme.key_id.as_ref();
         Ok(Some(Self {
             source: source.path.clone(),
@@ -172,12 +172,12 @@ impl Keys {
     /// A place among the fetches of a source.
     async fn place(&self, source: &str, deadline: Instant) -> Result<OwnedSemaphorePermit, String> {
         let places = {
-            let mut places = lock(&self.places);
-            let places = places.entry(source.to_owned());
+            let mut by_source = lock(&self.places);
+            let places = by_source.entry(source.to_owned());
             Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(FETCHES))))
         };
-        let place = timeout_at(deadline, places.acquire_owned()).await;
-        let place = place.ok().and_then(Result::ok);
+        let acquired = timeout_at(deadline, places.acquire_owned()).await;
+        let place = acquired.ok().and_then(Result::ok);
         place.ok_or_else(|| "too many others are being fetched".to_owned())
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram};
 use webhook_core::outcome::LABELS;
-use webhook_core::source::{Source, Verification};
+use webhook_core::source::{NamedSecret, Source, Verification};
 use webhook_core::verified::Proof;
 
 use crate::telemetry::{KEY_USED, REQUEST_DURATION, REQUESTS};
@@ -39,12 +39,10 @@ impl SourceMetrics {
             Verification::Signature { secrets, .. } => secrets.as_slice(),
             _ => &[],
         };
-        let secrets = secrets.iter().map(|secret| {
-            metrics::counter!(KEY_USED, "source" => path.clone(), "key" => secret.name.clone())
-        });
+        let secret = |secret: &NamedSecret| metrics::counter!(KEY_USED, "source" => path.clone(), "key" => secret.name.clone());
         Self {
             outcomes: LABELS.iter().map(outcome).collect(),
-            secrets: secrets.collect(),
+            secrets: secrets.iter().map(secret).collect(),
             path: path.clone(),
         }
     }

@@ -138,8 +138,8 @@ fn admitted(arrived: Arrived) -> Result<Read, Refused> {
         Admitted::Handshake(reply) => return Ok(Read::Handshake(reply)),
     };
     let proof = source.verified_by(verified.proof());
-    let event = Event::new(&verified, &source.provider, &source.path, proof);
-    let event = event.map_err(refused(true))?;
+    let event =
+        Event::new(&verified, &source.provider, &source.path, proof).map_err(refused(true))?;
     let tenant = event.tenant.as_deref();
     check_tenant(source, verified.proof(), tenant).map_err(refused(true))?;
     metrics.count_secret(verified.proof());
@@ -199,7 +199,9 @@ fn planned_within(
     };
     let plan = plan.map_err(|problem| format!("{}: {problem}", route.name));
     let is_chosen = |other: &Route| std::ptr::eq(other, route);
-    let index = source.routes.iter().position(is_chosen);
-    let index = index.expect("the route is one of the source's");
+    let mut routes = source.routes.iter();
+    let index = routes
+        .position(is_chosen)
+        .expect("the route is one of the source's");
     (!scope.is_cut_short()).then_some((index, plan))
 }

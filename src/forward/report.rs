@@ -129,8 +129,8 @@ pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>)
         }
         Ok(Completion::Event(outcome)) => {
             let execution = outcome.execution();
-            let workflow_id = execution.map(|execution| readable(&execution.workflow_id));
-            let workflow_id = workflow_id.as_deref();
+            let readable_id = execution.map(|execution| readable(&execution.workflow_id));
+            let workflow_id = readable_id.as_deref();
             let Some(cause) = &context.parked else {
                 return match event.and_then(|event| event.hint) {
                     Some(hint) => line!(warn, workflow_id, hint),

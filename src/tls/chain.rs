@@ -84,8 +84,8 @@ pub(super) fn explain(error: &Error, identity: &Identity) -> String {
 
 /// Which certificate of the chain the private key belongs to.
 fn place_of_key(chain: &[CertificateDer<'_>], identity: &Identity) -> Option<usize> {
-    let key = private_key(identity.key.reveal()).ok()?;
-    let key = any_supported_type(&key).ok()?;
+    let pem = private_key(identity.key.reveal()).ok()?;
+    let key = any_supported_type(&pem).ok()?;
     let public = key.public_key()?;
     chain.iter().position(|certificate| {
         let parsed = x509_parser::parse_x509_certificate(certificate);

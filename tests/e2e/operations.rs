@@ -132,6 +132,9 @@ fn not_even_at_debug_level_does_a_log_hold_a_body_a_key_or_a_signature() {
             .send(&order.clone().with("X-Shopify-Other", CANARY))
             .await;
         sender.send(&order.clone().with("Cookie", CANARY)).await;
+        // A page is logged at this level alone.
+        let page = format!("/health/live?q={CANARY}");
+        sender.send(&Delivery::bare(Method::GET, &page)).await;
         let large = format!("[\"{}\"]", CANARY.repeat(200_000));
         sender.send(&Delivery::shopify(large)).await;
         for path in ["/temporal/generic", "/temporal/shopify", "/nowhere"] {

@@ -133,8 +133,8 @@ fn section(text: &str, name: &str) -> HashMap<String, String> {
     for line in text.lines() {
         let line = line.trim();
         if let Some(title) = line.strip_prefix('[') {
-            let title = title.split(']').next().unwrap_or_default().trim();
-            let title = title.strip_prefix("profile ").map_or(title, str::trim);
+            let inside = title.split(']').next().unwrap_or_default().trim();
+            let title = inside.strip_prefix("profile ").map_or(inside, str::trim);
             is_ours = title == name;
         } else if is_ours
             && !line.starts_with(['#', ';'])

@@ -45,15 +45,14 @@ impl CallLimit {
     pub async fn acquire(&self, source: &str, deadline: Instant) -> Result<CallPermit<'_>, Reject> {
         check_time(deadline)?;
         let latest = deadline - LEAST_TIME;
+        let full = |of| Reject::Unavailable(format!("too many {}{of} in flight", self.name));
         let of_source = timeout_at(latest, self.of(source).acquire_owned()).await;
-        let of_source = of_source.ok().and_then(Result::ok).ok_or_else(|| {
-            Reject::Unavailable(format!("too many {} of this source in flight", self.name))
-        })?;
-        let of_all = timeout_at(latest, self.all.acquire()).await;
-        let of_all = of_all
-            .ok()
-            .and_then(Result::ok)
-            .ok_or_else(|| Reject::Unavailable(format!("too many {} in flight", self.name)))?;
+        let Ok(Ok(of_source)) = of_source else {
+            return Err(full(" of this source"));
+        };
+        let Ok(Ok(of_all)) = timeout_at(latest, self.all.acquire()).await else {
+            return Err(full(""));
+        };
         Ok(CallPermit {
             _of_source: of_source,
             _of_all: of_all,

@@ -101,8 +101,9 @@ impl Steps {
         };
         let place = Arc::clone(&self.places).acquire_many_owned(places);
         let full = || Reject::Unavailable("too many long bodies to look into".to_owned());
-        let place = timeout_at(deadline, place).await;
-        let place = place.ok().and_then(Result::ok).ok_or_else(full)?;
+        let Ok(Ok(place)) = timeout_at(deadline, place).await else {
+            return Err(full());
+        };
         // What takes more than the rest of memory is still worked on, alone.
         let share = self
             .memory

@@ -97,8 +97,8 @@ impl Client {
             ..GetWorkflowExecutionHistoryRequest::default()
         };
         loop {
-            let answer = service.get_workflow_execution_history(within(request.clone(), deadline));
-            let answer = timed("GetWorkflowExecutionHistory", deadline, answer).await?;
+            let call = service.get_workflow_execution_history(within(request.clone(), deadline));
+            let answer = timed("GetWorkflowExecutionHistory", deadline, call).await?;
             let events = answer.history.unwrap_or_default().events;
             if events
                 .iter()
