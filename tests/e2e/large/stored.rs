@@ -1,18 +1,25 @@
 //! What is stored and how: keys, references, one object an event.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest;
+use bytes::Bytes;
 use prost::Message;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{body, configured, push, with_credentials};
+use crate::support::configured::Configured;
 use crate::support::forwarder::{AES, Forwarder, ForwarderConfig};
 use crate::support::history::{metadata, open};
+use crate::support::raw;
 use crate::support::s3::{BUCKET, S3};
 use crate::support::sender::Sender;
 use crate::support::temporal::Temporal;
-use crate::support::wait::run;
+use crate::support::wait::{PATIENCE, run};
+use crate::support::worker::Worker;
 
 #[test]
 fn a_stock_python_worker_reads_a_20_mb_encrypted_push() {
@@ -78,20 +85,8 @@ fn a_stock_python_worker_reads_a_20_mb_encrypted_push() {
 #[test]
 fn a_large_update_reaches_its_workflow_and_its_large_result_the_sender() {
     run(async {
-        let temporal = Temporal::shared().await;
         let s3 = S3::start();
-        let queue = format!("large-{}", Uuid::new_v4());
-        let extra = format!(
-            "task_queue = '{queue}'\naction = 'update-with-start'\nupdate = 'github'\nworkflow_id = 'asked:{{event_id}}'\nrespond = 'result'\nworkflow_type = 'Asked'\ndeadline = '30s'"
-        );
-        let configured = configured(&s3.address(), &extra);
-        let forwarder = Forwarder::start(ForwarderConfig {
-            aes: Some(AES),
-            ..with_credentials(&configured)
-        })
-        .await;
-        let _worker = s3.worker(&temporal.address(), &queue, AES);
-        temporal.polled(&queue).await;
+        let (forwarder, _worker, _configured) = asking(&s3).await;
         let push = push(body(300_000));
         let answer = Sender::new(&forwarder).send(&push).await;
         assert_eq!(answer.status, 200, "{:.300}", answer.text);
@@ -101,6 +96,51 @@ fn a_large_update_reaches_its_workflow_and_its_large_result_the_sender() {
         let ours = format!("v0/ns/default/wt/null/wi/{place}/ri/null/");
         assert_eq!(keys.len(), 2, "{keys:?}");
         assert!(keys.iter().any(|key| key.starts_with(&ours)), "{keys:?}");
+    });
+}
+
+/// HTTP/2 takes as much of an answer at once as the client's window has room for: the rest is on its
+/// way long after the answer was handed over.
+#[test]
+fn a_worker_s_large_reply_reaches_a_slow_reader_whole_although_the_forwarder_stops() {
+    run(async {
+        let s3 = S3::start();
+        let (mut forwarder, _worker, _configured) = asking(&s3).await;
+        let stream = raw::connect_tls(&forwarder, "h2").await;
+        let (mut client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        let connection = tokio::spawn(connection);
+        let push = push(body(1_000_000));
+        let mut request = http::Request::post(format!("https://localhost{}", push.path));
+        for (name, value) in &push.headers {
+            request = request.header(name, value.as_slice());
+        }
+        let request = request.body(()).expect("a request");
+        let (answer, mut sent) = client.send_request(request, false).expect("a stream");
+        sent.send_data(Bytes::from(push.body), true)
+            .expect("it is open");
+        let answer = answer.await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+
+        forwarder.signal("TERM");
+        forwarder.line("it stops", |line| {
+            let message = line["message"].as_str().unwrap_or_default();
+            message.starts_with("stopping") && line["listener"] == "public"
+        });
+        // Longer than a silent client gets.
+        sleep(Duration::from_secs(4)).await;
+        let mut reply = answer.into_body();
+        let mut read = Vec::new();
+        while let Some(data) = reply.data().await {
+            let data = data.expect("the answer is not cut");
+            read.extend_from_slice(&data);
+            let taken = reply.flow_control().release_capacity(data.len());
+            taken.expect("it was held");
+        }
+        let read: Value = serde_json::from_slice(&read).expect("all of it");
+        assert_eq!(read, json!({"echo": "x".repeat(1_000_000)}));
+        drop(client);
+        connection.await.expect("it does not panic").ok();
+        assert_eq!(forwarder.wait(PATIENCE).code(), Some(0));
     });
 }
 
@@ -240,4 +280,23 @@ fn assert_reference(payload: &Payload, key: &str, size: usize) {
 
 fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
+}
+
+/// A forwarder whose events are updates, and the worker that answers them with what they say.
+async fn asking(s3: &S3) -> (Forwarder, Worker, Configured) {
+    let temporal = Temporal::shared().await;
+    let queue = format!("large-{}", Uuid::new_v4());
+    let extra = format!(
+        "task_queue = '{queue}'\naction = 'update-with-start'\nupdate = 'github'\nworkflow_id = 'asked:{{event_id}}'\nrespond = 'result'\nworkflow_type = 'Asked'\ndeadline = '30s'"
+    );
+    let configured = configured(&s3.address(), &extra);
+    let forwarder = Forwarder::start(ForwarderConfig {
+        aes: Some(AES),
+        tls: true,
+        ..with_credentials(&configured)
+    })
+    .await;
+    let worker = s3.worker(&temporal.address(), &queue, AES);
+    temporal.polled(&queue).await;
+    (forwarder, worker, configured)
 }
