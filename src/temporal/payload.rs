@@ -73,12 +73,12 @@ pub(super) fn from_memo(memo: temporal::Memo) -> Fields {
         .collect()
 }
 
-/// How many bytes [`arguments`] are for Temporal.
+/// How many bytes the one argument of a call is for Temporal.
 pub fn arguments_len(payload: &Payload) -> usize {
     message::encoded_len(1, payload)
 }
 
-/// How many bytes a [`memo`] is for Temporal.
+/// How many bytes a memo is for Temporal.
 pub fn memo_len(fields: &Fields) -> usize {
     btree_map::encoded_len(string::encoded_len, message::encoded_len, 1, fields)
 }
