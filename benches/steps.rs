@@ -179,8 +179,11 @@ fn locate(source: &Source, verified: &Verified) -> Event {
 
 fn plan(source: &Source, event: &Event) -> Plan {
     let mut scope = variables::scope(event, &source.name);
-    let route = route::choose(&source.routes, &mut scope).expect("a route");
-    route.settings.plan(event, &mut scope).expect("a plan")
+    let index = route::choose(&source.routes, &mut scope).expect("a route");
+    source.routes[index]
+        .settings
+        .plan(event, &mut scope)
+        .expect("a plan")
 }
 
 fn encode(call: Call) -> Vec<u8> {

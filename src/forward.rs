@@ -94,10 +94,10 @@ impl<T: Temporal> Forwarder<T> {
         let result = self.handle(&settings, &mut body, &mut context).await;
         report(&context, &result);
         let hopeless = matches!(result, Err(Reject::TooSlow(_) | Reject::Malformed(_)));
+        // What is left of a body is not coming; or, of broken HTTP, where the request ends is anybody's guess.
+        let broken = hopeless && intake::check_head(&parts).is_err();
         let mut answer = answer::of(result, &context);
         drop(context);
-        // What is left of a body is not coming; or where the request ends is anybody's guess.
-        let broken = intake::check_head(&parts).is_err();
         let usable = !broken && body.is_end_stream()
             || !hopeless && intake::discard(&parts, body, first_byte + LATEST).await;
         if !usable && parts.version < Version::HTTP_2 {

@@ -152,11 +152,10 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
             (None, _) => (result, None),
         };
         let codec = &self.settings.codec;
-        let decoded = result.map(|result| codec.decode(result)).transpose();
-        let decoded = match decoded {
-            Ok(decoded) => decoded,
-            Err(error) => return Err(Reject::Refused(error.to_string())),
-        };
+        let decoded = result
+            .map(|result| codec.decode(result))
+            .transpose()
+            .map_err(|error| Reject::Refused(error.to_string()))?;
         respond::reply(decoded.as_ref())
             .map(|reply| Outcome::Replied(execution, reply))
             .map_err(Reject::Refused)

@@ -64,10 +64,7 @@ struct Sealer<'a> {
 
 impl<'a> Sealer<'a> {
     const fn new(settings: &'a Settings) -> Self {
-        let nonces = RefCell::new(Nonces {
-            bytes: [0; DRAWN],
-            left: 0,
-        });
+        let nonces = RefCell::new(Nonces::new());
         Self { settings, nonces }
     }
 
@@ -88,6 +85,14 @@ struct Nonces {
 }
 
 impl Nonces {
+    /// None drawn yet.
+    const fn new() -> Self {
+        Self {
+            bytes: [0; DRAWN],
+            left: 0,
+        }
+    }
+
     fn next(&mut self) -> [u8; NONCE] {
         if self.left < NONCE {
             fill(&mut self.bytes);
@@ -122,10 +127,7 @@ mod tests {
 
     #[test]
     fn no_nonce_is_given_twice() {
-        let mut nonces = Nonces {
-            bytes: [0; DRAWN],
-            left: 0,
-        };
+        let mut nonces = Nonces::new();
         let drawn: HashSet<_> = (0..100).map(|_| nonces.next()).collect();
         assert_eq!(drawn.len(), 100);
     }

@@ -193,15 +193,13 @@ fn planned_within(
         return Some((source.routes.len() - 1, Err(problem.to_owned())));
     }
     let mut scope = variables::scope(event, &source.name).with_allowance(allowance);
-    let (route, plan) = match route::choose(&source.routes, &mut scope) {
-        Ok(route) => (route, route.settings.plan(event, &mut scope)),
-        Err((route, problem)) => (route, Err(problem)),
+    let (index, plan) = match route::choose(&source.routes, &mut scope) {
+        Ok(index) => {
+            let settings = &source.routes[index].settings;
+            (index, settings.plan(event, &mut scope))
+        }
+        Err((index, problem)) => (index, Err(problem)),
     };
-    let plan = plan.map_err(|problem| format!("{}: {problem}", route.name));
-    let is_chosen = |other: &Route| std::ptr::eq(other, route);
-    let mut routes = source.routes.iter();
-    let index = routes
-        .position(is_chosen)
-        .expect("the route is one of the source's");
+    let plan = plan.map_err(|problem| format!("{}: {problem}", source.routes[index].name));
     (!scope.is_cut_short()).then_some((index, plan))
 }

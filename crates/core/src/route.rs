@@ -130,23 +130,20 @@ pub enum Verb {
     },
 }
 
-/// The route for the event: the first whose condition holds.
+/// The index of the route for the event: the first whose condition holds.
 ///
 /// # Errors
-/// The route whose condition fails, and why.
-pub fn choose<'r>(
-    routes: &'r [Route],
-    scope: &mut Scope<'_>,
-) -> Result<&'r Route, (&'r Route, String)> {
-    for route in routes {
+/// The index of the route whose condition fails, and why.
+pub fn choose(routes: &[Route], scope: &mut Scope<'_>) -> Result<usize, (usize, String)> {
+    for (index, route) in routes.iter().enumerate() {
         let holds = match &route.when {
             None => true,
             Some(when) => when
                 .holds(scope)
-                .map_err(|problem| (route, format!("when: {problem}")))?,
+                .map_err(|problem| (index, format!("when: {problem}")))?,
         };
         if holds {
-            return Ok(route);
+            return Ok(index);
         }
     }
     unreachable!("the last route of a source has no condition")
