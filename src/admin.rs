@@ -1,63 +1,70 @@
-//! The admin listener: health and metrics, never on the public one.
+//! The admin listener: what an operator asks a running process, never on the public one. Each page is a
+//! file of this room that gives a router; who may ask for it is decided before any of them.
+
+pub mod access;
+pub mod answer;
+mod health;
+mod index;
+mod metrics;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::cli::NAME;
+use self::access::Access;
+use self::answer::problem;
 use crate::forward::Forwarder;
-use crate::forward::answer::{Answer, json_answer};
 use crate::server::service::{Service, pages};
 use crate::server::{Limits, Listener};
 use crate::temporal::Temporal;
 
+/// What the pages tell of: the state of every router here.
+pub struct Admin<T> {
+    /// Sources, health.
+    pub forwarder: Arc<Forwarder<T>>,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+    /// Who may ask.
+    pub access: Arc<Access>,
+}
+
 /// The listener, not yet running.
-pub fn listener<T: Temporal>(
-    socket: TcpListener,
-    forwarder: Arc<Forwarder<T>>,
-    metrics: PrometheusHandle,
-) -> Listener<impl Service> {
-    let live = Arc::clone(&forwarder);
-    let router = Router::new()
-        .route("/", get(|| async { index() }))
-        .route("/health/live", get(|| async move { live.pages.live() }))
-        .route(
-            "/health/ready",
-            get(|| async move { forwarder.pages.ready().await }),
-        )
-        .route(
-            "/metrics",
-            get(|| async move {
-                (
-                    [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-                    metrics.render(),
-                )
-            }),
-        );
+pub fn listener<T: Temporal>(socket: TcpListener, admin: Admin<T>) -> Listener<impl Service> {
     Listener {
         name: "admin",
         socket,
         certificate: None,
         limits: Limits::operator(DRAIN),
         refusals: None,
-        service: pages(router),
+        service: pages(router(admin)),
     }
 }
 
-fn index() -> Answer {
-    let version = env!("CARGO_PKG_VERSION");
-    json_answer(
-        StatusCode::OK,
-        &json!({ "name": NAME, "version": version, "pages": PAGES }),
-    )
+/// Every page, and before them what decides who may ask: from the outside to the inside, headers of
+/// all answers, the name that was asked for, the token.
+fn router<T: Temporal>(admin: Admin<T>) -> Router {
+    let access = Arc::clone(&admin.access);
+    Router::new()
+        .merge(index::router())
+        .merge(health::router())
+        .merge(metrics::router())
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "not found", NO_PAGE) })
+        .method_not_allowed_fallback(|| async {
+            let title = "method not allowed";
+            problem(StatusCode::METHOD_NOT_ALLOWED, title, NO_METHOD)
+        })
+        .with_state(Arc::new(admin))
+        .layer(from_fn_with_state(access, access::check))
+        .layer(from_fn(answer::harden))
 }
 
-const PAGES: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+const NO_PAGE: &str =
+    "the admin listener has no such page: GET / with Accept: application/json lists them";
+const NO_METHOD: &str = "the page is not asked so: Allow says how";
 /// A scraper's connection does not hold up the end.
 const DRAIN: Duration = Duration::from_secs(1);

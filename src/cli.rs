@@ -205,9 +205,12 @@ pub struct ServeArgs {
     /// What the worker gets [default: json]
     #[arg(long, value_name = "FORMAT", env = "TWF_PAYLOAD_FORMAT", value_parser = formats())]
     pub payload_format: Option<Format>,
-    /// Admin listener for health and metrics, such as 127.0.0.1:9000 [default: none]
+    /// Admin listener for health, metrics and what happened, such as 127.0.0.1:9000 [default: none]
     #[arg(long, value_name = "ADDRESS:PORT", env = "TWF_ADMIN")]
     pub admin: Option<String>,
+    /// Where the token is that callers of the admin listener must show (`Authorization: Bearer …`): `env:NAME` or `file:PATH`. Without one it answers everything on loopback, elsewhere health and metrics only
+    #[arg(long, value_name = "SECRET", env = "TWF_ADMIN_TOKEN")]
+    pub admin_token: Option<String>,
     /// How long a stop waits for requests in flight [default: 20s]
     #[arg(long, value_name = "DURATION", env = "TWF_DRAIN_TIMEOUT", value_parser = humantime::parse_duration)]
     pub drain_timeout: Option<Duration>,
@@ -332,7 +335,7 @@ const DEV_DEFAULTS: [(&str, &str); 6] = [
     ),
     (
         "admin",
-        "Admin listener for health and metrics [default: that of the file, or else 127.0.0.1:9000]",
+        "Admin listener for health, metrics and what happened [default: that of the file, or else 127.0.0.1:9000]",
     ),
     (
         "config",

@@ -1,6 +1,7 @@
 //! What the person typed (flags, environment, file) -> [`Config`], what the program needs: once,
 //! every mistake collected. After this no code checks a setting again.
 
+pub mod admin;
 pub mod codec_server;
 pub mod environment;
 pub mod file;
@@ -26,6 +27,7 @@ use webhook_core::provider::values::IdleTimeout;
 use webhook_core::secret::Secret;
 use webhook_core::source::Source;
 
+use self::admin::Admin;
 use self::file::File;
 use self::file::source::VerifyWord;
 use self::large::Large;
@@ -44,6 +46,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How many connections one peer may hold; `None`: all.
     pub max_connections_per_peer: Option<usize>,
+    /// Who may ask the admin listener.
+    pub admin: Admin,
     /// Encrypts payloads; without keys they are stored as they are.
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
@@ -144,6 +148,7 @@ impl Config {
             max_connections_per_peer: args
                 .max_connections_per_peer
                 .or(file.server.max_connections_per_peer),
+            admin: Admin::new(args, file, environment, &mut mistakes, &mut warnings),
             codec: codec(file, environment, &mut mistakes),
             large: (file.large.as_ref())
                 .and_then(|written| Large::new(written, environment, &mut mistakes)),
@@ -295,8 +300,10 @@ fn literal_secrets(file: &File) -> Option<Mistake> {
     let proxy = file.temporal.proxy.iter().filter(
         |proxy| matches!(proxy, SecretRef::Literal(Some(url)) if url.reveal().contains(&b'@')),
     );
+    let tokens = file.admin.iter().filter_map(|admin| admin.token.as_ref());
     let literals = of_sources
         .chain(keys)
+        .chain(tokens.map(|(_, token)| token))
         .chain(&file.temporal.api_key)
         .chain(proxy)
         .filter(|secret| matches!(secret, SecretRef::Literal(_)))

@@ -44,7 +44,10 @@ impl Loaded {
         };
         Ok(Self {
             public: listen::public(args, file.server.listen.as_deref()),
-            admin: listen::admin(args, file.admin.as_deref()),
+            admin: listen::admin(
+                args,
+                (file.admin.as_ref()).and_then(|admin| admin.listen.as_deref()),
+            ),
             temporal: connect::settings(args, &file.temporal, environment),
             config,
         })

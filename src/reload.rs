@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use webhook_core::secret::Secret;
 
 pub use self::changes::Inventory;
+use crate::admin::access::Access;
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
 use crate::config::{Config, Environment, Identity, Mistake};
@@ -47,6 +48,8 @@ pub struct Reload<T> {
     pub certificate: Option<Arc<Certificate>>,
     /// Gets new settings of the connection to Temporal.
     pub temporal: watch::Sender<Connection>,
+    /// Gets a new token of the admin listener, if there is one.
+    pub access: Option<Arc<Access>>,
     /// Gets to know until when new certificates are good.
     pub certificates: watch::Sender<Vec<Dated>>,
     /// The settings in use, for saying what changes.
@@ -137,6 +140,9 @@ impl<T: Temporal> Reload<T> {
             .send_if_modified(|old| std::mem::replace(old, dated.clone()) != dated);
         telemetry::announce_sources(&good.config);
         self.ask_for_attributes(&good.config, connection);
+        if let Some(access) = &self.access {
+            access.replace(good.config.admin.clone());
+        }
         let Config { sources, codec, .. } = good.config;
         let count = sources.len();
         self.forwarder

@@ -4,6 +4,7 @@ mod support;
 
 mod e2e {
     mod actions;
+    mod admin;
     mod bodies;
     mod broken_http;
     mod catalogue;

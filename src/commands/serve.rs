@@ -12,6 +12,8 @@ use tokio::sync::{oneshot, watch};
 use webhook_core::source::Source;
 
 use super::{Failure, block_on};
+use crate::admin::access::Access;
+use crate::admin::{self, Admin};
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
 use crate::config::{Config, Environment, Mistake};
@@ -26,7 +28,7 @@ use crate::storage::Store;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
 use crate::tls::{self, Certificate};
-use crate::{admin, expiry, telemetry};
+use crate::{expiry, telemetry};
 
 /// Everything that can be wrong before the first request was checked.
 pub struct Ready {
@@ -35,8 +37,14 @@ pub struct Ready {
     temporal: Settings,
     certificate: Option<Arc<Certificate>>,
     public: TcpListener,
-    admin: Option<TcpListener>,
+    admin: Option<AdminSocket>,
     origin: Origin,
+}
+
+/// Where operators look, and who may.
+struct AdminSocket {
+    socket: TcpListener,
+    access: Arc<Access>,
 }
 
 impl Ready {
@@ -113,7 +121,9 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
         Err(mistake) => Err(mistake),
     };
     let admin = match loaded.admin {
-        Ok(Some(listen)) => bind_listener(listen).await.map(Some),
+        Ok(Some(listen)) => bind_listener(listen.clone())
+            .await
+            .map(|socket| Some((socket, listen.host))),
         Ok(None) => Ok(None),
         Err(mistake) => Err(mistake),
     };
@@ -121,6 +131,14 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
         load::all(loaded.config, public, admin, loaded.temporal).map_err(Failure::Configuration)?;
     let acceptor = tls::acceptor_of(config.tls.as_ref())?;
     let large = config.large.as_ref().map(Store::new).transpose()?;
+    let admin = match admin {
+        Some((socket, host)) => {
+            let address = socket.local_addr().map_err(anyhow::Error::from)?;
+            let access = Arc::new(Access::new(address, &host, config.admin.clone()));
+            Some(AdminSocket { socket, access })
+        }
+        None => None,
+    };
     let fixed = Fixed {
         public: listens.0,
         admin: listens.1.flatten(),
@@ -183,12 +201,14 @@ pub async fn serve(
     let forwarder = Arc::new(Forwarder::new(settings, client, &Sizes::default()));
     let (certificates, expiring) = watch::channel(certificates);
     let expiring = tokio::spawn(expiry::watch(expiring));
+    let access = admin.as_ref().map(|admin| Arc::clone(&admin.access));
     let reload = Reload {
         args: args.clone(),
         environment,
         forwarder: Arc::clone(&forwarder),
         certificate: certificate.clone(),
         temporal: settings_sender,
+        access,
         certificates,
         in_use: Mutex::new(inventory),
         asking: Mutex::default(),
@@ -196,10 +216,14 @@ pub async fn serve(
     let limits = origin.fixed.limits;
     let reloading = tokio::spawn(reload.watch(origin, hangup));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
-    let admin = admin.map(|socket| {
+    let admin = admin.map(|AdminSocket { socket, access }| {
         let stopped = async { drop(admin_stopped.await) };
-        let listener = admin::listener(socket, Arc::clone(&forwarder), metrics);
-        tokio::spawn(listener.run(stopped))
+        let admin = Admin {
+            forwarder: Arc::clone(&forwarder),
+            metrics,
+            access,
+        };
+        tokio::spawn(admin::listener(socket, admin).run(stopped))
     });
     let public = Listener {
         name: "public",
@@ -241,8 +265,14 @@ fn announce(ready: &Ready) -> Result<(), Failure> {
         metrics::gauge!(telemetry::CERTIFICATE_EXPIRY).set(expiry as f64);
     }
     if let Some(admin) = &ready.admin {
-        let address = admin.local_addr()?.to_string();
-        tracing::info!(listener = "admin", address, tls = false, "listening");
+        let address = admin.socket.local_addr()?.to_string();
+        let token = admin.access.has_token();
+        match (admin.access.is_public(), token) {
+            (true, false) => tracing::warn!(address, "{}", admin::access::WITHOUT_TOKEN),
+            (true, true) => tracing::warn!(address, "{}", admin::access::IN_THE_CLEAR),
+            (false, _) => {}
+        }
+        tracing::info!(listener = "admin", address, tls = false, token, "listening");
     }
     let (address, tls) = (ready.address()?.to_string(), ready.has_tls());
     tracing::info!(listener = "public", address, tls, "listening");

@@ -7,8 +7,8 @@ use webhook_core::secret::Secret;
 
 use super::file::File;
 use super::listen::{Listen, parse_listen};
-use super::secret::SecretRef;
-use super::{Environment, Identity, Mistake, codec, keep, resolve};
+use super::secret::token_of_flag;
+use super::{Environment, Identity, Mistake, codec, keep};
 use crate::cli::codec_server::CodecServerArgs;
 
 /// All settings of `codec-server`, checked.
@@ -42,7 +42,7 @@ impl CodecServer {
             .ok();
         let codec = codec(file, environment, &mut mistakes);
         let token = (args.token.as_deref())
-            .and_then(|text| keep(&mut mistakes, TOKEN, token_of(text, environment)));
+            .and_then(|text| keep(&mut mistakes, TOKEN, token_of_flag(text, environment)));
         let origins = (args.origins.iter())
             .filter_map(|text| keep(&mut mistakes, ORIGIN, origin(text)))
             .collect();
@@ -58,18 +58,6 @@ impl CodecServer {
             _ => Err(mistakes),
         }
     }
-}
-
-fn token_of(text: &str, environment: &dyn Environment) -> Result<Secret, String> {
-    let reference = SecretRef::from(text.to_owned());
-    if matches!(reference, SecretRef::Literal(_)) {
-        return Err("expected \"env:NAME\" or \"file:PATH\": a token that stands in a command line is no secret".to_owned());
-    }
-    let token = resolve(&reference, environment)?;
-    let fits = token.reveal().iter().all(u8::is_ascii_graphic);
-    fits.then_some(token).ok_or_else(|| {
-        format!("{reference}: a token is printable ASCII without spaces, or no header can carry it")
-    })
 }
 
 /// As a browser writes it: `scheme://host`, and the port unless it is the scheme's own.

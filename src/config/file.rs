@@ -14,11 +14,13 @@ use super::listen::parse_listen;
 use super::reader::{Reader, Section};
 use super::secret::SecretRef;
 
+pub mod admin;
 pub mod route;
 pub mod source;
 pub mod temporal;
 mod values;
 
+pub use self::admin::Admin;
 pub use self::source::Source;
 pub use self::temporal::Temporal;
 
@@ -27,8 +29,8 @@ pub use self::temporal::Temporal;
 pub struct File {
     /// `[server]`
     pub server: Server,
-    /// `[admin] listen`
-    pub admin: Option<String>,
+    /// `[admin]`
+    pub admin: Option<Admin>,
     /// `[temporal]`
     pub temporal: Temporal,
     /// `[encryption] keys`; `None` if there is no such section.
@@ -100,12 +102,7 @@ impl File {
             server: Server::read(r, &mut root),
             ..Self::default()
         };
-        if let Some(mut admin) = root.table(r, "admin") {
-            file.admin = admin
-                .require(r, "listen", "one such as \"127.0.0.1:9000\"")
-                .map(|Address(text)| text);
-            admin.finish(r);
-        }
+        file.admin = root.table_of(r, "admin", Admin::read);
         file.temporal = Temporal::read(r, &mut root);
         if let Some(mut encryption) = root.table(r, "encryption") {
             let before = r.count();

@@ -66,6 +66,33 @@ pub fn resolve(reference: &SecretRef, environment: &dyn Environment) -> Result<S
     }
 }
 
+/// What callers have to show in a header, named by a flag: never the text itself.
+///
+/// # Errors
+/// Those of [`header_token`], and a literal.
+pub fn token_of_flag(text: &str, environment: &dyn Environment) -> Result<Secret, String> {
+    let reference = SecretRef::from(text.to_owned());
+    if matches!(reference, SecretRef::Literal(_)) {
+        return Err("expected \"env:NAME\" or \"file:PATH\": a token that stands in a command line is no secret".to_owned());
+    }
+    header_token(&reference, environment)
+}
+
+/// What callers have to show in a header.
+///
+/// # Errors
+/// Those of [`resolve`], and a text that no header can carry.
+pub fn header_token(
+    reference: &SecretRef,
+    environment: &dyn Environment,
+) -> Result<Secret, String> {
+    let token = resolve(reference, environment)?;
+    let fits = token.reveal().iter().all(u8::is_ascii_graphic);
+    fits.then_some(token).ok_or_else(|| {
+        format!("{reference}: a token is printable ASCII without spaces, or no header can carry it")
+    })
+}
+
 /// `ENV:NAME`, `flie:PATH`, `$NAME`: not what was meant.
 fn looks_meant(text: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(text) else {

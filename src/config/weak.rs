@@ -39,6 +39,11 @@ pub(super) fn doubts(
     doubts
 }
 
+/// What is odd about a token that callers show.
+pub(super) fn token(token: &Secret) -> Option<&'static str> {
+    (token.reveal().len() < ENOUGH).then_some(SHORT)
+}
+
 /// `length`: bytes of the key that the text stands for.
 fn problems(secret: &Secret, length: usize) -> Vec<&'static str> {
     let bytes = secret.reveal();

@@ -23,6 +23,15 @@ pub struct Pages<T> {
     asked: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
+/// Why no webhook would be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The process is about to stop.
+    Stopping,
+    /// What Temporal, or the way there, says.
+    Temporal(String),
+}
+
 impl<T: Temporal> Pages<T> {
     /// Pages of a process that is not stopping.
     pub fn new(temporal: Arc<T>) -> Self {
@@ -64,11 +73,33 @@ impl<T: Temporal> Pages<T> {
         json_answer(StatusCode::OK, &json!({ "status": "live" }))
     }
 
-    /// Temporal would take a start now, and we are not stopping. Asks Temporal at most once a
-    /// second, however many ask us.
+    /// Temporal would take a start now, and we are not stopping: for anybody, so without details.
     pub async fn ready(&self) -> Answer {
+        match self.obstacle().await {
+            None => json_answer(StatusCode::OK, &json!({ "status": "ready" })),
+            Some(Obstacle::Stopping) => not_ready(&json!({ "reason": STOPPING })),
+            Some(Obstacle::Temporal(_)) => not_ready(&json!({ "reason": NO_TEMPORAL })),
+        }
+    }
+
+    /// The same for the operator: with each reason in its own words.
+    pub async fn ready_in_detail(&self) -> Answer {
+        let (about, public, reason) = match self.obstacle().await {
+            None => {
+                let body = json!({ "status": "ready", "reasons": [] });
+                return json_answer(StatusCode::OK, &body);
+            }
+            Some(Obstacle::Stopping) => ("process", STOPPING, STOPPING.to_owned()),
+            Some(Obstacle::Temporal(reason)) => ("temporal", NO_TEMPORAL, reason),
+        };
+        let reasons = [json!({ "about": about, "reason": reason })];
+        not_ready(&json!({ "reason": public, "reasons": reasons }))
+    }
+
+    /// Why no webhook would be taken now. Asks Temporal at most once a second, however many ask us.
+    pub async fn obstacle(&self) -> Option<Obstacle> {
         if self.draining.load(Ordering::Relaxed) {
-            return not_ready("stopping");
+            return Some(Obstacle::Stopping);
         }
         let mut asked = self.asked.lock().await;
         let fresh = asked.take().filter(|(at, _)| at.elapsed() < CACHED);
@@ -82,13 +113,9 @@ impl<T: Temporal> Pages<T> {
                 (Instant::now(), state)
             }
         };
-        let ready = state.is_ok();
+        let obstacle = state.clone().err().map(Obstacle::Temporal);
         *asked = Some((at, state));
-        if ready {
-            json_answer(StatusCode::OK, &json!({ "status": "ready" }))
-        } else {
-            not_ready("Temporal does not answer as it should")
-        }
+        obstacle
     }
 }
 
@@ -99,8 +126,12 @@ pub fn about(source: &Source) -> Answer {
     json_answer(StatusCode::OK, &body)
 }
 
-fn not_ready(reason: &str) -> Answer {
-    let body = json!({ "status": "not ready", "reason": reason });
+fn not_ready(why: &serde_json::Value) -> Answer {
+    let mut body = json!({ "status": "not ready" });
+    let members = why.as_object().into_iter().flatten();
+    for (name, value) in members {
+        body[name] = value.clone();
+    }
     let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
     answer::ask_again(&mut answer);
     answer
@@ -111,4 +142,6 @@ pub const LIVE: &str = "/health/live";
 /// `/health/ready`
 pub const READY: &str = "/health/ready";
 const PATHS: [&str; 3] = ["/", LIVE, READY];
+const STOPPING: &str = "stopping";
+const NO_TEMPORAL: &str = "Temporal does not answer as it should";
 const CACHED: Duration = Duration::from_secs(1);

@@ -26,6 +26,7 @@ pub struct Inventory {
     /// Ids and keys, the one that encrypts first.
     keys: Vec<(String, Digest)>,
     certificate: Option<Digest>,
+    admin: Digest,
     large: Digest,
     connection: Connection,
 }
@@ -51,6 +52,10 @@ impl Inventory {
                 .collect(),
             certificate: identity
                 .map(|identity| digest([identity.cert.as_slice(), identity.key.reveal()])),
+            admin: digest([
+                text(&config.admin.hosts).as_bytes(),
+                config.admin.token.as_ref().map_or(&[], Secret::reveal),
+            ]),
             large: digest([
                 text(&config.large).as_bytes(),
                 &config
@@ -101,6 +106,9 @@ impl Inventory {
         said.extend(self.secrets_since(before));
         if self.certificate != before.certificate {
             said.push("certificate replaced".to_owned());
+        }
+        if self.admin != before.admin {
+            said.push("token or hosts of [admin] changed".to_owned());
         }
         said.extend(self.keys_since(before));
         if self.large != before.large {

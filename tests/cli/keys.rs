@@ -14,7 +14,7 @@ fn every_key_is_in_the_reference_and_in_the_example() {
     for (section, at_least) in [
         ("[server]", 3),
         ("[server.tls]", 2),
-        ("[admin]", 1),
+        ("[admin]", 3),
         ("[temporal]", 8),
         ("[temporal.tls]", 5),
         ("[encryption]", 1),

@@ -34,6 +34,8 @@ pub(crate) struct ForwarderConfig {
     pub(crate) secret: Option<&'static str>,
     /// Hex key and key id.
     pub(crate) aes: Option<(&'static str, &'static str)>,
+    /// Where the admin listener listens.
+    pub(crate) admin: &'static str,
     pub(crate) args: &'static [&'static str],
     pub(crate) env: &'static [(&'static str, &'static str)],
     /// Whether to wait until it has found Temporal.
@@ -50,6 +52,7 @@ impl Default for ForwarderConfig {
             certificate_in_file: false,
             secret: Some(SECRET),
             aes: None,
+            admin: "127.0.0.1:0",
             args: &[],
             env: &[],
             await_temporal: true,
@@ -237,7 +240,7 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
             "--port",
             "0",
             "--admin",
-            "127.0.0.1:0",
+            config.admin,
         ])
         .args(["--log-format", "json", "--endpoint", endpoint])
         .args(config.args)

@@ -102,6 +102,15 @@ impl Sender {
         self.fetch(&page).await.expect("an answer")
     }
 
+    /// The same, with these headers.
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let page = Delivery::bare(Method::GET, path);
+        let page = headers
+            .iter()
+            .fold(page, |page, (name, value)| page.with(name, *value));
+        self.fetch(&page).await.expect("an answer")
+    }
+
     async fn fetch(&self, delivery: &Delivery) -> Result<Answer, Error> {
         let url = format!("{}{}", self.base, delivery.path);
         let mut request = self.client.request(delivery.method.clone(), url);

@@ -1,0 +1,348 @@
+//! Who may ask the admin listener: by a name that is its own, since a page elsewhere can make a browser
+//! come here under its own (DNS rebinding); from loopback, or with the token. Health and metrics are for
+//! probes and scrapers, which have none.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use webhook_core::shown::shown;
+
+use super::answer::problem;
+use super::{index, metrics};
+use crate::config::admin::Admin;
+use crate::forward::intake;
+use crate::forward::pages::{LIVE, READY};
+use crate::server::service::Arrival;
+
+/// The rules of one listener; token and names are replaced by a reload.
+#[derive(Debug)]
+pub struct Access {
+    address: SocketAddr,
+    /// The host that the operator wrote in its address.
+    host: String,
+    rules: RwLock<Arc<Admin>>,
+}
+
+impl Access {
+    /// Of the listener that is bound to this address, which was written as this host.
+    pub fn new(address: SocketAddr, host: &str, rules: Admin) -> Self {
+        Self {
+            address,
+            host: host.to_ascii_lowercase(),
+            rules: RwLock::new(Arc::new(rules)),
+        }
+    }
+
+    /// From the next request on these.
+    pub fn replace(&self, rules: Admin) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// Whether other machines may reach it.
+    pub fn is_public(&self) -> bool {
+        !self.address.ip().to_canonical().is_loopback()
+    }
+
+    /// Whether callers show a token.
+    pub fn has_token(&self) -> bool {
+        self.rules().token.is_some()
+    }
+
+    fn rules(&self) -> Arc<Admin> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a request for this host is meant for us. To an address no page of another name can bring a
+    /// browser; which addresses lead here from elsewhere, only the network knows.
+    fn is_ours(&self, rules: &Admin, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => self.is_public() || address.to_canonical().is_loopback(),
+            Err(_) => host == "localhost" || host == self.host || rules.hosts.contains(&host),
+        }
+    }
+}
+
+/// Refuses what is not for its asker.
+pub(super) async fn check(
+    State(access): State<Arc<Access>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    match access.refusal(&parts) {
+        Some(refusal) => {
+            refusal.log(&parts);
+            refusal.answer()
+        }
+        None => next.run(Request::from_parts(parts, body)).await,
+    }
+}
+
+/// Why a request is refused: for the caller, who is the operator, and for the log.
+struct Refusal {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+    /// Somebody may be trying: it is worth a line.
+    is_odd: bool,
+}
+
+impl Access {
+    fn refusal(&self, parts: &Parts) -> Option<Refusal> {
+        let refusal = |status, title, detail: String| {
+            Some(Refusal {
+                status,
+                title,
+                detail,
+                is_odd: true,
+            })
+        };
+        if intake::check_head(parts).is_err() {
+            let detail = "not exactly one Host, or a Transfer-Encoding other than chunked";
+            return refusal(
+                StatusCode::BAD_REQUEST,
+                "malformed request",
+                detail.to_owned(),
+            );
+        }
+        let (rules, path) = (self.rules(), parts.uri.path());
+        let is_open = [LIVE, READY, metrics::PATH].contains(&path);
+        // Where everybody can ask for them, a page can, too.
+        if is_open && self.is_public() {
+            return None;
+        }
+        if let Some(host) = asked_for(parts).filter(|host| !self.is_ours(&rules, host)) {
+            let detail = format!(
+                "{} is no name of this listener: [admin] hosts = [\"…\"] lists those that it is reached by besides localhost and its address",
+                shown(host)
+            );
+            return refusal(StatusCode::MISDIRECTED_REQUEST, "not for this host", detail);
+        }
+        if is_open {
+            return None;
+        }
+        let Some(token) = &rules.token else {
+            return self
+                .is_public()
+                .then(|| {
+                    refusal(
+                        StatusCode::FORBIDDEN,
+                        "a token has to be configured",
+                        self.needs_token(),
+                    )
+                })
+                .flatten()
+                .map(|it| Refusal {
+                    is_odd: false,
+                    ..it
+                });
+        };
+        // The page itself says nothing, and asks for the token.
+        if path == index::PATH {
+            return None;
+        }
+        let problem = match bearer(&parts.headers) {
+            Ok(shown) if token.equals(shown) => return None,
+            Ok(_) => "the token is another than that of [admin] token or --admin-token",
+            Err(problem) => problem,
+        };
+        let refused = refusal(
+            StatusCode::UNAUTHORIZED,
+            "token required",
+            problem.to_owned(),
+        );
+        refused.map(|it| Refusal {
+            is_odd: problem != MISSING,
+            ..it
+        })
+    }
+
+    fn needs_token(&self) -> String {
+        format!(
+            "this listener ({}) can be reached from other machines and has no token, so it answers for health and metrics only: set [admin] token = \"file:PATH\" or --admin-token env:NAME, or listen on 127.0.0.1",
+            self.address
+        )
+    }
+}
+
+impl Refusal {
+    fn log(&self, parts: &Parts) {
+        let arrival = parts.extensions.get::<Arrival>();
+        let peer = arrival.map(|arrival| arrival.peer.to_string());
+        let (path, status) = (shown(parts.uri.path()), self.status.as_u16());
+        let reason = &self.detail;
+        if self.is_odd {
+            tracing::warn!(peer, path, status, reason, "admin request refused");
+        } else {
+            tracing::debug!(peer, path, status, reason, "admin request refused");
+        }
+    }
+
+    fn answer(&self) -> Response {
+        let mut answer = problem(self.status, self.title, &self.detail);
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer");
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        answer
+    }
+}
+
+/// The host without its port: tunnels and mappings change that. `None`: HTTP/1.0 says none, and no browser
+/// speaks that.
+fn asked_for(parts: &Parts) -> Option<&str> {
+    let header = || parts.headers.get(HOST).map(HeaderValue::as_bytes);
+    let Some(authority) = parts.uri.authority() else {
+        let text = str::from_utf8(header()?).unwrap_or("?");
+        let is_whole = text
+            .parse::<Authority>()
+            .is_ok_and(|it| !it.as_str().contains('@'));
+        return Some(if is_whole { without_port(text) } else { "?" });
+    };
+    Some(authority.host())
+}
+
+fn without_port(host: &str) -> &str {
+    let end = host.rfind(':').filter(|end| !host[*end..].contains(']'));
+    end.map_or(host, |end| &host[..end])
+}
+
+/// What stands after `Bearer` in the one Authorization header.
+fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Err(MISSING),
+        (Some(_), Some(_)) => return Err("there is more than one Authorization header"),
+        (Some(value), None) => value.as_bytes(),
+    };
+    let parts = value
+        .split_at_checked("bearer ".len())
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    let token = parts.map(|(_, token)| token.trim_ascii());
+    token
+        .filter(|token| !token.is_empty())
+        .ok_or("the Authorization header is not \"Bearer\", a space and a token")
+}
+
+/// Said at the start, of an address that is not loopback.
+pub const WITHOUT_TOKEN: &str = "the admin listener can be reached from other machines and has no token: it answers for health and metrics only. [admin] token or --admin-token opens the rest, or listen on 127.0.0.1";
+/// Said at the start, of an address that is not loopback and a token.
+pub const IN_THE_CLEAR: &str = "the admin listener can be reached from other machines over plain HTTP: the token and what it shows can be read on the way, unless a proxy before this adds TLS";
+const MISSING: &str =
+    "this page needs the listener's token, as Authorization: Bearer TOKEN (never in the URL)";
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use webhook_core::secret::Secret;
+
+    use super::*;
+
+    fn access(address: &str, host: &str, token: Option<&str>) -> Access {
+        let rules = Admin {
+            token: token.and_then(|token| Secret::new(token.as_bytes().to_vec())),
+            hosts: vec!["forwarder.internal".to_owned()],
+        };
+        Access::new(address.parse().expect("an address"), host, rules)
+    }
+
+    fn status(access: &Access, host: &str, path: &str, token: Option<&str>) -> u16 {
+        let mut request = Request::builder().uri(path).header(HOST, host);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        access.refusal(&parts).map_or(200, |it| it.status.as_u16())
+    }
+
+    #[test]
+    fn a_page_elsewhere_comes_under_its_own_name_and_is_not_answered() {
+        let local = access("127.0.0.1:9000", "127.0.0.1", None);
+        let ours = [
+            "localhost",
+            "LOCALHOST:9000",
+            "localhost.",
+            "127.0.0.1",
+            "127.0.0.1:81",
+            "[::1]",
+            "[::1]:9000",
+            "forwarder.internal:443",
+        ];
+        for host in ours {
+            assert_eq!(status(&local, host, "/stats", None), 200, "{host}");
+        }
+        let others = [
+            "evil.example",
+            "evil.example:9000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "localhost@evil.example",
+            "10.0.0.1",
+            "[2001:db8::1]:9000",
+            "a b",
+        ];
+        for host in others {
+            for path in ["/stats", "/metrics", "/health/live", "/"] {
+                assert_eq!(status(&local, host, path, None), 421, "{host} {path}");
+            }
+        }
+        let named = access("10.0.0.1:9000", "Admin.Internal", Some("t"));
+        for host in ["admin.internal", "10.0.0.1:9000", "10.9.9.9", "localhost"] {
+            assert_eq!(status(&named, host, "/stats", Some("t")), 200, "{host}");
+        }
+        assert_eq!(status(&named, "evil.example", "/stats", Some("t")), 421);
+        assert_eq!(status(&named, "evil.example", "/metrics", None), 200);
+    }
+
+    #[test]
+    fn without_a_token_other_machines_get_health_and_metrics_only() {
+        let public = access("0.0.0.0:9000", "0.0.0.0", None);
+        for path in ["/health/live", "/health/ready", "/metrics"] {
+            assert_eq!(status(&public, "10.0.0.1", path, None), 200, "{path}");
+        }
+        for path in ["/", "/stats", "/events", "/stream", "/metrics/", "/none"] {
+            assert_eq!(status(&public, "10.0.0.1", path, Some("t")), 403, "{path}");
+        }
+    }
+
+    #[test]
+    fn with_a_token_all_but_the_page_health_and_metrics_ask_for_it() {
+        for address in ["0.0.0.0:9000", "127.0.0.1:9000"] {
+            let access = access(address, "", Some("the token"));
+            let status = |path: &str, token| status(&access, "localhost", path, token);
+            for path in ["/health/live", "/health/ready", "/metrics", "/"] {
+                assert_eq!(status(path, None), 200, "{path}");
+            }
+            for path in ["/stats", "/test/a", "/none"] {
+                assert_eq!(status(path, None), 401, "{path}");
+                assert_eq!(status(path, Some("the toke")), 401, "{path}");
+                assert_eq!(status(path, Some("the token")), 200, "{path}");
+                let in_url = format!("{path}?token=the+token&access_token=the%20token");
+                assert_eq!(status(&in_url, None), 401, "{in_url}");
+            }
+        }
+    }
+
+    #[test]
+    fn new_rules_hold_from_the_next_request_on() {
+        let access = access("127.0.0.1:9000", "", Some("old"));
+        access.replace(Admin {
+            token: Secret::new(b"new".to_vec()),
+            hosts: Vec::new(),
+        });
+        assert_eq!(status(&access, "localhost", "/stats", Some("old")), 401);
+        assert_eq!(status(&access, "localhost", "/stats", Some("new")), 200);
+        assert_eq!(
+            status(&access, "forwarder.internal", "/stats", Some("new")),
+            421
+        );
+    }
+}
