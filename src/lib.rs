@@ -8,6 +8,7 @@
 //! - [`server`]: sockets, TLS, limits, drain
 //! - [`storage`]: large payloads, stored in S3
 //! - [`temporal`]: the connection to Temporal, its answers
+//! - [`events`]: what was received, as Temporal has it
 //! - [`admin`]: health and metrics
 //! - [`codec_server`]: Temporal's remote codec protocol
 //! - [`commands`]: one file per subcommand
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod codec_server;
 pub mod commands;
 pub mod config;
+pub mod events;
 pub mod expiry;
 pub mod forward;
 pub mod load;

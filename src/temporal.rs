@@ -17,6 +17,7 @@ pub mod status;
 #[cfg(test)]
 mod stub;
 mod update;
+pub mod visibility;
 
 use std::future::Future;
 

@@ -11,7 +11,7 @@ mod layers {
     use imports::Import;
 
     /// From the bottom to the top; what is side by side is listed from the bottom to the top, too.
-    const LAYERS: [&str; 15] = [
+    const LAYERS: [&str; 16] = [
         "webhook_core",
         "cli",
         "config",
@@ -21,6 +21,7 @@ mod layers {
         "load",
         "storage",
         "expiry",
+        "events",
         "forward",
         "server",
         "admin",

@@ -46,13 +46,14 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
     fill_in(&mut serve, &*environment, &folder)?;
     block_on(async {
         // Mistakes first: nothing is started for a configuration that cannot serve.
-        let ready = serve::prepare(&serve, &*environment).await?;
+        let mut ready = serve::prepare(&serve, &*environment).await?;
         let mut hangup = signal(SignalKind::hangup())?;
         let temporal = tokio::select! {
             temporal = start_temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder) => temporal?,
             // Dropped, a Temporal that is still starting is killed.
             result = interrupted(&mut hangup) => return result,
         };
+        ready.found_ui(temporal.ui.as_deref());
         say(instructions::instructions(
             &ready,
             &environment,

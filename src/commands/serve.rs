@@ -67,6 +67,13 @@ impl Ready {
     pub const fn temporal(&self) -> &Settings {
         &self.temporal
     }
+
+    /// Where Temporal's web interface was found, which the settings may say otherwise.
+    pub fn found_ui(&mut self, host_and_port: Option<&str>) {
+        if self.temporal.ui.is_none() {
+            self.temporal.ui = host_and_port.map(|found| format!("http://{found}"));
+        }
+    }
 }
 
 /// Serves until SIGTERM or SIGINT; a second one ends the process at once.

@@ -234,7 +234,7 @@ impl Client {
     }
 
     /// `None`: there is none.
-    async fn describe(
+    pub(super) async fn describe(
         &self,
         of: &Execution,
         deadline: Instant,

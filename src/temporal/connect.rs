@@ -115,6 +115,7 @@ impl<'a> Loader<'a> {
                 Ok(Settings {
                     options,
                     namespace,
+                    ui: self.section.ui.clone().or_else(|| cloud_ui(&address)),
                     address,
                     connections: self.section.connections.unwrap_or(DEFAULT_CONNECTIONS),
                     certificate,
@@ -332,6 +333,15 @@ fn keep_alive() -> ClientKeepAliveOptions {
     keep_alive
 }
 
+/// Temporal Cloud has one web interface for all.
+fn cloud_ui(address: &str) -> Option<String> {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let is_cloud = CLOUD.iter().any(|domain| host.ends_with(domain));
+    is_cloud.then(|| CLOUD_UI.to_owned())
+}
+
+const CLOUD: [&str; 2] = [".tmprl.cloud", ".api.temporal.io"];
+const CLOUD_UI: &str = "https://cloud.temporal.io";
 const DEFAULT_ADDRESS: &str = "localhost:7233";
 const DEFAULT_NAMESPACE: &str = "default";
 /// One may freeze.

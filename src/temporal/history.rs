@@ -1,4 +1,4 @@
-//! Workflows that Temporal has: found by a query, read for what they were given, terminated.
+//! What workflows were given, read from their histories; and their end, by termination.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,8 +7,7 @@ use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    GetWorkflowExecutionHistoryRequest, ListWorkflowExecutionsRequest,
-    TerminateWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryRequest, TerminateWorkflowExecutionRequest,
 };
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -51,43 +50,6 @@ pub struct Argument {
 }
 
 impl Client {
-    /// The executions that the query finds, the oldest first.
-    ///
-    /// # Errors
-    /// What Temporal says; `INVALID_ARGUMENT`: to the query.
-    pub async fn find(&self, query: &str) -> Result<Vec<Execution>, Status> {
-        let mut service = self.ready_service()?;
-        let mut found = Vec::new();
-        let mut next_page_token = Vec::new();
-        loop {
-            let request = ListWorkflowExecutionsRequest {
-                namespace: self.caller().namespace.to_owned(),
-                page_size: PAGE,
-                next_page_token,
-                query: query.to_owned(),
-            };
-            let deadline = Instant::now() + TIMEOUT;
-            let call = service.list_workflow_executions(within(request, deadline));
-            let answer = timed("ListWorkflowExecutions", deadline, call).await?;
-            for info in answer.executions {
-                let started = info.start_time.map(|at| (at.seconds, at.nanos));
-                found.extend(info.execution.map(|execution| (started, execution)));
-            }
-            next_page_token = answer.next_page_token;
-            if next_page_token.is_empty() {
-                break;
-            }
-        }
-        found.sort_by_key(|(started, _)| *started);
-        Ok(found
-            .into_iter()
-            .map(|(_, execution)| Execution {
-                workflow_id: execution.workflow_id,
-                run_id: execution.run_id,
-            })
-            .collect())
-    }
-
     /// What a run was given; without a run's id the newest. Of workflows of the type `starts_only`
     /// only the start is read.
     ///
@@ -192,7 +154,7 @@ impl RunInput {
     }
 }
 
-/// Workflows or events a page.
+/// Events a page.
 const PAGE: i32 = 1000;
 /// For each page.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -66,6 +66,7 @@ impl Stub {
             options: ConnectionOptions::new(target).build(),
             namespace: "default".to_owned(),
             address,
+            ui: None,
             certificate: None,
             connections: 1,
         };

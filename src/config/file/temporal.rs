@@ -30,6 +30,8 @@ pub struct Temporal {
     pub compression: Option<bool>,
     /// How many connections calls are spread over.
     pub connections: Option<usize>,
+    /// Where people look at workflows: `http://…` or `https://…`.
+    pub ui: Option<String>,
     /// `[temporal.tls]`
     pub tls: Option<Tls>,
     /// `[temporal.grpc_meta]`: goes along with every call.
@@ -68,6 +70,29 @@ impl TryFrom<i64> for Connections {
     }
 }
 
+/// The address of a web interface.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Ui(String);
+
+impl TryFrom<String> for Ui {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let host = ["http://", "https://"]
+            .into_iter()
+            .find_map(|scheme| text.strip_prefix(scheme));
+        let is_url = host.is_some_and(|host| {
+            let is_plain = |c: char| c.is_ascii_graphic() && !"\"'<>?#@".contains(c);
+            host.starts_with(|c: char| c != '/') && host.chars().all(is_plain)
+        });
+        if is_url {
+            return Ok(Self(text));
+        }
+        Err("expected an address such as \"http://localhost:8233\"")
+    }
+}
+
 impl Temporal {
     pub(super) fn read<'t>(r: &mut Reader<'t>, root: &mut Section<'t>) -> Self {
         let Some(mut section) = root.table(r, "temporal") else {
@@ -83,6 +108,7 @@ impl Temporal {
             proxy: section.take_secret(r, "proxy"),
             compression: section.take(r, "compression"),
             connections: section.take(r, "connections").map(|Connections(n)| n),
+            ui: section.take(r, "ui").map(|Ui(url)| url),
             ..Self::default()
         };
         if let Some(tls) = section.table(r, "tls") {

@@ -16,6 +16,8 @@ pub struct Settings {
     pub address: String,
     /// How many connections there are to be.
     pub connections: usize,
+    /// Where Temporal's web interface is, if that is known.
+    pub ui: Option<String>,
     /// From when until when the client certificate is valid, Unix seconds, if there is one.
     pub certificate: Option<Range<i64>>,
 }

@@ -92,6 +92,7 @@ fn settings(address: SocketAddr, key: &str) -> Settings {
         namespace: "orders".to_owned(),
         address: address.to_string(),
         connections: 1,
+        ui: None,
         certificate: None,
     }
 }
