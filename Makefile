@@ -75,4 +75,4 @@ temporal: ## The Temporal CLI: found, or built with Go
 .PHONY: clean
 clean: ## Remove what was built
 	cargo clean
-	rm -rf bench/target .venv .venv-large .venv-sdk tests/sdk/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target
+	rm -rf bench/target .venv .venv-large .venv-sdk .venv-telemetry tests/sdk/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target

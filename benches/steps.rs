@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use prost::Message;
+use temporal_webhook_forwarder::config::file::Metrics;
 use temporal_webhook_forwarder::forward::Settings;
 use temporal_webhook_forwarder::forward::encode::with_event;
 use temporal_webhook_forwarder::load::Loaded;
@@ -29,7 +30,7 @@ fn steps(criterion: &mut Criterion) {
     let loaded = Loaded::new(&fixture::arguments(), &world);
     let config = loaded.and_then(|loaded| loaded.config);
     let config = config.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    let settings = Settings::new(config.sources, config.codec, None);
+    let settings = Settings::new(config.sources, config.codec, None, &Metrics::default());
     for size in SIZES {
         let shopify = Bench::new(&settings, &fixture::shopify("/shopify", size));
         let stripe = Bench::new(&settings, &fixture::stripe("/stripe", size));

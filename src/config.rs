@@ -28,8 +28,8 @@ use webhook_core::secret::Secret;
 use webhook_core::source::Source;
 
 use self::admin::Admin;
-use self::file::File;
 use self::file::source::VerifyWord;
+use self::file::{File, Metrics};
 use self::large::Large;
 use self::secret::SecretRef;
 pub use self::secret::resolve;
@@ -52,6 +52,8 @@ pub struct Config {
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
     pub large: Option<Large>,
+    /// Which labels there are, and how often task queues are asked about.
+    pub metrics: Metrics,
     /// Whether the file names any source: else there is the one of the flags.
     pub has_written_sources: bool,
     /// At least one, each with a path of its own.
@@ -152,6 +154,7 @@ impl Config {
             codec: codec(file, environment, &mut mistakes),
             large: (file.large.as_ref())
                 .and_then(|written| Large::new(written, environment, &mut mistakes)),
+            metrics: file.metrics.clone(),
             has_written_sources: !file.sources.is_empty(),
             sources: source::sources(args, file, environment, &mut mistakes, &mut warnings),
             warnings,

@@ -13,9 +13,11 @@ pub mod limits;
 pub mod metrics;
 pub mod pages;
 pub mod prepare;
+pub mod queues;
 pub mod report;
 pub mod settings;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -38,15 +40,18 @@ use self::limits::steps::Effort;
 use self::limits::{Limits, Sizes};
 use self::pages::{Pages, about};
 use self::prepare::{Arrived, Prepared, prepare};
+use self::queues::Queues;
 use self::report::report;
 pub use self::settings::Settings;
 use crate::telemetry::{Gauge, IN_FLIGHT};
-use crate::temporal::Temporal;
+use crate::temporal::{self, Temporal};
 
 /// What every request needs.
 pub struct Forwarder<T> {
     /// The pages that are no source.
     pub pages: Pages<T>,
+    /// Who works on the task queues of the sources.
+    pub queues: Queues,
     settings: RwLock<Arc<Settings>>,
     temporal: Arc<T>,
     authorised: Arc<Authorised>,
@@ -61,6 +66,7 @@ impl<T: Temporal> Forwarder<T> {
     pub fn new(settings: Settings, temporal: Arc<T>, sizes: &Sizes) -> Self {
         Self {
             pages: Pages::new(Arc::clone(&temporal)),
+            queues: Queues::default(),
             settings: RwLock::new(Arc::new(settings)),
             temporal,
             authorised: Arc::new(Authorised::new(sizes.authorised)),
@@ -77,6 +83,16 @@ impl<T: Temporal> Forwarder<T> {
             .settings
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// The task queues on which sources start workflows, those that depend on the event apart, and how often to
+    /// ask about them.
+    pub fn task_queues(&self) -> (Vec<String>, Duration) {
+        let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
+        let of_all = settings.sources.iter().flat_map(temporal::queues::of);
+        let names: BTreeSet<_> = of_all.flatten().collect();
+        let names = names.into_iter().map(str::to_owned).collect();
+        (names, settings.task_queue_interval)
     }
 
     /// Answers one request whose first byte came at `first_byte` from `peer`.

@@ -143,10 +143,15 @@ impl<T: Temporal> Reload<T> {
         if let Some(access) = &self.access {
             access.replace(good.config.admin.clone());
         }
-        let Config { sources, codec, .. } = good.config;
+        let Config {
+            sources,
+            codec,
+            metrics,
+            ..
+        } = good.config;
         let count = sources.len();
         self.forwarder
-            .replace(Settings::new(sources, codec, good.large));
+            .replace(Settings::new(sources, codec, good.large, &metrics));
         let changed = inventory.since(&in_use);
         *in_use = inventory;
         tracing::info!(sources = count, changed, "configuration reloaded");

@@ -1,5 +1,8 @@
 //! Logs and metrics: how they are set up, and every metric's name.
 
+pub mod openmetrics;
+pub mod timing;
+
 use std::io::IsTerminal;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -12,11 +15,20 @@ use tracing_subscriber::util::SubscriberInitExt;
 use webhook_core::dead_letter;
 use webhook_core::source::{Source, Verification};
 
+use self::timing::BUCKETS;
 use crate::cli::LogFormat;
 use crate::config::Config;
 
 /// `requests_total{source,outcome}`
 pub const REQUESTS: &str = "webhook_forwarder_requests_total";
+/// `events_total{source,outcome}`, with `topic` and `tenant` if they are declared
+pub const EVENTS: &str = "webhook_forwarder_events_total";
+/// `last_event_timestamp_seconds{source}`
+pub const LAST_EVENT: &str = "webhook_forwarder_last_event_timestamp_seconds";
+/// `task_queue_pollers{task_queue}`
+pub const POLLERS: &str = "webhook_forwarder_task_queue_pollers";
+/// `task_queue_backlog_age_seconds{task_queue}`
+pub const BACKLOG_AGE: &str = "webhook_forwarder_task_queue_backlog_age_seconds";
 /// `dead_letters_total{source,reason}`
 pub const DEAD_LETTERS: &str = "webhook_forwarder_dead_letters_total";
 /// `request_duration_seconds{source,outcome}`
@@ -88,6 +100,22 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Suffix("duration_seconds".to_owned()), &BUCKETS)?
         .install_recorder()?;
     metrics::describe_counter!(REQUESTS, "Requests answered, by source and outcome");
+    metrics::describe_counter!(EVENTS, "Verified events, by what became of them");
+    metrics::describe_gauge!(
+        LAST_EVENT,
+        metrics::Unit::Seconds,
+        "When the last verified event came, Unix time"
+    );
+    metrics::describe_counter!(DEAD_LETTERS, "Deliveries that were parked, by reason");
+    metrics::describe_gauge!(
+        POLLERS,
+        "Workers that poll a task queue of the sources, as Temporal says"
+    );
+    metrics::describe_gauge!(
+        BACKLOG_AGE,
+        metrics::Unit::Seconds,
+        "How long the oldest task on a task queue of the sources has waited for a worker"
+    );
     metrics::describe_histogram!(
         REQUEST_DURATION,
         metrics::Unit::Seconds,
@@ -207,8 +235,4 @@ const WITHOUT_SOURCE: [&str; 5] = [
     "malformed",
     "too_slow",
     "internal",
-];
-/// Around the deadlines that senders set: 2.5 s and 4 s are bounds of their own.
-const BUCKETS: [f64; 12] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 4.0, 5.0,
 ];

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod link;
 pub mod payload;
 pub mod pool;
+pub mod queues;
 pub mod request;
 pub mod status;
 #[cfg(test)]

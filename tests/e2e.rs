@@ -37,6 +37,7 @@ mod e2e {
     mod operations;
     mod outage;
     mod payload;
+    mod queues;
     mod refusal_log;
     mod refusals;
     mod reload;

@@ -27,6 +27,7 @@ use self::report::{Line, Report};
 use super::{Failure, block_on, check, say};
 use crate::cli::ServeArgs;
 use crate::cli::replay::ReplayArgs;
+use crate::config::file::Metrics;
 use crate::forward::Settings;
 use crate::forward::dispatch::Dispatcher;
 use crate::forward::limits::{Limits, Sizes};
@@ -72,7 +73,12 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut replay = Replay {
             args,
-            settings: Arc::new(Settings::new(config.sources, config.codec, store)),
+            settings: Arc::new(Settings::new(
+                config.sources,
+                config.codec,
+                store,
+                &Metrics::default(),
+            )),
             temporal: &temporal,
             target,
             ticks,

@@ -203,9 +203,11 @@ pub async fn serve(
     let inventory = Inventory::new(&config, &temporal);
     let client = Client::new(temporal);
     let settings_sender = client.settings_sender();
+    let asked = Arc::clone(&client);
     let connecting = tokio::spawn(Arc::clone(&client).connect());
-    let settings = forward::Settings::new(config.sources, config.codec, large);
+    let settings = forward::Settings::new(config.sources, config.codec, large, &config.metrics);
     let forwarder = Arc::new(Forwarder::new(settings, client, &Sizes::default()));
+    let queues = tokio::spawn(queues(Arc::clone(&forwarder), asked));
     let (certificates, expiring) = watch::channel(certificates);
     let expiring = tokio::spawn(expiry::watch(expiring));
     let access = admin.as_ref().map(|admin| Arc::clone(&admin.access));
@@ -249,12 +251,23 @@ pub async fn serve(
     reloading.abort();
     expiring.abort();
     upkeep.abort();
+    queues.abort();
     drop(stop_admin);
     if let Some(admin) = admin {
         let _ = admin.await;
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Asks who works on what the sources start.
+async fn queues(forwarder: Arc<Forwarder<Client>>, client: Arc<Client>) {
+    let names = || forwarder.task_queues();
+    let ask = |name: String| {
+        let client = Arc::clone(&client);
+        async move { client.polled(&name).await }
+    };
+    forwarder.queues.watch(names, ask).await;
 }
 
 /// Without this, samples pile up until somebody asks for the metrics.

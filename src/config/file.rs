@@ -15,12 +15,14 @@ use super::reader::{Reader, Section};
 use super::secret::SecretRef;
 
 pub mod admin;
+pub mod metrics;
 pub mod route;
 pub mod source;
 pub mod temporal;
 mod values;
 
 pub use self::admin::Admin;
+pub use self::metrics::Metrics;
 pub use self::source::Source;
 pub use self::temporal::Temporal;
 
@@ -31,6 +33,8 @@ pub struct File {
     pub server: Server,
     /// `[admin]`
     pub admin: Option<Admin>,
+    /// `[metrics]`
+    pub metrics: Metrics,
     /// `[temporal]`
     pub temporal: Temporal,
     /// `[encryption] keys`; `None` if there is no such section.
@@ -103,6 +107,7 @@ impl File {
             ..Self::default()
         };
         file.admin = root.table_of(r, "admin", Admin::read);
+        file.metrics = Metrics::read(r, &mut root);
         file.temporal = Temporal::read(r, &mut root);
         if let Some(mut encryption) = root.table(r, "encryption") {
             let before = r.count();

@@ -104,7 +104,7 @@ pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>)
         Err(reject) => reject.row().label,
     };
     match context.source {
-        Some((_, metrics)) => metrics.count(outcome, elapsed),
+        Some((_, metrics)) => metrics.count(outcome, elapsed, context.event.as_deref(), None),
         None => {
             let labels = [("source", "none"), ("outcome", outcome)];
             metrics::counter!(REQUESTS, &labels).increment(1);

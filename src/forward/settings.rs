@@ -1,11 +1,14 @@
 //! What a reload replaces: the sources, the keys, the place for large payloads.
 
+use std::time::Duration;
+
 use metrics::Counter;
 use webhook_core::codec::Codec;
 use webhook_core::similar::Paths;
 use webhook_core::source::Source;
 
-use crate::forward::metrics::SourceMetrics;
+use crate::config::file::Metrics;
+use crate::forward::metrics::{Labels, SourceMetrics};
 use crate::storage::Store;
 use crate::telemetry::SEALS;
 
@@ -17,6 +20,8 @@ pub struct Settings {
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
     pub large: Option<Store>,
+    /// How often each task queue is asked who polls it.
+    pub(super) task_queue_interval: Duration,
     /// Of each source, in their order.
     pub(super) metrics: Vec<SourceMetrics>,
     /// Counts what the first of the codec's keys seals.
@@ -26,15 +31,23 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Of at least one source.
-    pub fn new(sources: Vec<Source>, codec: Codec, large: Option<Store>) -> Self {
+    /// Of at least one source, counted and watched in this way.
+    pub fn new(
+        sources: Vec<Source>,
+        codec: Codec,
+        large: Option<Store>,
+        observed: &Metrics,
+    ) -> Self {
+        let labels = Labels::new(observed);
+        let metrics = |source| SourceMetrics::new(source, &labels);
         let paths = sources.iter().map(|source| source.path.as_str());
         let key = codec.keys().first().map(|key| key.id().to_owned());
         Self {
             paths: Paths::new(paths),
-            metrics: sources.iter().map(SourceMetrics::new).collect(),
+            metrics: sources.iter().map(metrics).collect(),
             seals: key.map_or_else(Counter::noop, |key| metrics::counter!(SEALS, "key" => key)),
             sources,
+            task_queue_interval: observed.task_queue_interval,
             codec,
             large,
         }

@@ -28,7 +28,7 @@ use super::limits::Sizes;
 use super::limits::steps::Effort;
 use super::{Forwarder, Settings};
 use crate::cli::ServeArgs;
-use crate::config::file::File;
+use crate::config::file::{File, Metrics};
 use crate::config::{Config, Environment, Identity};
 use crate::storage::Store;
 use crate::temporal::fake::Fake;
@@ -202,7 +202,7 @@ fn settings(text: &str) -> Settings {
         .large
         .as_ref()
         .map(|large| Store::new(large).expect("fine"));
-    Settings::new(config.sources, config.codec, store)
+    Settings::new(config.sources, config.codec, store, &Metrics::default())
 }
 
 /// No files, and of variables those of S3.

@@ -28,6 +28,7 @@ pub struct Inventory {
     certificate: Option<Digest>,
     admin: Digest,
     large: Digest,
+    metrics: Digest,
     connection: Connection,
 }
 
@@ -63,6 +64,7 @@ impl Inventory {
                     .as_ref()
                     .map_or([0; 32], |large| of_credentials(&large.credentials)),
             ]),
+            metrics: digest([text(&config.metrics).as_bytes()]),
             connection: connection.clone(),
         }
     }
@@ -113,6 +115,9 @@ impl Inventory {
         said.extend(self.keys_since(before));
         if self.large != before.large {
             said.push("large_payloads changed".to_owned());
+        }
+        if self.metrics != before.metrics {
+            said.push("metrics changed".to_owned());
         }
         if !self.connection.connects_as(&before.connection) {
             said.push("connection to Temporal changed".to_owned());

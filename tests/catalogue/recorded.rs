@@ -15,7 +15,7 @@ use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::config::file::File;
 use temporal_webhook_forwarder::config::{Config, Environment, Identity};
 use temporal_webhook_forwarder::forward::admit::{Admitted, Authorised, admit, check_tenant};
-use temporal_webhook_forwarder::forward::metrics::SourceMetrics;
+use temporal_webhook_forwarder::forward::metrics::{Labels, SourceMetrics};
 use webhook_core::event::Event;
 use webhook_core::handshake::Reply;
 use webhook_core::outcome::Reject;
@@ -228,7 +228,7 @@ impl Request {
         };
         match admit(
             source,
-            &SourceMetrics::new(source),
+            &SourceMetrics::new(source, &Labels::default()),
             received,
             peer,
             &Authorised::default(),

@@ -15,6 +15,7 @@ fn every_key_is_in_the_reference_and_in_the_example() {
         ("[server]", 3),
         ("[server.tls]", 2),
         ("[admin]", 3),
+        ("[metrics]", 3),
         ("[temporal]", 8),
         ("[temporal.tls]", 5),
         ("[encryption]", 1),

@@ -1,5 +1,8 @@
 //! The metrics page is Prometheus' text format, has what docs/operation.md says, and no word of a caller.
 
+mod closed;
+mod openmetrics;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
@@ -11,14 +14,22 @@ use crate::support::delivery::{Delivery, SHOPIFY};
 use crate::support::forwarder::{AES, Forwarder, ForwarderConfig};
 use crate::support::sender::Sender;
 use crate::support::temporal::Temporal;
-use crate::support::wait::run;
+use crate::support::wait::{PATIENCE, eventually, run};
 
 #[test]
 fn after_one_request_there_is_every_metric_of_the_page_and_no_other() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
         Sender::new(&forwarder).send(&Delivery::order()).await;
-        let samples = scrape(&forwarder).await;
+        // Temporal is asked who polls the task queues when it is there.
+        let samples = eventually("the queues are asked about", PATIENCE, async || {
+            let samples = scrape(&forwarder).await;
+            let is_asked = samples
+                .iter()
+                .any(|sample| sample.metric == "task_queue_pollers");
+            is_asked.then_some(samples)
+        });
+        let samples = samples.await;
         let mut there = BTreeMap::<_, BTreeSet<String>>::new();
         for sample in &samples {
             let labels = there.entry(sample.metric.clone()).or_default();
@@ -111,6 +122,7 @@ fn what_can_be_counted_of_a_source_is_there_at_0_from_the_start_and_after_a_relo
                 "dead_letters_total unstartable".to_owned(),
                 "dead_letters_total too_large".to_owned(),
                 "dead_letters_total may_have_been_taken".to_owned(),
+                "events_total started".to_owned(),
                 "signature_key_used_total env:SHOPIFY_WEBHOOKS_KEY".to_owned(),
                 format!("signature_key_used_total file:{}", key.display()),
             ];

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use temporal_webhook_forwarder::config::provider::catalogue;
 use temporal_webhook_forwarder::forward::admit::{Admitted, Authorised, admit};
-use temporal_webhook_forwarder::forward::metrics::SourceMetrics;
+use temporal_webhook_forwarder::forward::metrics::{Labels, SourceMetrics};
 use webhook_core::event::Event;
 use webhook_core::handshake::Handshake;
 use webhook_core::outcome::Reject;
@@ -136,7 +136,7 @@ fn knock(source: &Source, request: Received) -> Result<Admitted, Reject> {
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
     admit(
         source,
-        &SourceMetrics::new(source),
+        &SourceMetrics::new(source, &Labels::default()),
         request,
         peer,
         &Authorised::default(),

@@ -98,8 +98,12 @@ impl Sender {
 
     /// A page for people, load balancers or scrapers.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let page = Delivery::bare(Method::GET, path);
-        self.fetch(&page).await.expect("an answer")
+        self.page(&Delivery::bare(Method::GET, path)).await
+    }
+
+    /// The same, with headers.
+    pub(crate) async fn page(&self, page: &Delivery) -> Answer {
+        self.fetch(page).await.expect("an answer")
     }
 
     /// The same, with these headers.

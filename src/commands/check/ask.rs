@@ -1,16 +1,13 @@
 //! `check`: what Temporal says, and the store of large payloads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use temporalio_client::Connection;
-use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
-use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeNamespaceRequest, DescribeTaskQueueRequest, GetSystemInfoRequest,
+    DescribeNamespaceRequest, GetSystemInfoRequest,
 };
 use tonic::IntoRequest;
-use webhook_core::action::Action;
 use webhook_core::provider::values::format_duration;
 use webhook_core::source::Source;
 
@@ -20,7 +17,7 @@ use crate::config::large::Large;
 use crate::storage::Store;
 use crate::temporal::attributes::{self, Missing, NOT_REGISTERED};
 use crate::temporal::connect::Settings;
-use crate::temporal::{link, status};
+use crate::temporal::{link, queues, status};
 
 /// A namespace that answered.
 pub(super) struct Namespace<'a> {
@@ -79,7 +76,7 @@ impl Namespace<'_> {
 
     /// Who works for the source.
     pub(super) async fn workers(&self, source: &Source, table: &mut Table) {
-        for queue in queues(source) {
+        for queue in queues::of(source) {
             let finding = pollers(&self.connection, self.settings, source, queue).await;
             table.row("workers", finding);
         }
@@ -141,17 +138,6 @@ async fn retention(connection: &Connection, settings: &Settings) -> Result<Durat
         .unwrap_or_default())
 }
 
-/// Every task queue of the source's routes; `None`: one that depends on the event.
-fn queues(source: &Source) -> BTreeSet<Option<&str>> {
-    let starts = source
-        .routes
-        .iter()
-        .filter(|route| !matches!(route.settings.action, Action::Drop | Action::Signal));
-    starts
-        .map(|route| route.settings.task_queue.literal())
-        .collect()
-}
-
 async fn pollers(
     connection: &Connection,
     settings: &Settings,
@@ -161,15 +147,7 @@ async fn pollers(
     let Some(name) = queue else {
         return Ok("a task queue that depends on the event, not asked".to_owned());
     };
-    let request = DescribeTaskQueueRequest {
-        namespace: settings.namespace.clone(),
-        task_queue: Some(TaskQueue {
-            name: name.to_owned(),
-            ..TaskQueue::default()
-        }),
-        task_queue_type: TaskQueueType::Workflow.into(),
-        ..DescribeTaskQueueRequest::default()
-    };
+    let request = queues::question(&settings.namespace, name, false);
     match connection
         .workflow_service()
         .describe_task_queue(request.into_request())

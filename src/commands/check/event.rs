@@ -28,7 +28,7 @@ use super::{Finding, Problem, Table};
 use crate::commands::{Failure, say};
 use crate::config::Config;
 use crate::forward::admit::{Admitted, Authorised, admit};
-use crate::forward::metrics::SourceMetrics;
+use crate::forward::metrics::{Labels, SourceMetrics};
 use crate::forward::prepare::planned;
 use crate::load::read as read_file;
 
@@ -121,7 +121,7 @@ fn read(source: &Source, request: &Request, table: &mut Table) -> Result<Option<
     let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let admitted = admit(
         source,
-        &SourceMetrics::new(source),
+        &SourceMetrics::new(source, &Labels::default()),
         request.received(),
         nobody,
         &Authorised::default(),
