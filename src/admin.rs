@@ -3,9 +3,15 @@
 
 pub mod access;
 pub mod answer;
+pub mod configuration;
 mod health;
 mod index;
 mod metrics;
+mod rejections;
+mod sources;
+mod state;
+mod stats;
+mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +21,14 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 
 use self::access::Access;
 use self::answer::problem;
+use self::configuration::Configuration;
+use crate::expiry::Dated;
 use crate::forward::Forwarder;
+use crate::forward::journal::Journal;
 use crate::server::service::{Service, pages};
 use crate::server::{Limits, Listener};
 use crate::temporal::Temporal;
@@ -31,6 +41,18 @@ pub struct Admin<T> {
     pub metrics: PrometheusHandle,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// What happened.
+    pub journal: Arc<Journal>,
+    /// The settings in use, and the last reload.
+    pub configuration: Arc<Configuration>,
+    /// Until when certificates are good.
+    pub certificates: watch::Receiver<Vec<Dated>>,
+    /// Temporal's address and namespace.
+    pub temporal: (String, String),
+    /// Turns true when the listener is about to stop.
+    pub stopped: watch::Receiver<bool>,
+    /// A seat for each client that follows the stream.
+    pub streams: Arc<Semaphore>,
 }
 
 /// The listener, not yet running.
@@ -53,6 +75,11 @@ fn router<T: Temporal>(admin: Admin<T>) -> Router {
         .merge(index::router())
         .merge(health::router())
         .merge(metrics::router())
+        .merge(rejections::router())
+        .merge(sources::router())
+        .merge(state::router())
+        .merge(stats::router())
+        .merge(stream::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "not found", NO_PAGE) })
         .method_not_allowed_fallback(|| async {
             let title = "method not allowed";
@@ -61,6 +88,11 @@ fn router<T: Temporal>(admin: Admin<T>) -> Router {
         .with_state(Arc::new(admin))
         .layer(from_fn_with_state(access, access::check))
         .layer(from_fn(answer::harden))
+}
+
+/// Seats for clients that follow the stream.
+pub fn streams() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(stream::MOST))
 }
 
 const NO_PAGE: &str =

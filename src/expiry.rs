@@ -47,6 +47,21 @@ impl Dated {
         }
     }
 
+    /// Whose it is, for people.
+    pub const fn what(&self) -> &'static str {
+        self.what
+    }
+
+    /// When it expires.
+    pub fn date(&self) -> String {
+        date(self.end)
+    }
+
+    /// At this time (Unix seconds), the whole days until then; below zero since then.
+    pub const fn days_left(&self, now: i64) -> i64 {
+        (self.end - now).div_euclid(DAY)
+    }
+
     /// Whether it has expired at this time (Unix seconds), or should have been renewed.
     pub const fn is_soon(&self, now: i64) -> bool {
         self.end - now < self.soon

@@ -9,6 +9,7 @@ pub mod encode;
 pub mod fetch;
 pub mod hints;
 pub mod intake;
+pub mod journal;
 pub mod limits;
 pub mod metrics;
 pub mod pages;
@@ -36,6 +37,7 @@ use self::dispatch::Dispatcher;
 use self::fetch::Keys;
 use self::hints::Hints;
 use self::intake::RawBody;
+use self::journal::Journal;
 use self::limits::steps::Effort;
 use self::limits::{Limits, Sizes};
 use self::pages::{Pages, about};
@@ -59,6 +61,8 @@ pub struct Forwarder<T> {
     hints: Hints,
     limits: Limits,
     in_flight: ::metrics::Gauge,
+    /// For whoever asks what happened; `None`: nobody can.
+    journal: Option<Arc<Journal>>,
 }
 
 impl<T: Temporal> Forwarder<T> {
@@ -74,7 +78,22 @@ impl<T: Temporal> Forwarder<T> {
             hints: Hints::default(),
             limits: Limits::new(sizes),
             in_flight: ::metrics::gauge!(IN_FLIGHT),
+            journal: None,
         }
+    }
+
+    /// The same, and what happens is noted there.
+    #[must_use]
+    pub fn with_journal(self, journal: Arc<Journal>) -> Self {
+        Self {
+            journal: Some(journal),
+            ..self
+        }
+    }
+
+    /// The settings in use now.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// From the next request on these settings; requests in flight finish on what they began with.
@@ -104,11 +123,14 @@ impl<T: Temporal> Forwarder<T> {
         peer: IpAddr,
     ) -> Answer {
         let _in_flight = Gauge::enter(&self.in_flight);
-        let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
+        let settings = self.settings();
         let (parts, mut body) = request.into_parts();
         let mut context = RequestContext::new(request_id, &parts, first_byte, peer);
         let result = self.handle(&settings, &mut body, &mut context).await;
         report(&context, &result);
+        if let Some(journal) = &self.journal {
+            journal.note(&context, &result);
+        }
         let hopeless = matches!(result, Err(Reject::TooSlow(_) | Reject::Malformed(_)));
         // What is left of a body is not coming; or, of broken HTTP, where the request ends is anybody's guess.
         let broken = hopeless && intake::check_head(&parts).is_err();
@@ -152,6 +174,10 @@ impl<T: Temporal> Forwarder<T> {
         let received = intake::receive(parts, body, source.body_limit, deadline, memory).await;
         let (received, memory) = received?;
         context.unproven_body = Some(received.body.clone());
+        context.body_bytes = Some(received.body.len());
+        if source.capture.is_some() {
+            context.captured_body.clone_from(&context.unproven_body);
+        }
         let (received, keys) = self.fetch_keys(settings, index, received, deadline).await?;
         let arrived = Arrived {
             settings: Arc::clone(settings),

@@ -20,6 +20,7 @@ use webhook_core::secret::Secret;
 
 pub use self::changes::Inventory;
 use crate::admin::access::Access;
+use crate::admin::configuration::Configuration;
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
 use crate::config::{Config, Environment, Identity, Mistake};
@@ -48,6 +49,8 @@ pub struct Reload<T> {
     pub certificate: Option<Arc<Certificate>>,
     /// Gets new settings of the connection to Temporal.
     pub temporal: watch::Sender<Connection>,
+    /// Hears what became of new settings.
+    pub configuration: Arc<Configuration>,
     /// Gets a new token of the admin listener, if there is one.
     pub access: Option<Arc<Access>>,
     /// Gets to know until when new certificates are good.
@@ -104,14 +107,15 @@ impl<T: Temporal> Reload<T> {
     fn take(&self, result: Result<Good, Vec<Mistake>>, fixed: &Fixed) {
         let good = match result {
             Ok(good) => good,
-            Err(mistakes) => return refused(&mistakes),
+            Err(mistakes) => return self.refused(&mistakes),
         };
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let losses = in_use.losses(&good.config, &self.file());
         if !losses.is_empty() {
-            return refused(&losses);
+            return self.refused(&losses);
         }
-        if *fixed != good.fixed {
+        let needs_restart = *fixed != good.fixed;
+        if needs_restart {
             tracing::warn!(
                 "other addresses of listeners, another address or namespace of Temporal, or other timeouts or limits of [server] take effect at the next start"
             );
@@ -147,6 +151,7 @@ impl<T: Temporal> Reload<T> {
             sources,
             codec,
             metrics,
+            warnings,
             ..
         } = good.config;
         let count = sources.len();
@@ -154,7 +159,14 @@ impl<T: Temporal> Reload<T> {
             .replace(Settings::new(sources, codec, good.large, &metrics));
         let changed = inventory.since(&in_use);
         *in_use = inventory;
+        self.configuration.taken(&changed, needs_restart, &warnings);
         tracing::info!(sources = count, changed, "configuration reloaded");
+    }
+
+    fn refused(&self, mistakes: &[Mistake]) {
+        metrics::gauge!(LAST_RELOAD).set(0.0);
+        not_used(mistakes);
+        self.configuration.refused(mistakes);
     }
 
     /// How a mistake names the configuration file.
@@ -185,11 +197,6 @@ impl<T: Temporal> Reload<T> {
             last.abort();
         }
     }
-}
-
-fn refused(mistakes: &[Mistake]) {
-    metrics::gauge!(LAST_RELOAD).set(0.0);
-    not_used(mistakes);
 }
 
 /// Says what is wrong with new settings: the old ones stay.

@@ -8,9 +8,10 @@ use axum::routing::get;
 use http::StatusCode;
 use serde_json::json;
 
-use super::Admin;
 use super::answer::json;
+use super::{Admin, metrics, rejections, sources, state, stats, stream};
 use crate::cli::NAME;
+use crate::forward::pages::{LIVE, READY};
 use crate::temporal::Temporal;
 
 pub(super) fn router<T: Temporal>() -> Router<Arc<Admin<T>>> {
@@ -25,4 +26,13 @@ async fn index() -> Response {
 
 /// Of the list of pages, and of the one for people.
 pub(super) const PATH: &str = "/";
-const PAGES: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+const PAGES: [&str; 8] = [
+    LIVE,
+    READY,
+    metrics::PATH,
+    rejections::PATH,
+    sources::PATH,
+    state::PATH,
+    stats::PATH,
+    stream::PATH,
+];

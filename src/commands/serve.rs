@@ -13,10 +13,12 @@ use webhook_core::source::Source;
 
 use super::{Failure, block_on};
 use crate::admin::access::Access;
+use crate::admin::configuration::Configuration;
 use crate::admin::{self, Admin};
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
 use crate::config::{Config, Environment, Mistake};
+use crate::forward::journal::Journal;
 use crate::forward::limits::Sizes;
 use crate::forward::{self, Forwarder};
 use crate::load::{self, Loaded, SystemEnvironment};
@@ -201,15 +203,22 @@ pub async fn serve(
     let upkeep = tokio::spawn(metrics_upkeep(metrics.clone()));
     let certificates = expiry::certificates(&config, &temporal);
     let inventory = Inventory::new(&config, &temporal);
+    let temporal_address = (temporal.address.clone(), temporal.namespace.clone());
     let client = Client::new(temporal);
     let settings_sender = client.settings_sender();
     let asked = Arc::clone(&client);
     let connecting = tokio::spawn(Arc::clone(&client).connect());
     let settings = forward::Settings::new(config.sources, config.codec, large, &config.metrics);
-    let forwarder = Arc::new(Forwarder::new(settings, client, &Sizes::default()));
+    let configuration = Arc::new(Configuration::new(args, &config.warnings));
+    let journal = admin.as_ref().map(|_| Arc::new(Journal::new()));
+    let mut forwarder = Forwarder::new(settings, client, &Sizes::default());
+    if let Some(journal) = &journal {
+        forwarder = forwarder.with_journal(Arc::clone(journal));
+    }
+    let forwarder = Arc::new(forwarder);
     let queues = tokio::spawn(queues(Arc::clone(&forwarder), asked));
-    let (certificates, expiring) = watch::channel(certificates);
-    let expiring = tokio::spawn(expiry::watch(expiring));
+    let (certificates, expires) = watch::channel(certificates);
+    let expiring = tokio::spawn(expiry::watch(expires.clone()));
     let access = admin.as_ref().map(|admin| Arc::clone(&admin.access));
     let reload = Reload {
         args: args.clone(),
@@ -218,22 +227,32 @@ pub async fn serve(
         certificate: certificate.clone(),
         temporal: settings_sender,
         access,
+        configuration: Arc::clone(&configuration),
         certificates,
         in_use: Mutex::new(inventory),
         asking: Mutex::default(),
     };
     let limits = origin.fixed.limits;
     let reloading = tokio::spawn(reload.watch(origin, hangup));
-    let (stop_admin, admin_stopped) = oneshot::channel::<()>();
-    let admin = admin.map(|AdminSocket { socket, access }| {
-        let stopped = async { drop(admin_stopped.await) };
-        let admin = Admin {
-            forwarder: Arc::clone(&forwarder),
-            metrics,
-            access,
-        };
-        tokio::spawn(admin::listener(socket, admin).run(stopped))
-    });
+    let (stop_admin, stopped) = watch::channel(false);
+    let admin = admin
+        .zip(journal)
+        .map(|(AdminSocket { socket, access }, journal)| {
+            let admin = Admin {
+                forwarder: Arc::clone(&forwarder),
+                metrics,
+                access,
+                journal,
+                configuration,
+                certificates: expires,
+                temporal: temporal_address,
+                stopped: stopped.clone(),
+                streams: admin::streams(),
+            };
+            let mut stopped = stopped;
+            let stopped = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+            tokio::spawn(admin::listener(socket, admin).run(stopped))
+        });
     let public = Listener {
         name: "public",
         socket: public,
@@ -252,7 +271,7 @@ pub async fn serve(
     expiring.abort();
     upkeep.abort();
     queues.abort();
-    drop(stop_admin);
+    stop_admin.send_replace(true);
     if let Some(admin) = admin {
         let _ = admin.await;
     }

@@ -15,6 +15,7 @@ use super::reader::{Reader, Section};
 use super::secret::SecretRef;
 
 pub mod admin;
+pub mod capture;
 pub mod metrics;
 pub mod route;
 pub mod source;

@@ -1,6 +1,7 @@
 //! Sources: the one of the flags, or those of the file; each with a verifier or the operator's
 //! explicit consent to have none.
 
+mod capture;
 mod entries;
 
 use std::collections::HashSet;
@@ -83,6 +84,7 @@ fn source(
     verify_context(&entry, &provider, mistakes);
     let routes = route::routes(args, &entry, &provider, mistakes, warnings);
     overwrite(&mut provider, &mut entry);
+    let capture = capture::capture(&entry, &provider, mistakes, warnings);
     warnings.extend(credentials(&provider, &entry.places));
     mistakes.extend(same_for_every_get(&provider, &entry.places));
     let file::Source {
@@ -103,6 +105,7 @@ fn source(
         fetch_keys: entry.fetch_keys,
         routes,
         body_limit: entry.body_limit.unwrap_or(BODY_LIMIT),
+        capture,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -32,6 +33,14 @@ pub struct RequestContext<'a> {
     pub route: Option<&'a str>,
     /// Why it became a dead letter, or should have.
     pub parked: Option<Cause>,
+    /// Bytes of its body, once it is read.
+    pub body_bytes: Option<usize>,
+    /// The raw body, if its source keeps something of what is refused.
+    pub captured_body: Option<Bytes>,
+    /// How long Temporal took for it, if it was asked.
+    pub temporal_took: Option<Duration>,
+    /// Whether the operator sent it, to try.
+    pub is_test: bool,
 }
 
 impl<'a> RequestContext<'a> {
@@ -47,6 +56,10 @@ impl<'a> RequestContext<'a> {
             event: None,
             route: None,
             parked: None,
+            body_bytes: None,
+            captured_body: None,
+            temporal_took: None,
+            is_test: false,
         }
     }
 }

@@ -4,6 +4,7 @@
 mod park;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use webhook_core::dead_letter::Cause;
@@ -60,7 +61,10 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
         context.route = (routes.len() > 1).then_some(&routes[route].name);
         let sent = match call {
             Ok(None) => Ok(Outcome::Dropped),
-            Ok(Some(call)) => self.send(&event.source, call).await,
+            Ok(Some(call)) => {
+                let took = &mut context.temporal_took;
+                self.send(&event.source, call, took).await
+            }
             Err(reason) => Err(Reject::Unstartable(reason)),
         };
         let stored = match sent {
@@ -68,7 +72,7 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
                 let cause = Cause::of(reject)?;
                 context.parked = Some(cause.clone());
                 let parking = Parking::new(Arc::clone(settings), (source, route), event, cause);
-                self.park(parking).await
+                self.park(parking, &mut context.temporal_took).await
             }
             sent => sent,
         };
@@ -97,11 +101,16 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
         let effort = Effort::of(event.body.len());
         let encode = move || encode::with_event(&settings, *call, &event, event_key);
         let call = self.limits.steps.run(effort, self.deadline, encode).await?;
-        self.send(&source, call).await
+        self.send(&source, call, &mut None).await
     }
 
-    /// Asks Temporal for a call of the source at this path.
-    async fn send(&self, source: &str, call: Box<Call>) -> Result<Outcome, Reject> {
+    /// Asks Temporal for a call of the source at this path, and adds how long that took.
+    async fn send(
+        &self,
+        source: &str,
+        call: Box<Call>,
+        took: &mut Option<Duration>,
+    ) -> Result<Outcome, Reject> {
         let _encoded = self.limits.memory.take(arguments_len(&call.input))?;
         let _permit = self.class(&call).acquire(source, self.deadline).await?;
         let call = match &self.settings.large {
@@ -112,7 +121,10 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
             None => call,
         };
         check_time(self.deadline)?;
-        match self.temporal.call(*call, self.deadline).await? {
+        let asked = Instant::now();
+        let done = self.temporal.call(*call, self.deadline).await;
+        *took = Some(took.unwrap_or_default() + asked.elapsed());
+        match done? {
             Done::Outcome(outcome) => Ok(outcome),
             Done::Result(execution, result) => self.reply(execution, result).await,
         }

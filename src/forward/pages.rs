@@ -32,6 +32,24 @@ pub enum Obstacle {
     Temporal(String),
 }
 
+impl Obstacle {
+    /// For anybody.
+    const fn public(&self) -> &'static str {
+        match self {
+            Self::Stopping => "stopping",
+            Self::Temporal(_) => "Temporal does not answer as it should",
+        }
+    }
+
+    /// For the operator: what it is about, and why.
+    pub fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Stopping => json!({ "about": "process", "reason": self.public() }),
+            Self::Temporal(reason) => json!({ "about": "temporal", "reason": reason }),
+        }
+    }
+}
+
 impl<T: Temporal> Pages<T> {
     /// Pages of a process that is not stopping.
     pub fn new(temporal: Arc<T>) -> Self {
@@ -77,23 +95,19 @@ impl<T: Temporal> Pages<T> {
     pub async fn ready(&self) -> Answer {
         match self.obstacle().await {
             None => json_answer(StatusCode::OK, &json!({ "status": "ready" })),
-            Some(Obstacle::Stopping) => not_ready(&json!({ "reason": STOPPING })),
-            Some(Obstacle::Temporal(_)) => not_ready(&json!({ "reason": NO_TEMPORAL })),
+            Some(obstacle) => not_ready(&json!({ "reason": obstacle.public() })),
         }
     }
 
     /// The same for the operator: with each reason in its own words.
     pub async fn ready_in_detail(&self) -> Answer {
-        let (about, public, reason) = match self.obstacle().await {
-            None => {
-                let body = json!({ "status": "ready", "reasons": [] });
-                return json_answer(StatusCode::OK, &body);
+        match self.obstacle().await {
+            None => json_answer(StatusCode::OK, &json!({ "status": "ready", "reasons": [] })),
+            Some(obstacle) => {
+                let (public, reasons) = (obstacle.public(), [obstacle.json()]);
+                not_ready(&json!({ "reason": public, "reasons": reasons }))
             }
-            Some(Obstacle::Stopping) => ("process", STOPPING, STOPPING.to_owned()),
-            Some(Obstacle::Temporal(reason)) => ("temporal", NO_TEMPORAL, reason),
-        };
-        let reasons = [json!({ "about": about, "reason": reason })];
-        not_ready(&json!({ "reason": public, "reasons": reasons }))
+        }
     }
 
     /// Why no webhook would be taken now. Asks Temporal at most once a second, however many ask us.
@@ -142,6 +156,4 @@ pub const LIVE: &str = "/health/live";
 /// `/health/ready`
 pub const READY: &str = "/health/ready";
 const PATHS: [&str; 3] = ["/", LIVE, READY];
-const STOPPING: &str = "stopping";
-const NO_TEMPORAL: &str = "Temporal does not answer as it should";
 const CACHED: Duration = Duration::from_secs(1);

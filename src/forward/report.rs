@@ -70,7 +70,7 @@ impl RefusalFields {
 
 /// What the head says in the first of these places where it says anything. The body is not read
 /// before its signature holds.
-fn claimed(places: &[Locator], parts: &Parts) -> Option<String> {
+pub(super) fn claimed(places: &[Locator], parts: &Parts) -> Option<String> {
     let query = parts.uri.query().unwrap_or_default();
     places.iter().find_map(|place| match place.parts() {
         [Locator::Header(name), ..] => parts.headers.get(name).map(shown),

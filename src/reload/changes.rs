@@ -198,6 +198,7 @@ fn parts(source: &Source) -> Parts {
         fetch_keys,
         routes,
         body_limit,
+        capture,
     } = source;
     let mut rest = provider.clone();
     let said = take_overwritable(&mut rest);
@@ -217,6 +218,7 @@ fn parts(source: &Source) -> Parts {
         ("allow", text(allow)),
         ("fetch_keys", text(fetch_keys)),
         ("body_limit", text(body_limit)),
+        ("capture_rejections", text(capture)),
     ];
     let all = own.into_iter().chain(said);
     all.map(|(name, text)| (name, digest([text.as_bytes()])))

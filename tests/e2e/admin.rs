@@ -1,5 +1,8 @@
 //! The admin listener: who is answered, and what every answer says to a browser.
 
+mod journal;
+mod stream;
+
 use serde_json::Value;
 
 use crate::support::configured::Configured;

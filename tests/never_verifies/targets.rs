@@ -50,6 +50,7 @@ pub(super) fn source(provider: &Provider) -> Source {
         allow: Vec::new(),
         routes: Vec::new(),
         body_limit: usize::MAX,
+        capture: None,
     }
 }
 

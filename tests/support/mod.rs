@@ -26,6 +26,7 @@ pub(crate) mod s3;
 pub(crate) mod sdk;
 pub(crate) mod sender;
 pub(crate) mod sources;
+pub(crate) mod stream;
 pub(crate) mod telemetry;
 pub(crate) mod temporal;
 pub(crate) mod wait;

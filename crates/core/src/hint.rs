@@ -5,26 +5,61 @@ use super::provider::Provider;
 use super::provider::locator::Locator;
 use super::request::FORM;
 
-/// A guess, for the log. Of the body, it says nothing but its form.
+/// What a body looks like that its sender probably did not send so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing is there.
+    Empty,
+    /// JSON in a JSON text.
+    EncodedTwice,
+    /// JSON with line ends and white space for people.
+    PrettyPrinted,
+    /// A form where the sender's is JSON.
+    Form,
+    /// The type of a form where the sender's is JSON.
+    TypeOfForm,
+}
+
+impl Look {
+    /// A guess, for the log. Of the body, it says nothing but its form.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Empty => "the body is empty",
+            Self::EncodedTwice => {
+                "the body is a JSON text with JSON in it: was it encoded twice on the way?"
+            }
+            Self::PrettyPrinted => {
+                "the body is pretty-printed JSON: did something on the way write it anew?"
+            }
+            Self::Form => {
+                "the body is a form, and the sender's is JSON: did something on the way change it?"
+            }
+            Self::TypeOfForm => {
+                "the type is a form's, and the sender's is JSON: did something on the way change it?"
+            }
+        }
+    }
+}
+
+/// What is odd about a body, in words.
 pub fn hint(provider: &Provider, media_type: Option<&str>, body: &[u8]) -> Option<&'static str> {
+    look(provider, media_type, body).map(Look::text)
+}
+
+/// What is odd about the look of a body.
+pub fn look(provider: &Provider, media_type: Option<&str>, body: &[u8]) -> Option<Look> {
     let sample = provider.sample.body.as_bytes();
     let sends_json = is_json(sample) && !takes_forms(provider);
     let body = body.strip_prefix(BOM).unwrap_or(body);
     match body.trim_ascii_start() {
-        [] => Some("the body is empty"),
-        [b'"', rest @ ..] if sends_json && is_json(rest) => {
-            Some("the body is a JSON text with JSON in it: was it encoded twice on the way?")
-        }
+        [] => Some(Look::Empty),
+        [b'"', rest @ ..] if sends_json && is_json(rest) => Some(Look::EncodedTwice),
         body if signs_bytes(provider) && is_json(body) && is_pretty(body) && !is_pretty(sample) => {
-            Some("the body is pretty-printed JSON: did something on the way write it anew?")
+            Some(Look::PrettyPrinted)
         }
         body if sends_json && media_type == Some(FORM) && body.starts_with(PAYLOAD) => None,
-        body if sends_json && !is_json(body) && is_form_like(body) => Some(
-            "the body is a form, and the sender's is JSON: did something on the way change it?",
-        ),
-        _ if sends_json && media_type == Some(FORM) => Some(
-            "the type is a form's, and the sender's is JSON: did something on the way change it?",
-        ),
+        body if sends_json && !is_json(body) && is_form_like(body) => Some(Look::Form),
+        _ if sends_json && media_type == Some(FORM) => Some(Look::TypeOfForm),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderName, Method};
 use ipnet::IpNet;
 
 use super::handshake::Handshake;
@@ -36,6 +36,19 @@ pub struct Source {
     pub routes: Vec<Route>,
     /// Largest body, bytes.
     pub body_limit: usize,
+    /// What is kept of refused requests, for the operator; `None`: nothing but why.
+    pub capture: Option<Capture>,
+}
+
+/// What is kept of refused requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// So many at a time.
+    pub last: usize,
+    /// Of their headers these; none of them can hold a signature or a token.
+    pub headers: Vec<HeaderName>,
+    /// Their bodies, too: the operator asked for it by name.
+    pub bodies: bool,
 }
 
 /// How a source knows its sender.

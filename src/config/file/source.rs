@@ -13,6 +13,7 @@ use webhook_core::provider::locator::Locator;
 use webhook_core::provider::values::{Deadline, Size, Span, Success};
 use webhook_core::provider::{HeaderPattern, Provider};
 
+use super::capture::Capture;
 use super::route::{Overrides, Route};
 use crate::config::provider::{self, catalogue};
 use crate::config::reader::{Places, Reader, Section};
@@ -57,6 +58,10 @@ pub struct Source {
     pub routes: Vec<Route>,
     /// Largest body, bytes.
     pub body_limit: Option<usize>,
+    /// What is kept of what it refuses.
+    pub capture: Option<Capture>,
+    /// Bodies, too.
+    pub danger_capture_bodies: bool,
     /// Overrides the provider's.
     pub deadline: Option<Duration>,
     /// Overrides the provider's.
@@ -253,6 +258,8 @@ impl Source {
                 .map(|route| Route::read(r, route))
                 .collect(),
             body_limit: s.take(r, "body_limit").map(|BodyLimit(bytes)| bytes),
+            capture: Capture::read(r, &mut s),
+            danger_capture_bodies: s.take(r, "danger_capture_bodies").unwrap_or_default(),
             deadline: s.take(r, "deadline").map(|Deadline(span)| span),
             success_status: s.take(r, "success_status").map(|Success(status)| status),
             keep_headers: s.take(r, "keep_headers"),

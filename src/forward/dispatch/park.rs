@@ -2,6 +2,7 @@
 //! Temporal takes, compressed if that alone makes it fit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use webhook_core::dead_letter::{self, Cause, DeadLetterStart, Kind};
@@ -107,7 +108,11 @@ impl<T: Temporal> Dispatcher<'_, T> {
     ///
     /// # Errors
     /// Why it cannot be stored.
-    pub(super) async fn park(&self, mut parking: Parking) -> Result<Outcome, Reject> {
+    pub(super) async fn park(
+        &self,
+        mut parking: Parking,
+        took: &mut Option<Duration>,
+    ) -> Result<Outcome, Reject> {
         let reason = parking.cause.reason.clone();
         // Each round there are fewer attributes, or it is compressed.
         loop {
@@ -120,7 +125,7 @@ impl<T: Temporal> Dispatcher<'_, T> {
             };
             let call;
             (parking, call) = encoded.map_err(|reject| not_stored(&reason, reject.reason()))?;
-            match self.send(&parking.event.source, call).await {
+            match self.send(&parking.event.source, call, took).await {
                 Ok(Outcome::Started(execution)) => return Ok(Outcome::DeadLettered(execution)),
                 Ok(Outcome::Duplicate(execution)) => {
                     return self.parked_before(execution, &reason).await;

@@ -19,6 +19,7 @@ fn source(provider: &str) -> Source {
         fetch_keys: false,
         routes: Vec::new(),
         body_limit: 1,
+        capture: None,
     }
 }
 
