@@ -263,6 +263,9 @@ pub struct CheckArgs {
     /// Only the configuration: do not ask Temporal
     #[arg(long)]
     pub offline: bool,
+    /// Register the search attributes that are missing: those of the routes, and with `[temporal] index` the forwarder's own. A namespace of Temporal Cloud takes them from `tcld` or its web interface only
+    #[arg(long, conflicts_with = "offline")]
+    pub register_search_attributes: bool,
     /// A request as HTTP/1.1 writes it (`send --print http`; `-`: standard input): print which route it takes and exactly what Temporal would be asked, without asking
     #[arg(long, value_name = "FILE")]
     pub event: Option<PathBuf>,

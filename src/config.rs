@@ -54,6 +54,8 @@ pub struct Config {
     pub large: Option<Large>,
     /// Which labels there are, and how often task queues are asked about.
     pub metrics: Metrics,
+    /// Whether events are started with search attributes of our own.
+    pub index: bool,
     /// Whether the file names any source: else there is the one of the flags.
     pub has_written_sources: bool,
     /// At least one, each with a path of its own.
@@ -155,6 +157,7 @@ impl Config {
             large: (file.large.as_ref())
                 .and_then(|written| Large::new(written, environment, &mut mistakes)),
             metrics: file.metrics.clone(),
+            index: file.temporal.index.unwrap_or_default(),
             has_written_sources: !file.sources.is_empty(),
             sources: source::sources(args, file, environment, &mut mistakes, &mut warnings),
             warnings,

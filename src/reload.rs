@@ -152,11 +152,12 @@ impl<T: Temporal> Reload<T> {
             codec,
             metrics,
             warnings,
+            index,
             ..
         } = good.config;
         let count = sources.len();
         self.forwarder
-            .replace(Settings::new(sources, codec, good.large, &metrics));
+            .replace(Settings::new(sources, codec, good.large, &metrics).indexed(index));
         let changed = inventory.since(&in_use);
         *in_use = inventory;
         self.configuration.taken(&changed, needs_restart, &warnings);

@@ -57,6 +57,8 @@ pub const TLS_HANDSHAKES: &str = "webhook_forwarder_tls_handshakes_total";
 pub const HTTP_ERRORS: &str = "webhook_forwarder_http_errors_total";
 /// `payload_seals_total{key}`
 pub const SEALS: &str = "webhook_forwarder_payload_seals_total";
+/// `search_attributes_left_out_total{attribute}`
+pub const ATTRIBUTES_LEFT_OUT: &str = "webhook_forwarder_search_attributes_left_out_total";
 /// `build_info{version}`
 pub const BUILD_INFO: &str = "webhook_forwarder_build_info";
 
@@ -149,6 +151,10 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_counter!(
         SEALS,
         "Encryptions under a payload key, each with a random nonce"
+    );
+    metrics::describe_counter!(
+        ATTRIBUTES_LEFT_OUT,
+        "Search attributes of [temporal] index that events were started without, since Temporal does not take them"
     );
     metrics::describe_counter!(KEY_USED, "Signatures that matched, by the secret's setting");
     metrics::describe_gauge!(

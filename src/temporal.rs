@@ -7,6 +7,7 @@ pub mod connect;
 pub mod fake;
 pub mod hedge;
 pub mod history;
+pub mod index;
 pub mod lean;
 pub mod limits;
 pub mod link;
@@ -82,6 +83,8 @@ pub struct Call {
     pub memo: Fields,
     /// Not sealed: Temporal searches in them.
     pub search_attributes: Fields,
+    /// Likewise, those of our own: each is left out where Temporal does not take it.
+    pub index: Fields,
     /// Random, one per delivery: of a start. Were it derived from the event, Temporal would call a
     /// redelivery `started` again.
     pub request_id: String,

@@ -30,6 +30,7 @@ mod e2e {
     mod handshakes;
     mod harness;
     mod ids;
+    mod index;
     mod labels;
     mod large;
     mod limits;

@@ -3,6 +3,7 @@
 
 mod against;
 mod ask;
+mod attributes;
 mod event;
 mod repeats;
 mod settings;
@@ -40,7 +41,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     table.row("encryption", settings::encryption(&config));
     table.row("connection", settings::connection(&temporal));
     block_on(async {
-        online(&config, &temporal, args.offline, &mut table).await;
+        online(&config, &temporal, args, &mut table).await;
         Ok(())
     })?;
     if let Some(old) = &args.against {
@@ -55,10 +56,13 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
 }
 
 /// What needs Temporal, if it is to be asked, and a group of rows for each source.
-async fn online(config: &Config, temporal: &Settings, offline: bool, table: &mut Table) {
-    let namespace = match offline {
+async fn online(config: &Config, temporal: &Settings, args: &CheckArgs, table: &mut Table) {
+    let namespace = match args.offline {
         true => None,
-        false => ask::namespace(config, temporal, table).await,
+        false => {
+            let register = args.register_search_attributes;
+            ask::namespace(config, temporal, register, table).await
+        }
     };
     for source in &config.sources {
         table.heading(format_args!("{} ({})", source.path, source.provider.name));

@@ -73,12 +73,10 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut replay = Replay {
             args,
-            settings: Arc::new(Settings::new(
-                config.sources,
-                config.codec,
-                store,
-                &Metrics::default(),
-            )),
+            settings: Arc::new(
+                Settings::new(config.sources, config.codec, store, &Metrics::default())
+                    .indexed(config.index),
+            ),
             temporal: &temporal,
             target,
             ticks,

@@ -208,7 +208,11 @@ pub async fn serve(
     let settings_sender = client.settings_sender();
     let asked = Arc::clone(&client);
     let connecting = tokio::spawn(Arc::clone(&client).connect());
-    let settings = forward::Settings::new(config.sources, config.codec, large, &config.metrics);
+    if config.index {
+        client.index().use_it();
+    }
+    let settings = forward::Settings::new(config.sources, config.codec, large, &config.metrics)
+        .indexed(config.index);
     let configuration = Arc::new(Configuration::new(args, &config.warnings));
     let journal = admin.as_ref().map(|_| Arc::new(Journal::new()));
     let mut forwarder = Forwarder::new(settings, client, &Sizes::default());

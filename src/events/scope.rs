@@ -4,7 +4,7 @@
 use webhook_core::action::Action;
 use webhook_core::dead_letter::{self, WORKFLOW_TYPE};
 use webhook_core::expression::template::Part;
-use webhook_core::route::index_value;
+use webhook_core::index;
 use webhook_core::source::Source;
 
 use super::filter::Wrong;
@@ -45,6 +45,18 @@ struct Form {
     workflow_type: Option<String>,
     /// How their ids begin; may be empty.
     prefix: String,
+}
+
+impl Indexed {
+    /// Of those that are known.
+    pub const fn new([source, topic, tenant, event_id]: [bool; index::NAMES.len()]) -> Self {
+        Self {
+            source,
+            topic,
+            tenant,
+            event_id,
+        }
+    }
 }
 
 impl Scope {
@@ -99,7 +111,7 @@ impl Scope {
     /// The condition for what the source at this path has started; `None`: memos have to say it.
     pub fn of_source(&self, path: &str) -> Option<String> {
         if self.indexed.source {
-            return equals("WebhookSource", path);
+            return equals("WebhookSource", &index::value(path));
         }
         let own = self.sources.iter().find(|source| source.path == path)?;
         let others = self.sources.iter().filter(|source| source.path != path);
@@ -113,13 +125,13 @@ impl Scope {
 
     /// The condition for a topic; `None`: memos have to say it.
     pub fn with_topic(&self, topic: &str) -> Option<String> {
-        let condition = || equals("WebhookTopic", &index_value(topic));
+        let condition = || equals("WebhookTopic", &index::value(topic));
         self.indexed.topic.then(condition).flatten()
     }
 
     /// The condition for a tenant; `None`: memos have to say it.
     pub fn with_tenant(&self, tenant: &str) -> Option<String> {
-        let condition = || equals("WebhookTenant", &index_value(tenant));
+        let condition = || equals("WebhookTenant", &index::value(tenant));
         self.indexed.tenant.then(condition).flatten()
     }
 

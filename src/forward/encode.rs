@@ -6,12 +6,13 @@ use uuid::Uuid;
 use webhook_core::codec::Compression;
 use webhook_core::codec::key::NONCE;
 use webhook_core::event::Event;
-use webhook_core::payload;
 use webhook_core::proto::Payload;
 use webhook_core::route::{Call, Verb};
+use webhook_core::{index, payload};
 
 use crate::forward::settings::Settings;
 use crate::temporal;
+use crate::temporal::payload::Fields;
 
 /// The call with the event as its argument.
 pub fn with_event(
@@ -21,7 +22,7 @@ pub fn with_event(
     key: String,
 ) -> Box<temporal::Call> {
     let argument = payload::encode(call.format, event);
-    with_argument(settings, call, argument, key)
+    with_argument(settings, call, argument, event, key)
 }
 
 /// The call with this argument. Temporal takes no signal or update twice whose event key it has seen.
@@ -29,6 +30,7 @@ pub fn with_argument(
     settings: &Settings,
     call: Call,
     argument: Payload,
+    event: &Event,
     event_key: String,
 ) -> Box<temporal::Call> {
     let sealer = Sealer::new(settings);
@@ -37,6 +39,7 @@ pub fn with_argument(
     let starts = !matches!(call.verb, Verb::Signal { .. });
     let memo = call.memo.into_iter().filter(|_| starts);
     let search_attributes = call.search_attributes.into_iter();
+    let index = (settings.index && starts).then(|| index(event));
     let text = |text: String| starts.then(|| sealed(payload::text(&text)));
     Box::new(temporal::Call {
         input: sealer.encode(argument, call.compression),
@@ -46,6 +49,7 @@ pub fn with_argument(
         search_attributes: search_attributes
             .map(|(name, value)| (name, payload::value(&value)))
             .collect(),
+        index: index.unwrap_or_default(),
         verb: call.verb,
         workflow_id: call.workflow_id,
         workflow_type: call.workflow_type,
@@ -54,6 +58,14 @@ pub fn with_argument(
         request_id: Uuid::new_v4().to_string(),
         event_key,
     })
+}
+
+/// The search attributes of our own that the event has.
+fn index(event: &Event) -> Fields {
+    let fields = index::NAMES.into_iter().zip(index::values(event));
+    fields
+        .filter_map(|(name, value)| Some((name.to_owned(), payload::text(&value?))))
+        .collect()
 }
 
 /// Encodes the payloads of one call.

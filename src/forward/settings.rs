@@ -22,6 +22,8 @@ pub struct Settings {
     pub large: Option<Store>,
     /// How often each task queue is asked who polls it.
     pub(super) task_queue_interval: Duration,
+    /// Whether events are started with search attributes of our own.
+    pub index: bool,
     /// Of each source, in their order.
     pub(super) metrics: Vec<SourceMetrics>,
     /// Counts what the first of the codec's keys seals.
@@ -46,10 +48,17 @@ impl Settings {
             paths: Paths::new(paths),
             metrics: sources.iter().map(metrics).collect(),
             seals: key.map_or_else(Counter::noop, |key| metrics::counter!(SEALS, "key" => key)),
+            index: false,
             sources,
             task_queue_interval: observed.task_queue_interval,
             codec,
             large,
         }
+    }
+
+    /// With search attributes of our own, or without.
+    pub const fn indexed(mut self, index: bool) -> Self {
+        self.index = index;
+        self
     }
 }

@@ -29,6 +29,7 @@ pub struct Inventory {
     admin: Digest,
     large: Digest,
     metrics: Digest,
+    index: bool,
     connection: Connection,
 }
 
@@ -65,6 +66,7 @@ impl Inventory {
                     .map_or([0; 32], |large| of_credentials(&large.credentials)),
             ]),
             metrics: digest([text(&config.metrics).as_bytes()]),
+            index: config.index,
             connection: connection.clone(),
         }
     }
@@ -118,6 +120,10 @@ impl Inventory {
         }
         if self.metrics != before.metrics {
             said.push("metrics changed".to_owned());
+        }
+        if self.index != before.index {
+            let now = if self.index { "on" } else { "off" };
+            said.push(format!("[temporal] index is {now}"));
         }
         if !self.connection.connects_as(&before.connection) {
             said.push("connection to Temporal changed".to_owned());

@@ -1,5 +1,6 @@
 //! The real Temporal behind [`Temporal`]: goes on without a connection.
 
+mod index;
 pub(super) mod taken;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use self::taken::Subject;
 use self::watch::Health;
 use super::connect::Settings;
 use super::hedge::Budget;
+use super::index::Index;
 use super::limits::{Limits, Sizes};
 use super::link::Link;
 use super::request::{Caller, run};
@@ -38,6 +40,7 @@ pub struct Client {
     /// As the namespace said last.
     limits: RwLock<Limits>,
     pub(super) health: Health,
+    pub(super) index: Index,
     link: Link,
     budget: Budget,
 }
@@ -65,6 +68,7 @@ impl Client {
             settings,
             limits: RwLock::default(),
             health: Health::default(),
+            index: Index::default(),
             link,
             budget: Budget::full(),
         }
@@ -85,6 +89,7 @@ impl Client {
             let keep = self.link.keep(&settings);
             tokio::select! {
                 () = self.watch() => {}
+                () = self.watch_index() => {}
                 () = keep => {}
                 changed = updates.changed() => if changed.is_err() {
                     return;
@@ -118,7 +123,7 @@ impl Client {
         Ok(())
     }
 
-    fn connection(&self) -> Result<Connection, String> {
+    pub(super) fn connection(&self) -> Result<Connection, String> {
         self.link.connection().ok_or_else(|| {
             let (address, why) = (&self.settings.address, self.link.why_not());
             format!("Temporal at {address} cannot be reached: {why}")
@@ -261,8 +266,8 @@ impl Client {
     }
 }
 
-impl Temporal for Client {
-    async fn call(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
+impl Client {
+    async fn call_once(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
         match call.verb.clone() {
             Verb::Start => self.start(call, deadline).await,
             Verb::SignalWithStart { signal } => {
@@ -280,6 +285,16 @@ impl Temporal for Client {
                     .await
             }
         }
+    }
+}
+
+impl Temporal for Client {
+    async fn call(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
+        if call.index.is_empty() {
+            return self.call_once(call, deadline).await;
+        }
+        // Apart: whoever sets none of them has no use for its room.
+        Box::pin(self.call_with_index(call, deadline)).await
     }
 
     async fn started(

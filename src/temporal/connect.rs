@@ -22,6 +22,7 @@ mod settings;
 mod tls;
 
 pub use self::settings::Settings;
+use self::settings::is_cloud;
 
 /// Loads the settings.
 ///
@@ -335,12 +336,9 @@ fn keep_alive() -> ClientKeepAliveOptions {
 
 /// Temporal Cloud has one web interface for all.
 fn cloud_ui(address: &str) -> Option<String> {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let is_cloud = CLOUD.iter().any(|domain| host.ends_with(domain));
-    is_cloud.then(|| CLOUD_UI.to_owned())
+    is_cloud(address).then(|| CLOUD_UI.to_owned())
 }
 
-const CLOUD: [&str; 2] = [".tmprl.cloud", ".api.temporal.io"];
 const CLOUD_UI: &str = "https://cloud.temporal.io";
 const DEFAULT_ADDRESS: &str = "localhost:7233";
 const DEFAULT_NAMESPACE: &str = "default";

@@ -155,6 +155,7 @@ mod tests {
             input: payload::text("event"),
             memo: [("m".to_owned(), payload::text("memo"))].into(),
             search_attributes: Default::default(),
+            index: Default::default(),
             request_id: String::new(),
             event_key: String::new(),
         };

@@ -179,7 +179,7 @@ pub fn remove_refused(attributes: &mut Map<String, Value>, refusal: &str) {
 }
 
 /// Whether the text has the name, and not as a part of another.
-fn contains_name(text: &str, name: &str) -> bool {
+pub fn contains_name(text: &str, name: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "_-".contains(c));
     text.match_indices(name).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + name.len()..]);

@@ -12,6 +12,7 @@ pub mod form;
 pub mod handshake;
 pub mod hint;
 pub mod holes;
+pub mod index;
 pub mod keys;
 pub mod large;
 pub mod options;

@@ -1,6 +1,5 @@
 //! [`Event`] -> [`Plan`]: what becomes of this event. The first route whose condition holds decides.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::Method;
@@ -233,11 +232,6 @@ pub fn default_memo(event: &Event, format: Format) -> Map<String, Value> {
     memo
 }
 
-/// A label as a search attribute.
-pub fn index_value(label: &str) -> Cow<'_, str> {
-    short(label, INDEX_LABEL)
-}
-
 fn named<T>(key: &str, result: Result<T, String>) -> Result<T, String> {
     result.map_err(|problem| format!("{key}: {problem}"))
 }
@@ -260,8 +254,6 @@ fn values(
 
 /// Characters of a topic or a tenant in the memo, which Temporal bounds and lists show.
 pub const MEMO_LABEL: usize = 1000;
-/// Characters of a search attribute: SQL stores keep 255 of a keyword.
-const INDEX_LABEL: usize = 250;
 /// The memo's entry with the raw query of an event that has no body, where a method says nothing of it.
 pub const REQUEST_QUERY: &str = "request_query";
 /// The names of [`default_memo`].

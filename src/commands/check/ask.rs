@@ -1,6 +1,5 @@
 //! `check`: what Temporal says, and the store of large payloads.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use temporalio_client::Connection;
@@ -11,11 +10,10 @@ use tonic::IntoRequest;
 use webhook_core::provider::values::format_duration;
 use webhook_core::source::Source;
 
-use super::{Finding, Problem, Table};
+use super::{Finding, Problem, Table, attributes};
 use crate::config::Config;
 use crate::config::large::Large;
 use crate::storage::Store;
-use crate::temporal::attributes::{self, Missing, NOT_REGISTERED};
 use crate::temporal::connect::Settings;
 use crate::temporal::{link, queues, status};
 
@@ -31,6 +29,7 @@ pub(super) struct Namespace<'a> {
 pub(super) async fn namespace<'a>(
     config: &Config,
     settings: &'a Settings,
+    register: bool,
     table: &mut Table,
 ) -> Option<Namespace<'a>> {
     if let Some(large) = &config.large {
@@ -56,11 +55,7 @@ pub(super) async fn namespace<'a>(
     };
     table.row("namespace", finding);
     let retention = retention.ok()?;
-    let expected = attributes::expected(&config.sources);
-    if !expected.is_empty() {
-        let registered = registered(&connection, settings, expected).await;
-        table.row("attributes", registered);
-    }
+    attributes::rows(config, &connection, settings, register, table).await;
     Some(Namespace {
         connection,
         settings,
@@ -96,26 +91,6 @@ async fn server(connection: &Connection, settings: &Settings) -> Finding {
             status::text(&error)
         ))),
     }
-}
-
-/// A start with one that is not registered is refused, and would become a dead letter.
-async fn registered(
-    connection: &Connection,
-    settings: &Settings,
-    expected: BTreeMap<String, &'static str>,
-) -> Finding {
-    let missing = Missing::of(&expected, connection, settings)
-        .await
-        .map_err(|text| Problem::Warning(format!("not asked: {text}")))?;
-    if missing.is_empty() {
-        let names: Vec<_> = expected.into_keys().collect();
-        return Ok(format!("{} registered", names.join(", ")));
-    }
-    Err(Problem::Wrong(format!(
-        "{} {NOT_REGISTERED}; this registers it (if the type is right):\n  {}",
-        missing.names(),
-        missing.commands(settings).join("\n  ")
-    )))
 }
 
 /// How long the namespace remembers a closed workflow.

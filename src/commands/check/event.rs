@@ -19,10 +19,10 @@ use webhook_core::expression::scope::Scope;
 use webhook_core::payload;
 use webhook_core::proto::Payload;
 use webhook_core::request::Received;
-use webhook_core::route::{self, Plan, Route};
+use webhook_core::route::{self, Plan, Route, Verb};
 use webhook_core::source::Source;
-use webhook_core::variables;
 use webhook_core::verified::Verified;
+use webhook_core::{index, variables};
 
 use super::{Finding, Problem, Table};
 use crate::commands::{Failure, say};
@@ -162,6 +162,14 @@ fn plan_json(plan: Plan, event: &Event, config: &Config) -> Value {
     };
     let payload = payload::encode(call.format, event);
     let mut plan_json = serde_json::to_value(&call).unwrap_or_default();
+    let starts = !matches!(call.verb, Verb::Signal { .. });
+    let own = index::NAMES.into_iter().zip(index::values(event));
+    for (name, value) in own.filter(|_| config.index && starts) {
+        let attributes = &mut plan_json["search_attributes"];
+        if let Some(value) = value.filter(|_| attributes.get(name).is_none()) {
+            attributes[name] = json!(value);
+        }
+    }
     plan_json["payload"] = shown(&payload);
     let key = config.codec.keys().first();
     plan_json["encrypted_with"] = json!(key.map(|key| key.id()));

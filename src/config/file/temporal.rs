@@ -30,6 +30,8 @@ pub struct Temporal {
     pub compression: Option<bool>,
     /// How many connections calls are spread over.
     pub connections: Option<usize>,
+    /// Whether events are started with search attributes of our own.
+    pub index: Option<bool>,
     /// Where people look at workflows: `http://…` or `https://…`.
     pub ui: Option<String>,
     /// `[temporal.tls]`
@@ -108,6 +110,7 @@ impl Temporal {
             proxy: section.take_secret(r, "proxy"),
             compression: section.take(r, "compression"),
             connections: section.take(r, "connections").map(|Connections(n)| n),
+            index: section.take(r, "index"),
             ui: section.take(r, "ui").map(|Ui(url)| url),
             ..Self::default()
         };

@@ -77,7 +77,13 @@ impl Parking {
             compress: self.compress,
         };
         let (call, argument) = dead_letter::start(&self.event, letter);
-        let call = encode::with_argument(&self.settings, call, argument, self.event.key());
+        let call = encode::with_argument(
+            &self.settings,
+            call,
+            argument,
+            &self.event,
+            self.event.key(),
+        );
         (self, call)
     }
 

@@ -416,6 +416,7 @@ fn call(verb: Verb) -> Call {
         input: payload::text("event"),
         memo: Default::default(),
         search_attributes: Default::default(),
+        index: Default::default(),
         request_id: "request".to_owned(),
         event_key: "key".to_owned(),
     }

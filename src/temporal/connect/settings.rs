@@ -23,6 +23,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether it is Temporal Cloud, where some things are done elsewhere.
+    pub fn is_cloud(&self) -> bool {
+        is_cloud(&self.address)
+    }
+
     /// How the connection is secured, for people: `TLS with a client certificate, API key`.
     pub fn security(&self) -> String {
         let options = &self.options;
@@ -91,6 +96,14 @@ impl fmt::Debug for Settings {
             .finish_non_exhaustive()
     }
 }
+
+/// Whether Temporal Cloud is at this address.
+pub(super) fn is_cloud(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    CLOUD.iter().any(|domain| host.ends_with(domain))
+}
+
+const CLOUD: [&str; 2] = [".tmprl.cloud", ".api.temporal.io"];
 
 fn proxy(proxy: Option<&HttpConnectProxyOptions>) -> Option<(&str, Option<&(String, String)>)> {
     proxy.map(|proxy| (proxy.target_addr.as_str(), proxy.basic_auth.as_ref()))
