@@ -4,6 +4,7 @@
 pub mod access;
 pub mod answer;
 pub mod configuration;
+pub mod events;
 mod health;
 mod index;
 mod metrics;
@@ -26,12 +27,14 @@ use tokio::sync::{Semaphore, watch};
 use self::access::Access;
 use self::answer::problem;
 use self::configuration::Configuration;
+use crate::events::item::Place;
 use crate::expiry::Dated;
 use crate::forward::Forwarder;
 use crate::forward::journal::Journal;
 use crate::server::service::{Service, pages};
 use crate::server::{Limits, Listener};
 use crate::temporal::Temporal;
+use crate::temporal::visibility::Visibility;
 
 /// What the pages tell of: the state of every router here.
 pub struct Admin<T> {
@@ -49,6 +52,10 @@ pub struct Admin<T> {
     pub certificates: watch::Receiver<Vec<Dated>>,
     /// Temporal's address and namespace.
     pub temporal: (String, String),
+    /// Where people look at workflows.
+    pub place: Place,
+    /// What Temporal counted last.
+    pub counted: events::Cache,
     /// Turns true when the listener is about to stop.
     pub stopped: watch::Receiver<bool>,
     /// A seat for each client that follows the stream.
@@ -56,7 +63,10 @@ pub struct Admin<T> {
 }
 
 /// The listener, not yet running.
-pub fn listener<T: Temporal>(socket: TcpListener, admin: Admin<T>) -> Listener<impl Service> {
+pub fn listener<T: Temporal + Visibility>(
+    socket: TcpListener,
+    admin: Admin<T>,
+) -> Listener<impl Service> {
     Listener {
         name: "admin",
         socket,
@@ -69,10 +79,11 @@ pub fn listener<T: Temporal>(socket: TcpListener, admin: Admin<T>) -> Listener<i
 
 /// Every page, and before them what decides who may ask: from the outside to the inside, headers of
 /// all answers, the name that was asked for, the token.
-fn router<T: Temporal>(admin: Admin<T>) -> Router {
+fn router<T: Temporal + Visibility>(admin: Admin<T>) -> Router {
     let access = Arc::clone(&admin.access);
     Router::new()
         .merge(index::router())
+        .merge(events::router())
         .merge(health::router())
         .merge(metrics::router())
         .merge(rejections::router())

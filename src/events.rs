@@ -6,7 +6,9 @@ pub mod filter;
 pub mod item;
 pub mod query;
 pub mod scope;
+pub mod show;
 pub mod slices;
+pub mod stats;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

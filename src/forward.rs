@@ -96,6 +96,11 @@ impl<T: Temporal> Forwarder<T> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Where events go.
+    pub fn temporal(&self) -> &T {
+        &self.temporal
+    }
+
     /// From the next request on these settings; requests in flight finish on what they began with.
     pub fn replace(&self, settings: Settings) {
         *self
@@ -111,7 +116,7 @@ impl<T: Temporal> Forwarder<T> {
         let of_all = settings.sources.iter().flat_map(temporal::queues::of);
         let names: BTreeSet<_> = of_all.flatten().collect();
         let names = names.into_iter().map(str::to_owned).collect();
-        (names, settings.task_queue_interval)
+        (names, settings.observed.task_queue_interval)
     }
 
     /// Answers one request whose first byte came at `first_byte` from `peer`.

@@ -19,6 +19,7 @@ mod e2e {
     mod dev;
     mod drill;
     mod duplicates;
+    mod events;
     mod example;
     mod examples;
     mod fetch;

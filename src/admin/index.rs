@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::answer::json;
-use super::{Admin, metrics, rejections, sources, state, stats, stream};
+use super::{Admin, events, metrics, rejections, sources, state, stats, stream};
 use crate::cli::NAME;
 use crate::forward::pages::{LIVE, READY};
 use crate::temporal::Temporal;
@@ -26,7 +26,9 @@ async fn index() -> Response {
 
 /// Of the list of pages, and of the one for people.
 pub(super) const PATH: &str = "/";
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
+    events::EVENTS,
+    events::DEAD_LETTERS,
     LIVE,
     READY,
     metrics::PATH,

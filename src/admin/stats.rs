@@ -1,4 +1,5 @@
-//! `/stats`: counts. Of this process, since it started: what no store has, signals, drops and refusals.
+//! `/stats`: counts. Of this process, since it started: what no store has, signals, drops and refusals; and
+//! of all events, as Temporal has them.
 
 use std::sync::Arc;
 
@@ -9,17 +10,20 @@ use axum::routing::get;
 use http::StatusCode;
 use serde_json::json;
 
-use super::{Admin, answer, sources};
+use super::{Admin, answer, events, sources};
 use crate::temporal::Temporal;
+use crate::temporal::visibility::Visibility;
 
-pub(super) fn router<T: Temporal>() -> Router<Arc<Admin<T>>> {
+pub(super) fn router<T: Temporal + Visibility>() -> Router<Arc<Admin<T>>> {
     Router::new().route(PATH, get(stats::<T>))
 }
 
-async fn stats<T: Temporal>(State(admin): State<Arc<Admin<T>>>) -> Response {
+async fn stats<T: Temporal + Visibility>(State(admin): State<Arc<Admin<T>>>) -> Response {
     let mut process = admin.journal.totals();
     process["sources"] = sources::counts(&admin);
-    answer::json(StatusCode::OK, &json!({ "process": process }))
+    let temporal = events::stats(&admin).await;
+    let counts = json!({ "process": process, "temporal": temporal });
+    answer::json(StatusCode::OK, &counts)
 }
 
 /// Of the page.

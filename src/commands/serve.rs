@@ -18,6 +18,7 @@ use crate::admin::{self, Admin};
 use crate::cli::ServeArgs;
 use crate::config::listen::Listen;
 use crate::config::{Config, Environment, Mistake};
+use crate::events::item::Place;
 use crate::forward::journal::Journal;
 use crate::forward::limits::Sizes;
 use crate::forward::{self, Forwarder};
@@ -204,6 +205,7 @@ pub async fn serve(
     let certificates = expiry::certificates(&config, &temporal);
     let inventory = Inventory::new(&config, &temporal);
     let temporal_address = (temporal.address.clone(), temporal.namespace.clone());
+    let place = Place::of(&temporal);
     let client = Client::new(temporal);
     let settings_sender = client.settings_sender();
     let asked = Arc::clone(&client);
@@ -250,6 +252,8 @@ pub async fn serve(
                 configuration,
                 certificates: expires,
                 temporal: temporal_address,
+                place,
+                counted: admin::events::Cache::default(),
                 stopped: stopped.clone(),
                 streams: admin::streams(),
             };

@@ -80,15 +80,25 @@ impl fmt::Display for Wrong {
 }
 
 impl Filter {
-    /// Of parameters as a query has them; `now` is what "an hour ago" is counted from.
+    /// Those that wait for a person.
+    pub fn open_dead_letters() -> Self {
+        Self {
+            dead_letters: true,
+            status: Some("Running"),
+            ..Self::default()
+        }
+    }
+
+    /// With parameters as a query has them; `now` is what "an hour ago" is counted from.
     ///
     /// # Errors
     /// The first that is wrong.
-    pub fn of<N: AsRef<str>, T: AsRef<str>>(
+    pub fn with<N: AsRef<str>, T: AsRef<str>>(
+        self,
         parameters: impl IntoIterator<Item = (N, T)>,
         now: SystemTime,
     ) -> Result<Self, Wrong> {
-        let mut filter = Self::default();
+        let mut filter = self;
         let mut seen = Vec::new();
         for (name, value) in parameters {
             let name = name.as_ref().to_owned();
@@ -190,7 +200,10 @@ mod tests {
 
     fn of(parameters: &[(&str, &str)]) -> Result<Filter, String> {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Filter::of(parameters.iter().copied(), now).map_err(|wrong| wrong.to_string())
+        let filter = Filter::default();
+        filter
+            .with(parameters.iter().copied(), now)
+            .map_err(|wrong| wrong.to_string())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use webhook_core::codec::Codec;
@@ -162,14 +163,22 @@ pub fn label(text: &str) -> Cow<'_, str> {
 }
 
 fn segment(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+/// With all that stores keep of it.
+///
+/// # Errors
+/// The serializer's.
+pub fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_rfc3339_micros(*time))
 }
 
-fn rfc3339_or_null<S: Serializer>(
+/// The same of what may not be there.
+///
+/// # Errors
+/// The serializer's.
+pub fn rfc3339_or_null<S: Serializer>(
     time: &Option<SystemTime>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -179,6 +188,12 @@ fn rfc3339_or_null<S: Serializer>(
     }
 }
 
+/// All but what a segment of a URL's path may have.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 /// What is read of a memo, in the order in which it is taken.
 const NAMES: [&str; 8] = [
     "source",

@@ -153,6 +153,21 @@ impl Scope {
         Some(or(&conditions))
     }
 
+    /// The condition for what was started with the event of this id; `None`: no query can say it.
+    pub fn of_event(&self, id: &str) -> Option<String> {
+        let mut conditions = Vec::new();
+        for form in self.sources.iter().flat_map(|source| &source.forms) {
+            let condition = equals("WorkflowId", &format!("{}{id}", form.prefix))?;
+            if !conditions.contains(&condition) {
+                conditions.push(condition);
+            }
+        }
+        if self.indexed.event_id {
+            conditions.extend(equals("WebhookEventId", id));
+        }
+        Some(or(&conditions))
+    }
+
     /// Name and path of each source.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
         let sources = self.sources.iter();

@@ -1,7 +1,5 @@
 //! What a reload replaces: the sources, the keys, the place for large payloads.
 
-use std::time::Duration;
-
 use metrics::Counter;
 use webhook_core::codec::Codec;
 use webhook_core::similar::Paths;
@@ -20,8 +18,8 @@ pub struct Settings {
     pub codec: Codec,
     /// Where large payloads are stored; `None`: they are refused.
     pub large: Option<Store>,
-    /// How often each task queue is asked who polls it.
-    pub(super) task_queue_interval: Duration,
+    /// Which labels there are, and how often task queues are asked about.
+    pub observed: Metrics,
     /// Whether events are started with search attributes of our own.
     pub index: bool,
     /// Of each source, in their order.
@@ -50,7 +48,7 @@ impl Settings {
             seals: key.map_or_else(Counter::noop, |key| metrics::counter!(SEALS, "key" => key)),
             index: false,
             sources,
-            task_queue_interval: observed.task_queue_interval,
+            observed: observed.clone(),
             codec,
             large,
         }

@@ -239,7 +239,7 @@ impl Client {
     }
 
     /// `None`: there is none.
-    pub(super) async fn describe(
+    async fn describe(
         &self,
         of: &Execution,
         deadline: Instant,

@@ -10,14 +10,17 @@ use temporalio_common::protos::temporal::api::common::v1 as common;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    CountWorkflowExecutionsRequest, ListWorkflowExecutionsRequest,
+    CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest, ListWorkflowExecutionsRequest,
 };
 use tokio::time::Instant;
-use tonic::Status;
-use webhook_core::outcome::{Execution, Reject};
+use tonic::{Code, Status};
+use webhook_core::index::NAMES;
+use webhook_core::outcome::Execution;
 
 use super::client::Client;
 use super::payload::{Fields, from_memo, from_temporal};
+use super::request::run;
+use super::status;
 
 /// A visibility store.
 pub trait Visibility: Send + Sync {
@@ -37,6 +40,12 @@ pub trait Visibility: Send + Sync {
         &self,
         query: &str,
     ) -> impl Future<Output = Result<BTreeMap<String, u64>, Status>> + Send;
+
+    /// A run as it stands; without a run's id the newest. `None`: Temporal knows it no more.
+    fn info(&self, of: &Execution) -> impl Future<Output = Result<Option<Info>, Status>> + Send;
+
+    /// Which of the search attributes of our own it is known to have.
+    fn indexed(&self) -> [bool; NAMES.len()];
 }
 
 /// One page.
@@ -113,17 +122,31 @@ impl Visibility for Client {
         });
         Ok(groups.collect())
     }
+
+    async fn info(&self, of: &Execution) -> Result<Option<Info>, Status> {
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: self.caller().namespace.to_owned(),
+            execution: Some(run(of)),
+        };
+        let operation = "DescribeWorkflowExecution";
+        let answer = self.unhedged(operation, request, deadline(), |service, request| {
+            service.describe_workflow_execution(request)
+        });
+        match answer.await {
+            Ok(answer) => Ok(answer.workflow_execution_info.map(Info::from)),
+            Err(error) if status::is_missing(&error) => Ok(None),
+            // A run's id that is none.
+            Err(error) if error.code() == Code::InvalidArgument => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn indexed(&self) -> [bool; NAMES.len()] {
+        self.index().known()
+    }
 }
 
 impl Client {
-    /// A run as it stands; without a run's id the newest. `None`: Temporal knows it no more.
-    ///
-    /// # Errors
-    /// What Temporal says.
-    pub async fn info(&self, of: &Execution) -> Result<Option<Info>, Reject> {
-        Ok(self.describe(of, deadline()).await?.map(Info::from))
-    }
-
     /// The executions that the query finds, the oldest first.
     ///
     /// # Errors

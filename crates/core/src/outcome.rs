@@ -2,6 +2,7 @@
 //! label, log level, and whether sending again can help.
 
 use http::StatusCode;
+use serde::Serialize;
 
 use super::respond::Reply;
 use super::verify::VerifyError;
@@ -29,7 +30,7 @@ pub enum Outcome {
 }
 
 /// The workflow execution that holds an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Execution {
     /// The workflow's id.
     pub workflow_id: String,
