@@ -13,7 +13,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
-use temporal_webhook_forwarder::cli::LogFormat;
+use temporal_webhook_forwarder::cli::log::LogFormat;
 use temporal_webhook_forwarder::commands::serve;
 use temporal_webhook_forwarder::reload::SharedEnvironment;
 use temporal_webhook_forwarder::telemetry;
@@ -54,7 +54,9 @@ fn main() {
 
 /// The program as `serve` runs it.
 fn start(runtime: &Runtime, temporal: &str) -> SocketAddr {
-    telemetry::init_logs(LogFormat::Json, false);
+    let written = telemetry::init_logs(Some(LogFormat::Json), None, false);
+    // For as long as the program runs.
+    std::mem::forget(written.expect("a thread"));
     let environment: SharedEnvironment = Arc::new(Fixed::new(&format!("http://{temporal}")));
     let ready = runtime.block_on(serve::prepare(&arguments(), &*environment));
     let ready = ready.unwrap_or_else(|failure| panic!("{failure:?}"));

@@ -2,6 +2,7 @@
 //! program needs is made from it, once, by `config::Config::new`.
 
 pub mod codec_server;
+pub mod log;
 pub mod replay;
 pub mod send;
 
@@ -9,11 +10,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use webhook_core::payload::Format;
 use webhook_core::provider::values::{ConnectionsPerPeer, IdleTimeout};
 
 use self::codec_server::CodecServerArgs;
+use self::log::{LogFilter, LogFormat};
 use self::replay::ReplayArgs;
 use self::send::SendArgs;
 
@@ -220,30 +222,18 @@ pub struct ServeArgs {
     /// How many connections one address may hold (IPv6: one /64), 1 to 10000: not behind a balancer, where all have its address. Without it one may hold all
     #[arg(long, value_name = "COUNT", env = "TWF_MAX_CONNECTIONS_PER_PEER", value_parser = ConnectionsPerPeer::parse)]
     pub max_connections_per_peer: Option<usize>,
-    /// How log lines are written, on standard error
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "TWF_LOG_FORMAT",
-        default_value = "text"
-    )]
-    pub log_format: LogFormat,
+    /// How log lines are written, on standard error [default: text on a terminal, json elsewhere]
+    #[arg(long, value_name = "FORMAT", env = "TWF_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Which lines are logged: a level for all (off, error, warn, info, debug), and others for parts of the program: `info,forward=warn,temporal=debug` [default: info]
+    #[arg(long, value_name = "FILTER", env = "TWF_LOG_FILTER", value_parser = LogFilter::parse)]
+    pub log_filter: Option<LogFilter>,
     /// Log more: never a body, a secret or a signature
     #[arg(short, long, env = "TWF_DEBUG", value_parser = BoolishValueParser::new())]
     pub debug: bool,
     /// List every environment variable and exit
     #[arg(long)]
     pub help_env_vars: bool,
-}
-
-/// How log lines are written.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 /// Flags of `dev`.
@@ -319,7 +309,11 @@ pub const SECRET_VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// Where `dev` has another default than `serve`.
-const DEV_DEFAULTS: [(&str, &str); 6] = [
+const DEV_DEFAULTS: [(&str, &str); 7] = [
+    (
+        "log_format",
+        "How log lines are written, on standard error [default: text]",
+    ),
     (
         "host",
         "Address to listen on [default: that of the file, or else 127.0.0.1]",

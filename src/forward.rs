@@ -7,6 +7,7 @@ pub mod context;
 pub mod dispatch;
 pub mod encode;
 pub mod fetch;
+pub mod flood;
 pub mod hints;
 pub mod intake;
 pub mod journal;
@@ -35,6 +36,7 @@ use self::answer::{Answer, Completion};
 use self::context::RequestContext;
 use self::dispatch::Dispatcher;
 use self::fetch::Keys;
+use self::flood::Flood;
 use self::hints::Hints;
 use self::intake::RawBody;
 use self::journal::Journal;
@@ -43,7 +45,7 @@ use self::limits::{Limits, Sizes};
 use self::pages::{Pages, about};
 use self::prepare::{Arrived, Prepared, prepare};
 use self::queues::Queues;
-use self::report::report;
+use self::report::{NO_SOURCE, report};
 pub use self::settings::Settings;
 use crate::telemetry::{Gauge, IN_FLIGHT};
 use crate::temporal::{self, Temporal};
@@ -59,6 +61,8 @@ pub struct Forwarder<T> {
     authorised: Arc<Authorised>,
     keys: Keys,
     hints: Hints,
+    /// Refusals of requests that fit no source.
+    stray: Flood,
     limits: Limits,
     in_flight: ::metrics::Gauge,
     /// For whoever asks what happened; `None`: nobody can.
@@ -76,6 +80,7 @@ impl<T: Temporal> Forwarder<T> {
             authorised: Arc::new(Authorised::new(sizes.authorised)),
             keys: Keys::default(),
             hints: Hints::default(),
+            stray: Flood::new(NO_SOURCE),
             limits: Limits::new(sizes),
             in_flight: ::metrics::gauge!(IN_FLIGHT),
             journal: None,
@@ -119,6 +124,15 @@ impl<T: Temporal> Forwarder<T> {
         (names, settings.observed.task_queue_interval)
     }
 
+    /// Refusals that got no log line of their own since this was called last.
+    pub fn say_what_was_left_out(&self) {
+        let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
+        let of_sources = settings.metrics.iter().map(|metrics| &metrics.flood);
+        of_sources
+            .chain([&self.stray])
+            .for_each(Flood::say_what_was_left_out);
+    }
+
     /// Answers one request whose first byte came at `first_byte` from `peer`.
     pub async fn answer(
         &self,
@@ -132,7 +146,7 @@ impl<T: Temporal> Forwarder<T> {
         let (parts, mut body) = request.into_parts();
         let mut context = RequestContext::new(request_id, &parts, first_byte, peer);
         let result = self.handle(&settings, &mut body, &mut context).await;
-        report(&context, &result);
+        report(&context, &result, &self.stray);
         if let Some(journal) = &self.journal {
             journal.note(&context, &result);
         }

@@ -1,22 +1,19 @@
 //! Logs and metrics: how they are set up, and every metric's name.
 
+mod logs;
 pub mod openmetrics;
 pub mod timing;
+mod writer;
 
-use std::io::IsTerminal;
+use std::path::Path;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use webhook_core::dead_letter;
 use webhook_core::source::{Source, Verification};
 
+pub use self::logs::init_logs;
 use self::timing::BUCKETS;
-use crate::cli::LogFormat;
+pub use self::writer::Written;
 use crate::config::Config;
 
 /// `requests_total{source,outcome}`
@@ -59,39 +56,10 @@ pub const HTTP_ERRORS: &str = "webhook_forwarder_http_errors_total";
 pub const SEALS: &str = "webhook_forwarder_payload_seals_total";
 /// `search_attributes_left_out_total{attribute}`
 pub const ATTRIBUTES_LEFT_OUT: &str = "webhook_forwarder_search_attributes_left_out_total";
+/// `log_lines_lost_total`
+pub const LOG_LINES_LOST: &str = "webhook_forwarder_log_lines_lost_total";
 /// `build_info{version}`
 pub const BUILD_INFO: &str = "webhook_forwarder_build_info";
-
-/// Sets up logging to standard error. There is no way to make the libraries below log their
-/// details: HTTP and gRPC traces would show what no log may hold.
-pub fn init_logs(format: LogFormat, debug: bool) {
-    let own = if debug {
-        LevelFilter::DEBUG
-    } else {
-        LevelFilter::INFO
-    };
-    let filter = Targets::new()
-        .with_default(LevelFilter::WARN)
-        // Reports each retry inside one delivery: our own line says how the delivery ended.
-        .with_target("temporalio_client", LevelFilter::OFF)
-        .with_target(env!("CARGO_CRATE_NAME"), own);
-    let lines = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .log_internal_errors(false);
-    let layer = match format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .boxed(),
-    };
-    // A second call (in tests) changes nothing.
-    let _ = tracing_subscriber::registry()
-        .with(layer.with_filter(filter))
-        .try_init();
-}
 
 /// Sets up metrics; the handle renders them in Prometheus' text format.
 ///
@@ -167,11 +135,27 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
         "1 if the settings that were read last are in use, 0 if they are bad and the ones before stayed"
     );
     metrics::gauge!(LAST_RELOAD).set(1.0);
+    metrics::describe_counter!(
+        LOG_LINES_LOST,
+        "Log lines that could not be written, or not in time"
+    );
+    metrics::counter!(LOG_LINES_LOST).increment(0);
     metrics::describe_gauge!(BUILD_INFO, "Always 1; the label says which version runs");
     metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics::gauge!(IN_FLIGHT).set(0.0);
     metrics::gauge!(CONNECTIONS).set(0.0);
     Ok(handle)
+}
+
+/// What runs, in one line.
+pub fn announce_start(config: &Config, file: Option<&Path>) {
+    let sources: Vec<_> = config.sources.iter().map(|it| it.path.as_str()).collect();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = file.map(|file| file.display().to_string()),
+        sources = sources.join(", "),
+        "starting"
+    );
 }
 
 /// Says which sources there are, and what should be otherwise with them.

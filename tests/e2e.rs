@@ -35,6 +35,7 @@ mod e2e {
     mod labels;
     mod large;
     mod limits;
+    mod logs;
     mod metrics;
     mod operations;
     mod outage;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::LogFormat;
+use super::log::LogFormat;
 
 /// Flags of `codec-server`.
 #[derive(Debug, Clone, Args)]
@@ -34,14 +34,9 @@ pub struct CodecServerArgs {
     /// The certificate's private key, PEM
     #[arg(long, value_name = "FILE", env = "TWF_CODEC_KEY")]
     pub key: Option<PathBuf>,
-    /// How log lines are written, on standard error
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "TWF_LOG_FORMAT",
-        default_value = "text"
-    )]
-    pub log_format: LogFormat,
+    /// How log lines are written, on standard error [default: text on a terminal, json elsewhere]
+    #[arg(long, value_name = "FORMAT", env = "TWF_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
     /// Log more: never a payload, a key or a token
     #[arg(short, long, env = "TWF_DEBUG", value_parser = BoolishValueParser::new())]
     pub debug: bool,

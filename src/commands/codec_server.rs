@@ -33,7 +33,7 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
     let ValidSettings { settings, acceptor } = result.map_err(Failure::Configuration)?;
     block_on(async {
         let socket = listen(&settings.listen, settings.token.is_some()).await?;
-        telemetry::init_logs(args.log_format, args.debug);
+        let _written = telemetry::init_logs(args.log_format, None, args.debug)?;
         let (mut signals, hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
         announce(&settings, &socket)?;
         let origins = settings.origins.clone();

@@ -21,6 +21,7 @@ use webhook_core::secret::Secret;
 use super::dev_data::{SECRET, folder as data_folder};
 use super::serve;
 use super::{Failure, block_on, say};
+use crate::cli::log::LogFormat;
 use crate::cli::{DevArgs, ServeArgs};
 use crate::config::file::File;
 use crate::config::source::SHOPIFY_KEY;
@@ -93,6 +94,8 @@ fn fill_in(
     if file.admin.is_none() {
         serve.admin.get_or_insert_with(|| ADMIN.to_owned());
     }
+    // Whoever tries it reads it, beside what it prints.
+    serve.log_format.get_or_insert(LogFormat::Text);
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use crate::config::{Config, Environment, Mistake};
 use crate::events::item::Place;
 use crate::forward::journal::Journal;
 use crate::forward::limits::Sizes;
-use crate::forward::{self, Forwarder};
+use crate::forward::{self, Forwarder, flood};
 use crate::load::{self, Loaded, SystemEnvironment};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedEnvironment};
 use crate::server::refused::Refusals;
@@ -100,7 +100,8 @@ pub async fn until_signal(
     args: &ServeArgs,
     environment: SharedEnvironment,
 ) -> Result<(), Failure> {
-    telemetry::init_logs(args.log_format, args.debug);
+    // The last to go: what is said before is written.
+    let _written = telemetry::init_logs(args.log_format, args.log_filter.as_ref(), args.debug)?;
     let mut signals = Signals::new()?;
     let (stop, stopped) = oneshot::channel();
     let second = async {
@@ -191,6 +192,7 @@ pub async fn serve(
     let metrics = telemetry::init_metrics()?;
     // Before anybody knows that we listen: unhandled, the signal would end the process.
     let hangup = signal(SignalKind::hangup())?;
+    telemetry::announce_start(&ready.config, args.config.as_deref());
     announce(&ready)?;
     let Ready {
         config,
@@ -222,6 +224,7 @@ pub async fn serve(
         forwarder = forwarder.with_journal(Arc::clone(journal));
     }
     let forwarder = Arc::new(forwarder);
+    let floods = tokio::spawn(floods(Arc::clone(&forwarder)));
     let queues = tokio::spawn(queues(Arc::clone(&forwarder), asked));
     let (certificates, expires) = watch::channel(certificates);
     let expiring = tokio::spawn(expiry::watch(expires.clone()));
@@ -278,11 +281,13 @@ pub async fn serve(
     reloading.abort();
     expiring.abort();
     upkeep.abort();
+    floods.abort();
     queues.abort();
     stop_admin.send_replace(true);
     if let Some(admin) = admin {
         let _ = admin.await;
     }
+    forwarder.say_what_was_left_out();
     tracing::info!("stopped");
     Ok(())
 }
@@ -295,6 +300,14 @@ async fn queues(forwarder: Arc<Forwarder<Client>>, client: Arc<Client>) {
         async move { client.polled(&name).await }
     };
     forwarder.queues.watch(names, ask).await;
+}
+
+/// Says how many refusals got no line of their own.
+async fn floods(forwarder: Arc<Forwarder<Client>>) {
+    loop {
+        tokio::time::sleep(flood::INTERVAL).await;
+        forwarder.say_what_was_left_out();
+    }
 }
 
 /// Without this, samples pile up until somebody asks for the metrics.

@@ -14,6 +14,7 @@ use webhook_core::verified::Proof;
 
 use self::events::EventCounters;
 pub use self::events::Labels;
+use crate::forward::flood::Flood;
 use crate::telemetry::timing::Timing;
 use crate::telemetry::{KEY_USED, LAST_EVENT, REQUEST_DURATION, REQUESTS};
 
@@ -23,6 +24,8 @@ pub struct SourceMetrics {
     outcomes: Vec<OutcomeMetrics>,
     /// One for each secret, in their order.
     secrets: Vec<Counter>,
+    /// Of its refusals.
+    pub flood: Flood,
     events: EventCounters,
     /// Made when it is needed: at 0 it would say that the last event is old.
     last_event: OnceLock<Gauge>,
@@ -52,6 +55,7 @@ impl SourceMetrics {
         Self {
             outcomes: LABELS.iter().map(outcome).collect(),
             secrets: secrets.iter().map(secret).collect(),
+            flood: Flood::new(path),
             events: EventCounters::new(source, labels),
             last_event: OnceLock::new(),
             path: path.clone(),

@@ -16,6 +16,7 @@ use webhook_core::shown::{readable, shown};
 
 use crate::forward::answer::Completion;
 use crate::forward::context::RequestContext;
+use crate::forward::flood::Flood;
 use crate::telemetry::{DEAD_LETTERS, REQUEST_DURATION, REQUESTS};
 
 /// What the log says of a refused request besides the reason. What the caller wrote is escaped and
@@ -85,15 +86,15 @@ pub(super) fn claimed(places: &[Locator], parts: &Parts) -> Option<String> {
 
 /// A request that was not handled to its end: its head did not arrive, or its task panicked.
 pub fn count(reject: &Reject) {
-    let labels = [("source", "none"), ("outcome", reject.row().label)];
+    let labels = [("source", NO_SOURCE), ("outcome", reject.row().label)];
     metrics::counter!(REQUESTS, &labels).increment(1);
 }
 
 /// One log line and one metric for each request to a source, and for each that fits nothing; a page is not
-/// worth them.
-pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>) {
+/// worth them, and of a flood of refusals not all get a line.
+pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>, stray: &Flood) {
     let elapsed = context.first_byte.elapsed();
-    let source = context.source.map_or("none", |(source, _)| &source.path);
+    let source = context.source.map_or(NO_SOURCE, |(source, _)| &source.path);
     let outcome = match result {
         Ok(Completion::Event(outcome)) => outcome.label(),
         Ok(Completion::Handshake(_)) => "handshake",
@@ -106,7 +107,7 @@ pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>)
     match context.source {
         Some((_, metrics)) => metrics.count(outcome, elapsed, context.event.as_deref(), None),
         None => {
-            let labels = [("source", "none"), ("outcome", outcome)];
+            let labels = [("source", NO_SOURCE), ("outcome", outcome)];
             metrics::counter!(REQUESTS, &labels).increment(1);
             metrics::histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
         }
@@ -123,7 +124,13 @@ pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>)
         };
     }
     let (reject, fields) = match result {
-        Err(reject) => (reject, RefusalFields::new(context, reject)),
+        Err(reject) => {
+            let flood = context.source.map_or(stray, |(_, metrics)| &metrics.flood);
+            if !flood.has_room(outcome) {
+                return;
+            }
+            (reject, RefusalFields::new(context, reject))
+        }
         Ok(Completion::Page(_) | Completion::Handshake(_)) => {
             return line!(info, workflow_id = None::<&str>);
         }
@@ -195,3 +202,5 @@ fn label(text: Option<&str>) -> Option<Cow<'_, str>> {
 
 /// Characters of a label.
 const LONGEST: usize = 200;
+/// The label of requests that fit no source.
+pub const NO_SOURCE: &str = "none";
