@@ -2,6 +2,7 @@
 //! program needs is made from it, once, by `config::Config::new`.
 
 pub mod codec_server;
+pub mod events;
 pub mod log;
 pub mod replay;
 pub mod send;
@@ -15,6 +16,7 @@ use webhook_core::payload::Format;
 use webhook_core::provider::values::{ConnectionsPerPeer, IdleTimeout};
 
 use self::codec_server::CodecServerArgs;
+use self::events::{DeadLettersArgs, EventsArgs};
 use self::log::{LogFilter, LogFormat};
 use self::replay::ReplayArgs;
 use self::send::SendArgs;
@@ -38,14 +40,9 @@ impl Cli {
     /// The command line's definition.
     pub fn definition() -> clap::Command {
         // What stands in the environment is not for a help text.
-        let mut command = Self::command().mut_args(|arg| arg.hide_env_values(true));
-        let names: Vec<_> = command
-            .get_subcommands()
-            .map(|c| c.get_name().to_owned())
-            .collect();
-        for name in names {
-            command = command.mut_subcommand(name, |c| c.mut_args(|arg| arg.hide_env_values(true)));
-        }
+        let mut command = each(Self::command(), &|c| {
+            c.mut_args(|arg| arg.hide_env_values(true))
+        });
         command = command.mut_subcommand("dev", |dev| {
             DEV_DEFAULTS.iter().fold(dev, |dev, (flag, help)| {
                 dev.mut_arg(*flag, |arg| arg.help(*help))
@@ -55,11 +52,13 @@ impl Cli {
         let shared = ServeArgs::augment_args(clap::Command::new(NAME));
         let is_shared =
             |arg: &clap::Arg| shared.get_arguments().any(|a| a.get_id() == arg.get_id());
-        for name in ["dev", "check", "replay"] {
+        for name in ["dev", "check", "replay", "events", "dead-letters"] {
             command = command.mut_subcommand(name, |c| {
-                c.mut_args(|arg| match is_shared(&arg) {
-                    true => arg.help_heading("As for `serve`"),
-                    false => arg,
+                each(c, &|c| {
+                    c.mut_args(|arg| match is_shared(&arg) {
+                        true => arg.help_heading("As for `serve`"),
+                        false => arg,
+                    })
                 })
             });
         }
@@ -79,7 +78,12 @@ impl Cli {
         matches!(
             self.command,
             None | Some(
-                Command::Serve(_) | Command::Dev(_) | Command::Check(_) | Command::Replay(_)
+                Command::Serve(_)
+                    | Command::Dev(_)
+                    | Command::Check(_)
+                    | Command::Replay(_)
+                    | Command::Events(_)
+                    | Command::DeadLetters(_)
             )
         )
     }
@@ -91,10 +95,20 @@ impl Cli {
             Some(Command::Dev(args)) => &args.serve,
             Some(Command::Check(args)) => &args.serve,
             Some(Command::Replay(args)) => &args.serve,
+            Some(Command::Events(args)) => args.serve(),
+            Some(Command::DeadLetters(args)) => args.serve(),
             _ => &self.serve,
         };
         serve.help_env_vars
     }
+}
+
+/// The command and all below it, changed.
+fn each(command: clap::Command, change: &dyn Fn(clap::Command) -> clap::Command) -> clap::Command {
+    let names = command.get_subcommands().map(|c| c.get_name().to_owned());
+    let names: Vec<_> = names.collect();
+    let below = |command: clap::Command, name| command.mut_subcommand(name, |c| each(c, change));
+    names.into_iter().fold(change(command), below)
 }
 
 /// The subcommands.
@@ -138,6 +152,35 @@ pub enum Command {
     /// Exit code 0 if all went well or the query found nothing, 1 if anything failed.
     #[command(verbatim_doc_comment)]
     Replay(Box<ReplayArgs>),
+    /// List what was received, or show one event: what it was, and where it is now
+    ///
+    ///   temporal-webhook-forwarder events --config forwarder.toml --topic orders/create --since 1h
+    ///   temporal-webhook-forwarder events --config forwarder.toml -q 1001
+    ///   temporal-webhook-forwarder events show ID --config forwarder.toml
+    ///
+    /// Asks Temporal, whichever replica took the event and however long ago, as long as Temporal
+    /// retains it. The newest come first. Without `[temporal] index` topics and tenants are looked
+    /// for in the memos of what Temporal lists: the last line says of how many. A page that says
+    /// `--cursor` goes on there, whatever arrives meanwhile.
+    ///
+    /// `show` prints headers and body, decrypted with the configured keys.
+    ///
+    /// On a terminal a table, elsewhere (or with --json) JSON: a page as GET /events of the admin
+    /// listener has it, with --all one event a line.
+    #[command(verbatim_doc_comment)]
+    Events(Box<EventsArgs>),
+    /// List what could not start, and show it, start it again, or discard it
+    ///
+    ///   temporal-webhook-forwarder dead-letters --config forwarder.toml
+    ///   temporal-webhook-forwarder dead-letters show ID --config forwarder.toml
+    ///   temporal-webhook-forwarder dead-letters replay ID --config forwarder.toml --dry-run
+    ///   temporal-webhook-forwarder dead-letters discard ID --why 'a test of ours' --config forwarder.toml
+    ///
+    /// Lists those that are open, the newest first; --status terminated lists those that were
+    /// replayed or discarded, as long as Temporal retains them. An ID is the event's own, or that of
+    /// the dead letter's workflow. Many at once: `replay --query`.
+    #[command(verbatim_doc_comment)]
+    DeadLetters(Box<DeadLettersArgs>),
     /// Let Temporal's web interface and CLI show encrypted and compressed payloads
     ///
     /// Temporal's remote codec protocol with the keys of `serve`: AES_KEY, or `[encryption]` of the

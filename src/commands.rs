@@ -2,8 +2,11 @@
 
 pub mod check;
 pub mod codec_server;
+mod connected;
+pub mod dead_letters;
 pub mod dev;
 mod dev_data;
+pub mod events;
 pub mod providers;
 pub mod replay;
 pub mod send;
@@ -59,6 +62,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Providers(args)) => providers::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Events(args)) => events::run(&args),
+        Some(Command::DeadLetters(args)) => dead_letters::run(&args),
         Some(Command::CodecServer(args)) => codec_server::run(&args),
         Some(Command::Completions { shell }) => Ok(say(completions(shell)?.trim_end())?),
         Some(Command::Man) => {

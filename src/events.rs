@@ -106,8 +106,6 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
-
 /// What is asked of Temporal, and what is left for us to look at.
 struct Asked {
     condition: String,

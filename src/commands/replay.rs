@@ -14,9 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tonic::Code;
 use uuid::Uuid;
-use webhook_core::codec::CodecError;
 use webhook_core::dead_letter::WORKFLOW_TYPE;
-use webhook_core::large::Claim;
 use webhook_core::outcome::{Execution, Outcome};
 use webhook_core::replay::{self, FindError, Replayed, StoredEvent};
 use webhook_core::route::{Plan, Verb};
@@ -24,16 +22,13 @@ use webhook_core::source::Source;
 
 use self::post::Target;
 use self::report::{Line, Report};
+use super::connected::{Configured, Connected, opened};
 use super::{Failure, block_on, check, say};
-use crate::cli::ServeArgs;
 use crate::cli::replay::ReplayArgs;
-use crate::config::file::Metrics;
 use crate::forward::Settings;
 use crate::forward::dispatch::Dispatcher;
 use crate::forward::limits::{Limits, Sizes};
 use crate::forward::prepare::planned;
-use crate::load::{self, Loaded, SystemEnvironment};
-use crate::storage::Store;
 use crate::temporal::client::Client;
 use crate::temporal::history::Argument;
 use crate::temporal::payload::Fields;
@@ -49,22 +44,11 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(why.to_owned()));
     }
     let target = Target::of(args)?;
-    // Nothing here listens.
-    let serve = ServeArgs {
-        no_tls: true,
-        ..args.serve.clone()
-    };
-    let Loaded {
-        config, temporal, ..
-    } = Loaded::new(&serve, &SystemEnvironment).map_err(Failure::Configuration)?;
-    let (config, (), (), settings) =
-        load::all(config, Ok(()), Ok(()), temporal).map_err(Failure::Configuration)?;
-    let store = config.large.as_ref().map(Store::new).transpose()?;
+    let configured = Configured::load(&args.serve)?;
     block_on(async {
-        let address = settings.address.clone();
-        let temporal = Client::connected(settings)
-            .await
-            .map_err(|error| anyhow!("Temporal at {address}: {error}"))?;
+        let Connected {
+            temporal, settings, ..
+        } = configured.connect().await?;
         let executions = executions(args, &temporal).await?;
         if executions.is_empty() {
             return Ok(say("no workflow matches the query")?);
@@ -73,10 +57,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut replay = Replay {
             args,
-            settings: Arc::new(
-                Settings::new(config.sources, config.codec, store, &Metrics::default())
-                    .indexed(config.index),
-            ),
+            settings,
             temporal: &temporal,
             target,
             ticks,
@@ -200,7 +181,6 @@ impl Replay<'_> {
         memo: &Result<Map<String, Value>, String>,
         is_dead_letter: bool,
     ) -> Result<StoredEvent, FindError> {
-        let malformed = |error: CodecError| FindError::Malformed(error.to_string());
         let none = Map::new();
         let memo = match memo {
             Ok(memo) if argument.is_of_start => memo,
@@ -209,16 +189,9 @@ impl Replay<'_> {
             }
             _ => &none,
         };
-        let claim = Claim::of(&argument.payload).map_err(FindError::Malformed)?;
-        let payload = match (claim, &self.settings.large) {
-            (Some(claim), Some(store)) => {
-                let stored = store.get(&claim, Instant::now() + TIMEOUT).await;
-                stored.map_err(|reject| FindError::Malformed(reject.reason().to_owned()))?
-            }
-            _ => argument.payload,
-        };
+        let payload = opened(&self.settings, argument.payload).await;
         replay::find(replay::Argument {
-            payload: self.settings.codec.decode(payload).map_err(malformed)?,
+            payload: payload.map_err(FindError::Malformed)?,
             memo,
             at: argument.at,
             is_dead_letter,

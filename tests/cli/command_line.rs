@@ -69,8 +69,21 @@ fn no_page_names_a_variable_of_ours_that_does_nothing() {
 #[test]
 fn the_flags_of_other_subcommands_are_on_the_page() {
     let serve = flags(&Run::new(&["serve", "--help"], &[]).fine());
-    for command in ["dev", "send", "check", "replay", "codec-server"] {
-        let help = Run::new(&[command, "--help"], &[]).fine();
+    for command in [
+        "dev",
+        "send",
+        "check",
+        "replay",
+        "events",
+        "events show",
+        "dead-letters",
+        "dead-letters replay",
+        "dead-letters discard",
+        "codec-server",
+    ] {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let help = Run::new(&words, &[]).fine();
+        let command = words[0];
         for flag in flags(&help)
             .keys()
             .filter(|flag| !serve.contains_key(*flag))

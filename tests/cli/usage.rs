@@ -32,6 +32,8 @@ fn help_names_every_flag_of_the_contract() {
         "send",
         "check",
         "replay",
+        "events",
+        "dead-letters",
         "codec-server",
         "completions",
         "man",
@@ -54,6 +56,8 @@ fn a_subcommand_shows_its_own_flags_apart_from_and_before_those_of_serve() {
             "replay",
             &["--workflow-id", "--query", "--dry-run", "--url"],
         ),
+        ("events", &["--topic", "--since", "--cursor"]),
+        ("dead-letters", &["--topic", "--all"]),
     ] {
         for help in [
             vec![command, "--help"],

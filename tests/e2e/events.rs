@@ -2,6 +2,8 @@
 //! thousand events, with and without encryption, with and without search attributes of our own.
 
 mod agree;
+mod commands;
+mod letters;
 mod paging;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,16 +24,23 @@ use crate::support::wait::{PATIENCE, until};
 /// A Temporal of its own, for counts are of all workflows, and a forwarder with three sources.
 struct Stage {
     temporal: Temporal,
-    _configured: Configured,
+    configured: Configured,
     forwarder: Forwarder,
+    is_encrypted: bool,
 }
 
 impl Stage {
     async fn new(is_indexed: bool, is_encrypted: bool) -> Self {
+        let text = SOURCES.replace("INDEX", &is_indexed.to_string());
+        Self::with(&text, is_encrypted).await
+    }
+
+    /// With this configuration, its search attributes registered.
+    async fn with(text: &str, is_encrypted: bool) -> Self {
         let temporal = Temporal::start(&[]).await;
-        let configured = Configured::new(&SOURCES.replace("INDEX", &is_indexed.to_string()));
+        let configured = Configured::new(text);
         let address = temporal.address();
-        if is_indexed {
+        if text.contains("index = true") || text.contains("search_attributes") {
             let args = [
                 "check",
                 "--no-tls",
@@ -49,8 +58,9 @@ impl Stage {
         .await;
         Self {
             temporal,
-            _configured: configured,
+            configured,
             forwarder,
+            is_encrypted,
         }
     }
 
@@ -105,6 +115,15 @@ impl Stage {
                 None => return items,
             }
         }
+    }
+
+    /// A subcommand of the program, with the forwarder's configuration.
+    fn run(&self, args: &[&str]) -> Run {
+        let address = self.temporal.address();
+        let common = [&["--endpoint", &address], self.configured.args()].concat();
+        let keys = [("AES_KEY", AES.0), ("AES_KEY_ID", AES.1)];
+        let keys = if self.is_encrypted { &keys[..] } else { &[] };
+        Run::new(&[args, &common].concat(), &[&[KEY], keys].concat())
     }
 
     /// The ids that the official CLI lists.
