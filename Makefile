@@ -28,6 +28,20 @@ test: ## Every test, on a real Temporal server with real workers (ARGS="--test e
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && \
 	export TEMPORAL_BIN VERSITYGW_BIN && exec cargo test --workspace --locked $(ARGS)
 
+.PHONY: test-page
+test-page: ## The admin listener's page in a real Chromium, which is installed where there is none
+	@scripts/need.sh cargo cc node
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && CHROMIUM_BIN="$$(scripts/chromium.sh)" && FORWARDER_BIN="$$(scripts/binary.sh)" && \
+	export TEMPORAL_BIN CHROMIUM_BIN FORWARDER_BIN && cd tests/page && \
+	npm ci --ignore-scripts --no-audit --no-fund --silent && exec node --test page.test.mjs
+
+.PHONY: pictures
+pictures: ## Take the pictures of the page that docs/images has, anew (two minutes)
+	@scripts/need.sh cargo cc node
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && CHROMIUM_BIN="$$(scripts/chromium.sh)" && FORWARDER_BIN="$$(scripts/binary.sh)" && \
+	export TEMPORAL_BIN CHROMIUM_BIN FORWARDER_BIN && cd tests/page && \
+	npm ci --ignore-scripts --no-audit --no-fund --silent && exec node pictures.mjs "$(CURDIR)/docs/images"
+
 .PHONY: check
 check: ## Format, lints, documentation, scripts, licences and dependencies
 	@scripts/need.sh cargo cc
@@ -75,4 +89,4 @@ temporal: ## The Temporal CLI: found, or built with Go
 .PHONY: clean
 clean: ## Remove what was built
 	cargo clean
-	rm -rf bench/target .venv .venv-large .venv-sdk .venv-telemetry tests/sdk/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target
+	rm -rf bench/target .venv .venv-large .venv-sdk .venv-telemetry tests/{page,sdk}/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target

@@ -8,11 +8,13 @@ pub mod events;
 mod health;
 mod index;
 mod metrics;
+mod page;
 mod rejections;
 mod sources;
 mod state;
 mod stats;
 mod stream;
+mod try_out;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +52,8 @@ pub struct Admin<T> {
     pub configuration: Arc<Configuration>,
     /// Until when certificates are good.
     pub certificates: watch::Receiver<Vec<Dated>>,
-    /// Temporal's address and namespace.
-    pub temporal: (String, String),
+    /// Temporal's address.
+    pub temporal: String,
     /// Where people look at workflows.
     pub place: Place,
     /// What Temporal counted last.
@@ -91,6 +93,7 @@ fn router<T: Temporal + Visibility>(admin: Admin<T>) -> Router {
         .merge(state::router())
         .merge(stats::router())
         .merge(stream::router())
+        .merge(try_out::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "not found", NO_PAGE) })
         .method_not_allowed_fallback(|| async {
             let title = "method not allowed";

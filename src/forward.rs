@@ -18,6 +18,7 @@ pub mod prepare;
 pub mod queues;
 pub mod report;
 pub mod settings;
+pub mod trial;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -47,6 +48,7 @@ use self::prepare::{Arrived, Prepared, prepare};
 use self::queues::Queues;
 use self::report::{NO_SOURCE, report};
 pub use self::settings::Settings;
+use self::trial::Trial;
 use crate::telemetry::{Gauge, IN_FLIGHT};
 use crate::temporal::{self, Temporal};
 
@@ -141,11 +143,36 @@ impl<T: Temporal> Forwarder<T> {
         first_byte: Instant,
         peer: IpAddr,
     ) -> Answer {
+        self.answer_as(request, request_id, first_byte, peer, None)
+            .await
+    }
+
+    /// The same, of what the operator sends to try.
+    pub async fn try_out(
+        &self,
+        request: Request<impl RawBody>,
+        request_id: &str,
+        peer: IpAddr,
+        trial: Trial,
+    ) -> Answer {
+        self.answer_as(request, request_id, Instant::now(), peer, Some(trial))
+            .await
+    }
+
+    async fn answer_as(
+        &self,
+        request: Request<impl RawBody>,
+        request_id: &str,
+        first_byte: Instant,
+        peer: IpAddr,
+        trial: Option<Trial>,
+    ) -> Answer {
         let _in_flight = Gauge::enter(&self.in_flight);
         let settings = self.settings();
         let (parts, mut body) = request.into_parts();
         let mut context = RequestContext::new(request_id, &parts, first_byte, peer);
-        let result = self.handle(&settings, &mut body, &mut context).await;
+        context.is_test = trial.is_some();
+        let result = self.handle(&settings, &mut body, &mut context, trial).await;
         report(&context, &result, &self.stray);
         if let Some(journal) = &self.journal {
             journal.note(&context, &result);
@@ -168,6 +195,7 @@ impl<T: Temporal> Forwarder<T> {
         settings: &'a Arc<Settings>,
         body: &mut impl RawBody,
         context: &mut RequestContext<'a>,
+        trial: Option<Trial>,
     ) -> Result<Completion, Reject> {
         let (parts, peer) = (context.parts, context.peer);
         intake::check_head(parts)?;
@@ -206,6 +234,7 @@ impl<T: Temporal> Forwarder<T> {
             peer,
             authorised: Arc::clone(&self.authorised),
             keys,
+            trial,
         };
         let prepared = prepare(arrived, &self.limits.steps, deadline).await;
         let event = match prepared {

@@ -1,15 +1,16 @@
-//! `/`: what there is.
+//! `/`: the live page for a browser, the list of all pages for everything else.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
-use http::StatusCode;
+use http::header::{ACCEPT, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::answer::json;
-use super::{Admin, events, metrics, rejections, sources, state, stats, stream};
+use super::{Admin, events, metrics, page, rejections, sources, state, stats, stream, try_out};
 use crate::cli::NAME;
 use crate::forward::pages::{LIVE, READY};
 use crate::temporal::Temporal;
@@ -18,7 +19,18 @@ pub(super) fn router<T: Temporal>() -> Router<Arc<Admin<T>>> {
     Router::new().route(PATH, get(index))
 }
 
-async fn index() -> Response {
+async fn index(headers: HeaderMap) -> Response {
+    let accepts = headers.get_all(ACCEPT).iter();
+    let is_browser = accepts
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"));
+    let mut answer = if is_browser { page::page() } else { list() };
+    let vary = HeaderValue::from_static("accept");
+    answer.headers_mut().insert(VARY, vary);
+    answer
+}
+
+fn list() -> Response {
     let version = env!("CARGO_PKG_VERSION");
     let index = json!({ "name": NAME, "version": version, "pages": PAGES });
     json(StatusCode::OK, &index)
@@ -26,7 +38,7 @@ async fn index() -> Response {
 
 /// Of the list of pages, and of the one for people.
 pub(super) const PATH: &str = "/";
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     events::EVENTS,
     events::DEAD_LETTERS,
     LIVE,
@@ -37,4 +49,5 @@ const PAGES: [&str; 10] = [
     state::PATH,
     stats::PATH,
     stream::PATH,
+    try_out::PATH,
 ];

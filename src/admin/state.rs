@@ -38,18 +38,34 @@ pub(super) async fn state<T: Temporal>(admin: &Admin<T>) -> Value {
             })
         })
         .collect();
+    let queues = admin
+        .forwarder
+        .queues
+        .states()
+        .into_iter()
+        .map(|(name, state)| {
+            json!({
+                "name": name,
+                "pollers": state.polled.pollers,
+                "backlog_age_seconds": state.polled.backlog_age.as_secs_f64(),
+                "deserted": state.is_deserted,
+                "asked_at": time(state.asked_at),
+            })
+        });
     json!({
         "now": time(now),
         "version": env!("CARGO_PKG_VERSION"),
         "ready": obstacle.is_none(),
         "reasons": obstacle.as_ref().map(|it| it.json()).into_iter().collect::<Vec<_>>(),
         "temporal": {
-            "address": admin.temporal.0,
-            "namespace": admin.temporal.1,
+            "address": admin.temporal,
+            "namespace": admin.place.namespace,
+            "ui": admin.place.ui,
         },
         "process": admin.journal.totals(),
         "series": admin.journal.series(),
         "sources": sources::all(admin),
+        "queues": queues.collect::<Vec<_>>(),
         "certificates": certificates,
         "configuration": admin.configuration.json(),
         "can_test": admin.access.has_token(),

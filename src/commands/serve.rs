@@ -56,6 +56,12 @@ impl Ready {
         self.public.local_addr()
     }
 
+    /// Where operators look, if anywhere, and whether they have to show a token there.
+    pub fn admin(&self) -> Option<(SocketAddr, bool)> {
+        let AdminSocket { socket, access } = self.admin.as_ref()?;
+        Some((socket.local_addr().ok()?, access.has_token()))
+    }
+
     /// Whether they come over TLS.
     pub const fn has_tls(&self) -> bool {
         self.certificate.is_some()
@@ -206,7 +212,7 @@ pub async fn serve(
     let upkeep = tokio::spawn(metrics_upkeep(metrics.clone()));
     let certificates = expiry::certificates(&config, &temporal);
     let inventory = Inventory::new(&config, &temporal);
-    let temporal_address = (temporal.address.clone(), temporal.namespace.clone());
+    let temporal_address = temporal.address.clone();
     let place = Place::of(&temporal);
     let client = Client::new(temporal);
     let settings_sender = client.settings_sender();

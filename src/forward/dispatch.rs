@@ -68,7 +68,8 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
             Err(reason) => Err(Reject::Unstartable(reason)),
         };
         let stored = match sent {
-            Err(reject) if routes[route].settings.dead_letter.is_some() => {
+            // A test that cannot start is nobody's to look after.
+            Err(reject) if routes[route].settings.dead_letter.is_some() && !context.is_test => {
                 let cause = Cause::of(reject)?;
                 context.parked = Some(cause.clone());
                 let parking = Parking::new(Arc::clone(settings), (source, route), event, cause);

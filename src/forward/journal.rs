@@ -147,6 +147,17 @@ impl Journal {
         }
     }
 
+    /// The entry of the request of this id, if it is not forgotten.
+    pub fn find(&self, request_id: &str) -> Option<Arc<Entry>> {
+        let state = self.state();
+        let mut entries = [&state.taken, &state.refused, &state.strays]
+            .into_iter()
+            .flat_map(|kept| kept.entries.iter().rev());
+        entries
+            .find(|entry| entry.request_id == request_id)
+            .cloned()
+    }
+
     /// The last refusals that are wanted, the newest first, and of each captured one what was kept.
     pub fn refusals(&self, most: usize, is_wanted: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
         let state = self.state();
@@ -173,7 +184,7 @@ impl Journal {
             "since": entry::time(self.began),
             "total": state.totals.total(),
             "outcomes": state.totals.json(),
-            "rates": state.traffic.sums(now, |traffic: &Traffic| &traffic.outcomes),
+            "rates": counts::rates(&mut state.traffic, now, |traffic| &traffic.outcomes),
         })
     }
 
@@ -181,7 +192,7 @@ impl Journal {
     pub fn series(&self) -> serde_json::Value {
         let now = Instant::now();
         let mut state = self.state();
-        state.traffic.series(now)
+        counts::series(&mut state.traffic, now)
     }
 
     /// What is known of the source at this path.

@@ -20,6 +20,7 @@ use crate::forward::encode;
 use crate::forward::limits::memory::Share;
 use crate::forward::limits::steps::{Effort, Steps};
 use crate::forward::settings::Settings;
+use crate::forward::trial::Trial;
 use crate::temporal;
 
 /// A request to a source, its body and everything that verifies it.
@@ -38,6 +39,8 @@ pub struct Arrived {
     pub authorised: Arc<Authorised>,
     /// Public keys that were fetched for it.
     pub keys: Vec<Option<Arc<Key>>>,
+    /// If the operator sent it, to try.
+    pub trial: Option<Trial>,
 }
 
 /// What it is, and what is to be done.
@@ -122,6 +125,7 @@ enum Read {
 struct ReadEvent {
     settings: Arc<Settings>,
     source: usize,
+    trial: Option<Trial>,
     event: Arc<Event>,
     memory: Share,
 }
@@ -138,13 +142,17 @@ fn admitted(arrived: Arrived) -> Result<Read, Refused> {
         Admitted::Handshake(reply) => return Ok(Read::Handshake(reply)),
     };
     let proof = source.verified_by(verified.proof());
-    let event =
+    let mut event =
         Event::new(&verified, &source.provider, &source.path, proof).map_err(refused(true))?;
     let tenant = event.tenant.as_deref();
     check_tenant(source, verified.proof(), tenant).map_err(refused(true))?;
     metrics.count_secret(verified.proof());
+    if arrived.trial.is_some() {
+        event.mark_as_test();
+    }
     Ok(Read::Event(ReadEvent {
         source: arrived.source,
+        trial: arrived.trial,
         event: Arc::new(event),
         memory: arrived.memory,
         settings,
@@ -167,9 +175,15 @@ impl ReadEvent {
         let (event, settings) = (&self.event, &self.settings);
         let source = &self.settings.sources[self.source];
         let (route, plan) = planned_within(allowance, source, event)?;
-        let call = plan.map(|plan| match plan {
-            Plan::Drop => None,
-            Plan::Call(call) => Some(encode::with_event(settings, *call, event, event.key())),
+        let call = plan.and_then(|plan| match plan {
+            Plan::Drop => Ok(None),
+            Plan::Call(mut call) => {
+                if let Some(trial) = &self.trial {
+                    trial.divert(&mut call)?;
+                }
+                let call = encode::with_event(settings, *call, event, event.key());
+                Ok(Some(call))
+            }
         });
         Some(Planned { route, call })
     }

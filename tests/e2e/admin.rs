@@ -2,7 +2,9 @@
 
 mod journal;
 mod stream;
+mod try_out;
 
+use base64::Engine;
 use serde_json::Value;
 
 use crate::support::configured::Configured;
@@ -53,6 +55,49 @@ fn every_answer_tells_a_browser_to_keep_guess_frame_and_load_nothing() {
                 assert!(policy.contains(part), "{answer:?}");
             }
             assert!(!policy.contains("unsafe"), "{answer:?}");
+        }
+    });
+}
+
+#[test]
+fn a_browser_gets_the_page_and_everything_else_the_list_of_pages() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        let admin = Sender::plain(&forwarder.admin.to_string());
+        for accept in ["application/json", "*/*", "text/plain"] {
+            let list = admin.get_with("/", &[("Accept", accept)]).await;
+            assert_eq!(list.header("content-type"), "application/json");
+            let pages = list.json()["pages"].clone();
+            for path in pages.as_array().expect("a list") {
+                let path = path.as_str().expect("a path");
+                let is_there = ![404, 421].contains(&admin.head(path).await);
+                assert!(is_there, "{path} is in the list only");
+            }
+            assert!(
+                pages.as_array().is_some_and(|pages| pages.len() >= 9),
+                "{pages}"
+            );
+        }
+        let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        let page = admin.get_with("/", &[("Accept", accept)]).await;
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("vary"), "accept");
+        let policy = page.header("content-security-policy");
+        let policy: Vec<_> = policy.split("; ").collect();
+        for (element, directive) in [("script", "script-src"), ("style", "style-src")] {
+            let (_, rest) = page.text.split_once(&format!("<{element}>")).expect("one");
+            let (text, _) = rest.split_once(&format!("</{element}>")).expect("its end");
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+            let hash = base64::engine::general_purpose::STANDARD.encode(digest);
+            let wanted = format!("{directive} 'sha256-{hash}'");
+            assert!(policy.contains(&wanted.as_str()), "{wanted}: {policy:?}");
+        }
+        for directive in [
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ] {
+            assert!(policy.contains(&directive), "{directive}: {policy:?}");
         }
     });
 }

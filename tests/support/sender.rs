@@ -115,6 +115,17 @@ impl Sender {
         self.fetch(&page).await.expect("an answer")
     }
 
+    /// The status alone of the answer to a HEAD.
+    pub(crate) async fn head(&self, path: &str) -> u16 {
+        let head = Delivery::bare(Method::HEAD, path);
+        self.ask(&head).await.status
+    }
+
+    /// Any request that is no webhook.
+    pub(crate) async fn ask(&self, request: &Delivery) -> Answer {
+        self.fetch(request).await.expect("an answer")
+    }
+
     async fn fetch(&self, delivery: &Delivery) -> Result<Answer, Error> {
         let url = format!("{}{}", self.base, delivery.path);
         let mut request = self.client.request(delivery.method.clone(), url);

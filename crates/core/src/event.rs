@@ -118,10 +118,16 @@ impl Event {
         format!("{}:{}", self.source, self.id)
     }
 
-    /// The headers without our own.
+    /// The headers without our own three.
     pub fn sent_headers(&self) -> impl Iterator<Item = &(String, String)> {
         let headers = self.headers.iter();
-        headers.filter(|(name, _)| !is_own(name))
+        headers.filter(|(name, _)| !OWN_HEADERS.contains(&name.as_str()))
+    }
+
+    /// Marks it as one that the operator sent, to try.
+    pub fn mark_as_test(&mut self) {
+        self.headers
+            .push((TEST_HEADER.to_owned(), "true".to_owned()));
     }
 
     /// Whether anything proved the sender.
@@ -131,8 +137,8 @@ impl Event {
 }
 
 /// Whether a header of this name is ours, whoever sent it.
-pub(crate) fn is_own(name: &str) -> bool {
-    OWN_HEADERS.contains(&name)
+pub fn is_own(name: &str) -> bool {
+    OWN_HEADERS.contains(&name) || name == TEST_HEADER
 }
 
 /// The headers that are ours.
@@ -265,6 +271,9 @@ const MAX_ID: usize = 200;
 /// Set by us, whatever the caller sent: source path, method, whether the signature was checked.
 /// Always there, and always ours.
 pub const OWN_HEADERS: [&str; 3] = ["x-webhook-route", "x-webhook-method", "x-webhook-verified"];
+
+/// Set by us as well, of what the operator sends to try: no sender can.
+pub const TEST_HEADER: &str = "x-webhook-test";
 
 #[cfg(test)]
 pub(crate) mod tests;

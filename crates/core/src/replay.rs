@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use self::rebuild::{Body, Facts, PartialEvent};
 use super::base64::decode_base64;
 use super::dead_letter::DeadLetter;
-use super::event::Event;
+use super::event::{Event, OWN_HEADERS};
 use super::large;
 use super::options::{ConflictPolicy, ReusePolicy};
 use super::outcome::Execution;
@@ -307,7 +307,7 @@ impl Headers {
         let own = |name| headers.get(name).and_then(Value::as_str);
         let sent = headers
             .iter()
-            .filter(|(name, _)| !super::event::is_own(name))
+            .filter(|(name, _)| !OWN_HEADERS.contains(&name.as_str()))
             .map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
         Some(Self {
             source: own("x-webhook-route")?.to_owned(),

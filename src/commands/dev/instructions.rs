@@ -46,6 +46,10 @@ pub(super) fn instructions(
             text.push_str(&format!("Handshake: {origin}{path}?verify_token={token}\n"));
         }
     }
+    if let Some((address, token)) = ready.admin() {
+        let how = if token { " (asks for the token)" } else { "" };
+        text.push_str(&format!("Page:      http://{address}/{how}\n"));
+    }
     if let Some(ui) = ui {
         text.push_str(&format!("Temporal:  http://{ui}\n"));
     }

@@ -1,7 +1,7 @@
 //! What is wrong with a route, or with what a source says for all of them.
 
 use webhook_core::action::{Action, DeadLetters, Respond};
-use webhook_core::event::OWN_HEADERS;
+use webhook_core::event::is_own;
 use webhook_core::expression::Expression;
 use webhook_core::expression::check::VARIABLES;
 use webhook_core::keys::KEYS;
@@ -159,7 +159,7 @@ impl Validator<'_> {
         });
         let never_there = in_condition
             .chain(in_templates)
-            .filter(|(_, name)| !self.provider.keeps(name) && !OWN_HEADERS.contains(name));
+            .filter(|(_, name)| !self.provider.keeps(name) && !is_own(name));
         warnings.extend(never_there.map(|(key, name)| {
             let text = format!(
                 "headers never has {name:?}: the source does not keep that header, see keep_headers"

@@ -10,7 +10,7 @@ use webhook_core::outcome::LABELS;
 
 use super::entry::{Entry, Kind, time};
 use super::gaps::Gaps;
-use super::windows::{ONE_MINUTE, Windows};
+use super::windows::{ONE_MINUTE, Window, Windows};
 
 /// How often each outcome came.
 #[derive(Debug, Clone)]
@@ -112,6 +112,34 @@ impl Traffic {
     }
 }
 
+/// What came in the last minute, hour and day: in all, and by outcome.
+pub(super) fn rates<T: Default + Clone>(
+    windows: &mut Windows<T>,
+    now: Instant,
+    counts: impl Fn(&T) -> &Counts,
+) -> Value {
+    let mut sum = |window| {
+        let mut sum = Counts::default();
+        for slot in windows.slots(now, window) {
+            sum.join(counts(slot));
+        }
+        json!({ "total": sum.total(), "outcomes": sum.json() })
+    };
+    let (minute, hour, day) = (sum(Window::Minute), sum(Window::Hour), sum(Window::Day));
+    json!({ "minute": minute, "hour": hour, "day": day })
+}
+
+/// What is to be drawn, slot for slot.
+pub(super) fn series(windows: &mut Windows<Traffic>, now: Instant) -> Value {
+    let mut series = |window: Window| {
+        let slots = windows.slots(now, window);
+        let slots: Vec<_> = slots.into_iter().map(Traffic::json).collect();
+        json!({ "seconds": window.slot(), "slots": slots })
+    };
+    let minutes = series(Window::FiveMinutes);
+    json!({ "minutes": minutes, "hour": series(Window::Hour), "day": series(Window::Day) })
+}
+
 /// What is known of one source since the start.
 pub struct SourceCounts {
     totals: Counts,
@@ -175,7 +203,7 @@ impl SourceCounts {
         json!({
             "total": self.totals.total(),
             "outcomes": self.totals.json(),
-            "rates": self.windows.sums(now, |counts| counts),
+            "rates": rates(&mut self.windows, now, |counts| counts),
             "last_event": self.last_event.map(time),
             "last_refusal": self.last_refusal.map(time),
             "usual_gap_seconds": usual.map(|gap| gap.as_secs_f64().round()),

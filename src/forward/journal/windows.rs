@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::time::Instant;
-
-use super::counts::{Counts, Traffic};
 
 /// Three rings of slots: of five seconds, of a minute, of an hour.
 pub struct Windows<T> {
@@ -41,40 +38,52 @@ impl<T: Default + Clone> Windows<T> {
         }
     }
 
-    /// What came in the last minute, hour and day: in all, and by outcome.
-    pub fn sums(&mut self, now: Instant, counts: impl Fn(&T) -> &Counts) -> Value {
+    /// Slot for slot, the oldest first; what is older than the process is left out.
+    pub fn slots(&mut self, now: Instant, window: Window) -> Vec<&T> {
         let since = now.duration_since(self.start);
-        let sum = |ring: &mut Ring<T>, slots: usize| {
-            let mut sum = Counts::default();
-            for slot in ring.slots(since).rev().take(slots) {
-                sum.join(counts(slot));
-            }
-            json!({ "total": sum.total(), "outcomes": sum.json() })
+        let ring = match window {
+            Window::Minute | Window::FiveMinutes => &mut self.fives,
+            Window::Hour => &mut self.minutes,
+            Window::Day => &mut self.hours,
         };
-        json!({
-            "minute": sum(&mut self.fives, 12),
-            "hour": sum(&mut self.minutes, 60),
-            "day": sum(&mut self.hours, 24),
-        })
+        let wanted = (window.span().as_secs() / ring.width.as_secs()) as usize;
+        let known = usize::try_from(since.as_secs() / ring.width.as_secs() + 1);
+        let shown = known.unwrap_or(wanted).min(wanted).min(ring.slots.len());
+        let skipped = ring.slots.len() - shown;
+        ring.slots(since).skip(skipped).collect()
     }
 }
 
-impl Windows<Traffic> {
-    /// Slot for slot, the oldest first; what is older than the process is left out.
-    pub fn series(&mut self, now: Instant) -> Value {
-        let since = now.duration_since(self.start);
-        let series = |ring: &mut Ring<Traffic>| {
-            let slots = usize::try_from(since.as_secs() / ring.width.as_secs() + 1);
-            let slots = slots.unwrap_or(usize::MAX).min(ring.slots.len());
-            let skipped = ring.slots.len() - slots;
-            let shown: Vec<_> = ring.slots(since).skip(skipped).map(Traffic::json).collect();
-            json!({ "seconds": ring.width.as_secs(), "slots": shown })
-        };
-        json!({
-            "minutes": series(&mut self.fives),
-            "hour": series(&mut self.minutes),
-            "day": series(&mut self.hours),
-        })
+/// How far back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// In slots of five seconds.
+    Minute,
+    /// Likewise.
+    FiveMinutes,
+    /// In slots of a minute.
+    Hour,
+    /// In slots of an hour.
+    Day,
+}
+
+impl Window {
+    const fn span(self) -> Duration {
+        match self {
+            Self::Minute => MINUTE,
+            Self::FiveMinutes => Duration::from_secs(300),
+            Self::Hour => HOUR,
+            Self::Day => Duration::from_secs(24 * 3600),
+        }
+    }
+
+    /// Seconds of a slot.
+    pub const fn slot(self) -> u64 {
+        match self {
+            Self::Minute | Self::FiveMinutes => FIVE.as_secs(),
+            Self::Hour => MINUTE.as_secs(),
+            Self::Day => HOUR.as_secs(),
+        }
     }
 }
 
@@ -129,14 +138,16 @@ mod tests {
     #[test]
     fn what_is_over_is_forgotten_slot_for_slot() {
         let start = Instant::now();
-        let mut windows: Windows<Counts> = Windows::new(start, ONE_MINUTE);
+        let mut windows: Windows<u32> = Windows::new(start, ONE_MINUTE);
         let at = |seconds: u64| start + Duration::from_secs(seconds);
-        let sums = |windows: &mut Windows<Counts>, seconds: u64| {
-            let sums = windows.sums(at(seconds), |counts| counts);
-            ["minute", "hour", "day"].map(|window| sums[window]["total"].as_u64().unwrap_or(99))
+        let sums = |windows: &mut Windows<u32>, seconds: u64| {
+            [Window::Minute, Window::Hour, Window::Day]
+                .map(|window| windows.slots(at(seconds), window).into_iter().sum::<u32>())
         };
-        windows.at(at(0), |counts| counts.add("started"));
-        windows.at(at(59), |counts| counts.add("started"));
+        let add =
+            |windows: &mut Windows<u32>, seconds| windows.at(at(seconds), |count| *count += 1);
+        add(&mut windows, 0);
+        add(&mut windows, 59);
         assert_eq!(sums(&mut windows, 59), [2, 2, 2]);
         assert_eq!(sums(&mut windows, 60), [1, 2, 2]);
         assert_eq!(sums(&mut windows, 114), [1, 2, 2]);
@@ -145,10 +156,15 @@ mod tests {
         assert_eq!(sums(&mut windows, 3600), [0, 0, 2]);
         assert_eq!(sums(&mut windows, 86_399), [0, 0, 2]);
         assert_eq!(sums(&mut windows, 86_400), [0, 0, 0]);
-        windows.at(at(1_000_000), |counts| counts.add("started"));
+        add(&mut windows, 1_000_000);
         assert_eq!(sums(&mut windows, 1_000_000), [1, 1, 1]);
         // A clock does not go back, but locks are taken in any order.
-        windows.at(at(999_999), |counts| counts.add("started"));
+        add(&mut windows, 999_999);
         assert_eq!(sums(&mut windows, 1_000_000), [2, 2, 2]);
+        let young: Windows<u32> = Windows::new(start, FIVE_MINUTES);
+        let mut young = young;
+        let shown = [Window::FiveMinutes, Window::Hour, Window::Day];
+        let shown = shown.map(|window| young.slots(at(61), window).len());
+        assert_eq!(shown, [13, 2, 1], "nothing before the start");
     }
 }

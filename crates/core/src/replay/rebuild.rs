@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Loss, Replayed};
 use crate::event::{
-    Content, Data, Event, Kind, Object, event_id, is_id, kind_of, own_headers, short,
+    Content, Data, Event, Kind, Object, TEST_HEADER, event_id, is_id, kind_of, own_headers, short,
 };
 use crate::payload::protobuf::WebhookEvent;
 use crate::provider::locator::{Locator, Lookup};
@@ -137,6 +137,11 @@ impl Rebuilt {
     ) -> Result<Event, String> {
         if !is_id(&facts.id) {
             return Err("its id is not 1-200 printable ASCII characters".to_owned());
+        }
+        if self.sent.iter().any(|(name, _)| name == TEST_HEADER) {
+            return Err(format!(
+                "it was sent as a test ({TEST_HEADER}): no test does in earnest what it says"
+            ));
         }
         let content = match self.fields {
             Some(fields) => Content {
