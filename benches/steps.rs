@@ -5,6 +5,7 @@ mod fixture;
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use prost::Message;
@@ -12,7 +13,7 @@ use temporal_webhook_forwarder::config::file::Metrics;
 use temporal_webhook_forwarder::forward::Settings;
 use temporal_webhook_forwarder::forward::encode::with_event;
 use temporal_webhook_forwarder::load::Loaded;
-use temporal_webhook_forwarder::temporal::{Call, request::Caller};
+use temporal_webhook_forwarder::temporal::{Call, lean, request::Caller};
 use webhook_core::event::Event;
 use webhook_core::payload;
 use webhook_core::proto::Payload;
@@ -187,12 +188,14 @@ fn plan(source: &Source, event: &Event) -> Plan {
         .expect("a plan")
 }
 
-fn encode(call: Call) -> Vec<u8> {
+fn encode(call: Call) -> Bytes {
     let caller = Caller {
         namespace: "default",
         identity: "bench",
     };
-    caller.start(call).encode_to_vec()
+    let (start, payloads) = caller.start(call);
+    let length = start.encoded_len() + payloads.encoded_len();
+    lean::frame_of(&start, &payloads, length)
 }
 
 criterion_group! {

@@ -225,7 +225,11 @@ impl<T: Temporal> Forwarder<T> {
         if source.capture.is_some() {
             context.captured_body.clone_from(&context.unproven_body);
         }
-        let (received, keys) = self.fetch_keys(settings, index, received, deadline).await?;
+        let (received, keys) = if source.fetch_keys {
+            Box::pin(self.fetch_keys(settings, index, received, deadline)).await?
+        } else {
+            (received, Vec::new())
+        };
         let arrived = Arrived {
             settings: Arc::clone(settings),
             source: index,
@@ -259,7 +263,7 @@ impl<T: Temporal> Forwarder<T> {
         outcome.map(Completion::Event)
     }
 
-    /// The public keys that the request needs of its sender; most sources fetch none.
+    /// The public keys that the request needs of its sender.
     async fn fetch_keys(
         &self,
         settings: &Arc<Settings>,
@@ -267,9 +271,6 @@ impl<T: Temporal> Forwarder<T> {
         received: Received,
         deadline: Instant,
     ) -> Result<(Received, Vec<Option<Arc<Key>>>), Reject> {
-        if !settings.sources[source].fetch_keys {
-            return Ok((received, Vec::new()));
-        }
         let (effort, settings) = (Effort::of_request(&received), Arc::clone(settings));
         // The key's URL may stand in a long body; while it is fetched, nobody waits for this one's place.
         let find = move || {

@@ -37,7 +37,7 @@ pub trait Temporal: Send + Sync + 'static {
     /// `deadline`, retries included.
     fn call(
         &self,
-        call: Call,
+        call: Box<Call>,
         deadline: Instant,
     ) -> impl Future<Output = Result<Done, Reject>> + Send;
 

@@ -8,6 +8,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
+use serde::Serialize;
 use serde_json::json;
 use webhook_core::handshake::Reply;
 use webhook_core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
@@ -71,15 +72,25 @@ fn success(outcome: Outcome, provider: Option<&Provider>) -> Answer {
         answer.headers_mut().insert(CONTENT_TYPE, JSON);
         return answer;
     }
-    let mut body = json!({ "status": outcome.label() });
-    if let Some(execution) = outcome.execution() {
-        body["workflow_id"] = json!(execution.workflow_id);
-        // A signal is answered without one.
-        if !execution.run_id.is_empty() {
-            body["run_id"] = json!(execution.run_id);
-        }
-    }
+    let execution = outcome.execution();
+    let body = SuccessBody {
+        status: outcome.label(),
+        workflow_id: execution.map(|execution| execution.workflow_id.as_str()),
+        run_id: execution
+            .map(|execution| execution.run_id.as_str())
+            .filter(|run_id| !run_id.is_empty()),
+    };
     json_answer(status, &body)
+}
+
+#[derive(Serialize)]
+struct SuccessBody<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow_id: Option<&'a str>,
+    /// A signal is answered without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<&'a str>,
 }
 
 /// What the workflow wants the sender to hear.
@@ -133,8 +144,9 @@ pub fn ask_again(answer: &mut Answer) {
 }
 
 /// Any other JSON answer.
-pub fn json_answer(status: StatusCode, body: &serde_json::Value) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
+pub fn json_answer(status: StatusCode, body: &impl Serialize) -> Answer {
+    let body = serde_json::to_vec(body).expect("plain data always serialize");
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);

@@ -73,7 +73,8 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
                 let cause = Cause::of(reject)?;
                 context.parked = Some(cause.clone());
                 let parking = Parking::new(Arc::clone(settings), (source, route), event, cause);
-                self.park(parking, &mut context.temporal_took).await
+                // Seldom, and large.
+                Box::pin(self.park(parking, &mut context.temporal_took)).await
             }
             sent => sent,
         };
@@ -115,19 +116,21 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
         let _encoded = self.limits.memory.take(arguments_len(&call.input))?;
         let _permit = self.class(&call).acquire(source, self.deadline).await?;
         let call = match &self.settings.large {
-            Some(store) => match store.prepare(call, self.temporal, self.deadline).await? {
-                Stored::Call(call) => call,
-                Stored::Duplicate(execution) => return Ok(Outcome::Duplicate(execution)),
-            },
+            Some(store) => {
+                match Box::pin(store.prepare(call, self.temporal, self.deadline)).await? {
+                    Stored::Call(call) => call,
+                    Stored::Duplicate(execution) => return Ok(Outcome::Duplicate(execution)),
+                }
+            }
             None => call,
         };
         check_time(self.deadline)?;
         let asked = Instant::now();
-        let done = self.temporal.call(*call, self.deadline).await;
+        let done = self.temporal.call(call, self.deadline).await;
         *took = Some(took.unwrap_or_default() + asked.elapsed());
         match done? {
             Done::Outcome(outcome) => Ok(outcome),
-            Done::Result(execution, result) => self.reply(execution, result).await,
+            Done::Result(execution, result) => Box::pin(self.reply(execution, result)).await,
         }
     }
 

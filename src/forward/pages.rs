@@ -81,7 +81,8 @@ impl<T: Temporal> Pages<T> {
         }
         Ok(Some(match path {
             LIVE => self.live(),
-            READY => self.ready().await,
+            // Not carried along with every webhook.
+            READY => Box::pin(self.ready()).await,
             _ => json_answer(StatusCode::OK, &json!({ "name": NAME })),
         }))
     }

@@ -93,10 +93,8 @@ pub async fn prepare(
             Read::Handshake(reply) => Ok(Prepared::Handshake(reply)),
             Read::Event(read) => Ok(Prepared::Event(read.planned())),
         };
-        return steps
-            .apart(effort, deadline, work)
-            .await
-            .map_err(late(false))?;
+        let prepared = Box::pin(steps.apart(effort, deadline, work)).await;
+        return prepared.map_err(late(false))?;
     }
     let read = match admitted(arrived)? {
         Read::Handshake(reply) => return Ok(Prepared::Handshake(reply)),
@@ -110,7 +108,7 @@ pub async fn prepare(
         },
         None => {
             let work = move || read.planned();
-            let planned = steps.apart(effort, deadline, work).await;
+            let planned = Box::pin(steps.apart(effort, deadline, work)).await;
             planned.map_err(late(true))?
         }
     };

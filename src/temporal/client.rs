@@ -10,6 +10,7 @@ pub(super) mod watch;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use prost::Message;
 use temporalio_client::Connection;
 use temporalio_client::grpc::WorkflowService;
@@ -28,6 +29,7 @@ use self::watch::Health;
 use super::connect::Settings;
 use super::hedge::Budget;
 use super::index::Index;
+use super::lean;
 use super::limits::{Limits, Sizes};
 use super::link::Link;
 use super::request::{Caller, run};
@@ -110,34 +112,43 @@ impl Client {
             ..DescribeNamespaceRequest::default()
         };
         let deadline = Instant::now() + patience;
-        let answer = self
-            .hedged(
-                "DescribeNamespace",
-                request,
-                deadline,
-                |service, request| service.describe_namespace(request),
-            )
-            .await?;
+        let frame = lean::frame(&request);
+        let answer = self.hedged("DescribeNamespace", frame, deadline, |service, request| {
+            service.describe_namespace(request)
+        });
+        let answer = answer.await?;
         let mut limits = self.limits.write().unwrap_or_else(PoisonError::into_inner);
         *limits = Limits::of(&answer);
         Ok(())
     }
 
     pub(super) fn connection(&self) -> Result<Connection, String> {
-        self.link.connection().ok_or_else(|| {
-            let (address, why) = (&self.settings.address, self.link.why_not());
-            format!("Temporal at {address} cannot be reached: {why}")
-        })
+        self.link.connection().ok_or_else(|| self.unreachable())
     }
 
-    /// Whether there is somebody to take the message, and its size is one that Temporal takes.
+    fn unreachable(&self) -> String {
+        let (address, why) = (&self.settings.address, self.link.why_not());
+        format!("Temporal at {address} cannot be reached: {why}")
+    }
+
+    /// The message in its two parts as it goes over a connection, if there is one, and if Temporal takes so
+    /// much.
     ///
     /// # Errors
     /// [`Reject::Unavailable`], [`Reject::Oversized`]
-    pub(super) fn check(&self, message: &impl Message, sizes: Sizes) -> Result<(), Reject> {
-        self.service()?;
+    pub(super) fn frame(
+        &self,
+        message: &impl Message,
+        rest: &impl Message,
+        sizes: Sizes,
+    ) -> Result<Bytes, Reject> {
+        if !self.link.is_connected() {
+            return Err(Reject::Unavailable(self.unreachable()));
+        }
         let limits = *self.limits.read().unwrap_or_else(PoisonError::into_inner);
-        limits.check(sizes, message.encoded_len())
+        let length = message.encoded_len() + rest.encoded_len();
+        limits.check(sizes, length)?;
+        Ok(lean::frame_of(message, rest, length))
     }
 
     pub(super) fn call_context(&self, sizes: Sizes) -> CallContext<'_> {
@@ -154,16 +165,16 @@ impl Client {
         }
     }
 
-    async fn start(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
+    async fn start(&self, call: Box<Call>, deadline: Instant) -> Result<Done, Reject> {
         let (workflow_id, sizes) = (call.workflow_id.clone(), Sizes::of(&call));
-        let message = self.caller().start(call);
-        self.check(&message, sizes)?;
-        let answer = self.hedged(
-            "StartWorkflowExecution",
-            message,
-            deadline,
-            |service, request| service.start_workflow_execution(request),
-        );
+        let frame = {
+            let (start, payloads) = self.caller().start(*call);
+            self.frame(&start, &payloads, sizes)?
+        };
+        let operation = "StartWorkflowExecution";
+        let answer = self.hedged(operation, frame, deadline, |service, request| {
+            service.start_workflow_execution(request)
+        });
         match answer.await {
             Ok(answer) => {
                 let execution = Execution {
@@ -185,14 +196,17 @@ impl Client {
     async fn signal_with_start(
         &self,
         signal: String,
-        call: Call,
+        call: Box<Call>,
         deadline: Instant,
     ) -> Result<Done, Reject> {
         let subject = Subject::of(&call);
-        let message = self.caller().signal_with_start(signal, call);
-        self.check(&message, subject.sizes)?;
+        let frame = self.frame(
+            &self.caller().signal_with_start(signal, *call),
+            &(),
+            subject.sizes,
+        )?;
         let operation = "SignalWithStartWorkflowExecution";
-        let answer = self.hedged(operation, message, deadline, |service, request| {
+        let answer = self.hedged(operation, frame, deadline, |service, request| {
             service.signal_with_start_workflow_execution(request)
         });
         match answer.await {
@@ -208,18 +222,15 @@ impl Client {
         &self,
         signal: String,
         on_missing: OnMissing,
-        call: Call,
+        call: Box<Call>,
         deadline: Instant,
     ) -> Result<Done, Reject> {
         let subject = Subject::of(&call);
-        let message = self.caller().signal(signal, call);
-        self.check(&message, subject.sizes)?;
-        let answer = self.hedged(
-            "SignalWorkflowExecution",
-            message,
-            deadline,
-            |service, request| service.signal_workflow_execution(request),
-        );
+        let frame = self.frame(&self.caller().signal(signal, *call), &(), subject.sizes)?;
+        let operation = "SignalWorkflowExecution";
+        let answer = self.hedged(operation, frame, deadline, |service, request| {
+            service.signal_workflow_execution(request)
+        });
         match answer.await {
             Ok(_) => Ok(Done::Outcome(Outcome::Signalled(Execution {
                 workflow_id: subject.workflow_id,
@@ -250,7 +261,8 @@ impl Client {
             execution: Some(run(of)),
         };
         let operation = "DescribeWorkflowExecution";
-        let answer = self.hedged(operation, request, deadline, |service, request| {
+        let frame = lean::frame(&request);
+        let answer = self.hedged(operation, frame, deadline, |service, request| {
             service.describe_workflow_execution(request)
         });
         match answer.await {
@@ -267,29 +279,30 @@ impl Client {
 }
 
 impl Client {
-    async fn call_once(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
+    async fn call_once(&self, call: Box<Call>, deadline: Instant) -> Result<Done, Reject> {
+        // A start is what most events are: what the others need besides is not carried along with it.
         match call.verb.clone() {
             Verb::Start => self.start(call, deadline).await,
             Verb::SignalWithStart { signal } => {
-                self.signal_with_start(signal, call, deadline).await
+                Box::pin(self.signal_with_start(signal, call, deadline)).await
             }
             Verb::Signal { signal, on_missing } => {
-                self.signal(signal, on_missing, call, deadline).await
+                Box::pin(self.signal(signal, on_missing, call, deadline)).await
             }
             Verb::UpdateWithStart {
                 update,
                 respond,
                 on_late,
             } => {
-                self.update_with_start(update, (respond, on_late), call, deadline)
-                    .await
+                let wanted = (respond, on_late);
+                Box::pin(self.update_with_start(update, wanted, call, deadline)).await
             }
         }
     }
 }
 
 impl Temporal for Client {
-    async fn call(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
+    async fn call(&self, call: Box<Call>, deadline: Instant) -> Result<Done, Reject> {
         if call.index.is_empty() {
             return self.call_once(call, deadline).await;
         }

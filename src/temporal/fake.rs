@@ -152,13 +152,13 @@ impl Drop for InFlight<'_> {
 }
 
 impl Temporal for Fake {
-    async fn call(&self, call: Call, deadline: Instant) -> Result<Done, Reject> {
+    async fn call(&self, call: Box<Call>, deadline: Instant) -> Result<Done, Reject> {
         {
             let mut state = self.state();
             state.calls.push(Seen {
                 at: Instant::now(),
                 deadline,
-                call: call.clone(),
+                call: Call::clone(&call),
             });
             state.in_flight += 1;
             state.most_in_flight = state.most_in_flight.max(state.in_flight);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
 use h2::{Ping, PingPong, RecvStream};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use prost::Message;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
@@ -22,8 +23,8 @@ use super::connect::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, Settings};
 /// A connection that is made anew when it is lost.
 pub struct Lean {
     dial: Dial,
-    /// `https://authority`
-    origin: String,
+    scheme: Scheme,
+    authority: Authority,
     /// Name and version.
     agent: [String; 2],
     headers: RwLock<HeaderMap>,
@@ -39,8 +40,10 @@ impl Lean {
     /// Why that failed.
     pub async fn connect(settings: &Settings, agent: [String; 2]) -> Result<Arc<Self>, String> {
         let dial = Dial::new(settings)?;
+        let (scheme, authority) = dial.origin()?;
         let lean = Self {
-            origin: dial.origin(),
+            scheme,
+            authority,
             dial,
             headers: RwLock::new(headers(settings, &agent)),
             agent,
@@ -62,25 +65,15 @@ impl Lean {
     pub async fn answers(&self) {
         let left = Duration::from_secs(60);
         let frame = frame(&GetSystemInfoRequest::default());
-        drop(self.unary("GetSystemInfo", frame, left).await);
+        drop(self.call("GetSystemInfo", frame, left).await);
     }
 
-    /// One attempt of this method of the workflow service, as gRPC lays it down. Dropped, it is
-    /// cancelled.
+    /// One attempt of this method of the workflow service, as gRPC lays it down; the answer's message.
+    /// Dropped, it is cancelled.
     ///
     /// # Errors
     /// Temporal's, or with a source: it was not reached.
-    pub async fn call<R: Message + Default>(
-        &self,
-        method: &str,
-        frame: Bytes,
-        left: Duration,
-    ) -> Result<R, Status> {
-        let answer = self.unary(method, frame, left).await?;
-        R::decode(answer).map_err(|error| Status::internal(error.to_string()))
-    }
-
-    async fn unary(&self, method: &str, frame: Bytes, left: Duration) -> Result<Bytes, Status> {
+    pub async fn call(&self, method: &str, frame: Bytes, left: Duration) -> Result<Bytes, Status> {
         let request = self.request(method, left)?;
         let mut sender = self.sender().await?;
         let (response, mut body) = sender.send_request(request, false).map_err(broken)?;
@@ -104,13 +97,16 @@ impl Lean {
     }
 
     fn request(&self, method: &str, left: Duration) -> Result<Request<()>, Status> {
-        let uri = format!("{}{SERVICE}{method}", self.origin);
+        let invalid = |error: http::Error| Status::internal(error.to_string());
+        let path = PathAndQuery::from_maybe_shared([SERVICE, method].concat());
+        let mut uri = uri::Parts::default();
+        uri.scheme = Some(self.scheme.clone());
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(path.map_err(|error| invalid(error.into()))?);
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = uri
-            .parse::<Uri>()
-            .map_err(|e| Status::internal(e.to_string()))?;
+        *request.uri_mut() = Uri::from_parts(uri).map_err(|error| invalid(error.into()))?;
         let headers = self.headers.read().unwrap_or_else(PoisonError::into_inner);
         request.headers_mut().clone_from(&headers);
         // Eight digits at most: milliseconds are enough for a day.
@@ -124,9 +120,14 @@ impl Lean {
     /// Ready for a stream: of the connection that is there, unless it is closed or going away, else of
     /// another.
     async fn sender(&self) -> Result<SendRequest<Bytes>, Status> {
-        if let Some(sender) = self.ready().await {
-            return Ok(sender);
+        match self.ready().await {
+            Some(sender) => Ok(sender),
+            // Seldom, and large.
+            None => Box::pin(self.anew()).await,
         }
+    }
+
+    async fn anew(&self) -> Result<SendRequest<Bytes>, Status> {
         let mut failed = self.dialling.lock().await;
         if let Some(sender) = self.ready().await {
             return Ok(sender);
@@ -162,15 +163,24 @@ impl Lean {
 
 /// The message behind gRPC's prefix: not compressed, and so many bytes.
 pub fn frame(message: &impl Message) -> Bytes {
-    let length = message.encoded_len();
+    frame_of(message, &(), message.encoded_len())
+}
+
+/// The same of a message in two parts, which together have this length.
+pub fn frame_of(message: &impl Message, rest: &impl Message, length: usize) -> Bytes {
     let mut frame = BytesMut::with_capacity(PREFIX + length);
     frame.put_u8(0);
     frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
     message.encode_raw(&mut frame);
+    rest.encode_raw(&mut frame);
     frame.freeze()
 }
 
-fn unframed(mut answer: Bytes) -> Result<Bytes, Status> {
+/// The message in a frame.
+///
+/// # Errors
+/// It is none, or compressed.
+pub fn unframed(mut answer: Bytes) -> Result<Bytes, Status> {
     if answer.len() < PREFIX || answer[0] != 0 {
         return Err(Status::internal("the answer is no uncompressed message"));
     }
@@ -178,21 +188,17 @@ fn unframed(mut answer: Bytes) -> Result<Bytes, Status> {
 }
 
 async fn read(body: &mut RecvStream) -> Result<Bytes, Status> {
-    let mut whole = Bytes::new();
+    let mut whole = BytesMut::new();
     while let Some(chunk) = body.data().await {
         let chunk = chunk.map_err(broken)?;
         let window = body.flow_control();
         window.release_capacity(chunk.len()).map_err(broken)?;
         if whole.len() + chunk.len() > MAX_ANSWER {
-            return Err(Status::out_of_range("the answer is over 4 MiB"));
+            return Err(Status::out_of_range("the answer is over 128 MiB"));
         }
-        whole = if whole.is_empty() {
-            chunk
-        } else {
-            [whole, chunk].concat().into()
-        };
+        whole.extend_from_slice(&chunk);
     }
-    Ok(whole)
+    Ok(whole.freeze())
 }
 
 /// Until the connection ends, or its peer answers no ping.
@@ -264,7 +270,8 @@ const GRPC: [(&str, &str); 2] = [("te", "trailers"), ("content-type", "applicati
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// Of a message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
-const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// As of Temporal's own clients: a page of a list may be long.
+const MAX_ANSWER: usize = 128 * 1024 * 1024;
 /// After a connection could not be made: those who wait for it fail with it, and do not each try.
 const BREATH: Duration = Duration::from_millis(50);
 

@@ -79,6 +79,11 @@ impl Link {
         &self.pool
     }
 
+    /// Whether there is a connection to use now.
+    pub fn is_connected(&self) -> bool {
+        !self.pool.is_empty()
+    }
+
     /// A connection to use now.
     pub fn connection(&self) -> Option<Connection> {
         self.pool.lease(None).map(|lease| lease.official.clone())

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use prost::Message;
 use prost::encoding::{btree_map, message, string};
 use temporalio_common::protos::temporal::api::common::v1 as temporal;
 use temporalio_common::protos::temporal::api::common::v1::payload::ExternalPayloadDetails;
-use webhook_core::proto::{self, Payload};
+use webhook_core::proto::{self, Metadata, Payload};
 
 /// By name: a memo's, or search attributes.
 pub type Fields = BTreeMap<String, Payload>;
@@ -17,7 +17,14 @@ pub fn to_temporal(payload: Payload) -> temporal::Payload {
     let metadata = payload.metadata.into_iter();
     let external = payload.external_payloads.into_iter();
     temporal::Payload {
-        metadata: metadata.map(|(name, value)| (name, value.into())).collect(),
+        metadata: metadata
+            .map(|it| {
+                (
+                    String::from_utf8_lossy(&it.name).into_owned(),
+                    it.value.into(),
+                )
+            })
+            .collect(),
         data: payload.data.into(),
         external_payloads: external
             .map(|external| ExternalPayloadDetails {
@@ -29,18 +36,56 @@ pub fn to_temporal(payload: Payload) -> temporal::Payload {
 
 /// From Temporal; nothing is copied.
 pub fn from_temporal(payload: temporal::Payload) -> Payload {
-    let metadata = payload.metadata.into_iter();
     let external = payload.external_payloads.into_iter();
+    let mut metadata: Vec<_> = (payload.metadata.into_iter())
+        .map(|(name, value)| Metadata {
+            name: name.into(),
+            value: value.into(),
+        })
+        .collect();
+    metadata.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Payload {
-        metadata: metadata
-            .map(|(name, value)| (name, Bytes::from(value)))
-            .collect(),
+        metadata,
         data: payload.data.into(),
         external_payloads: external
             .map(|external| proto::ExternalPayloadDetails {
                 size_bytes: external.size_bytes,
             })
             .collect(),
+    }
+}
+
+/// The fields of a `StartWorkflowExecutionRequest` that are payloads, as a message of their own: a message's
+/// fields may come in any order, and written without Temporal's types in between they cost half.
+#[derive(Clone, PartialEq, Message)]
+pub struct StartPayloads {
+    #[prost(message, tag = "5")]
+    input: Option<Payloads>,
+    #[prost(message, tag = "14")]
+    memo: Option<Memo>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Payloads {
+    #[prost(message, repeated, tag = "1")]
+    payloads: Vec<Payload>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Memo {
+    #[prost(btree_map = "string, message", tag = "1")]
+    fields: Fields,
+}
+
+impl StartPayloads {
+    /// The one argument, and the memo.
+    pub(super) fn new(argument: Payload, memo: Fields) -> Self {
+        Self {
+            input: Some(Payloads {
+                payloads: vec![argument],
+            }),
+            memo: Some(Memo { fields: memo }),
+        }
     }
 }
 
@@ -92,7 +137,6 @@ fn map<M: FromIterator<(String, temporal::Payload)>>(fields: Fields) -> M {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message;
     use serde_json::json;
     use webhook_core::payload;
 
@@ -118,7 +162,10 @@ mod tests {
             let theirs = to_temporal(ours.clone());
             let read = temporal::Payload::decode(&*ours.encode_to_vec());
             assert_eq!(read.as_ref(), Ok(&theirs));
-            assert_eq!(Payload::decode(&*theirs.encode_to_vec()), Ok(ours.clone()));
+            let read = Payload::decode(&*theirs.encode_to_vec()).expect("ours");
+            // Temporal's metadata are written in any order.
+            assert_eq!(read.encoded_len(), ours.encoded_len());
+            assert_eq!(to_temporal(read), theirs);
             assert_eq!(theirs.encoded_len(), ours.encoded_len());
             assert_eq!(from_temporal(theirs.clone()), ours);
             // As proto3 JSON, too.
@@ -127,6 +174,28 @@ mod tests {
             assert_eq!(serde_json::from_value(json.clone()).ok(), Some(ours));
             assert_eq!(serde_json::from_value(json).ok(), Some(theirs));
         }
+    }
+
+    #[test]
+    fn a_start_written_in_two_parts_is_one_message() {
+        use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
+        let [_, input, memoed, _] = samples();
+        let fields = Fields::from([("a".to_owned(), memoed)]);
+        let rest = StartWorkflowExecutionRequest {
+            workflow_id: "w".to_owned(),
+            identity: "after the input".to_owned(),
+            ..StartWorkflowExecutionRequest::default()
+        };
+        let mut bytes = rest.encode_to_vec();
+        let payloads = StartPayloads::new(input.clone(), fields.clone());
+        payloads.encode(&mut bytes).expect("it grows");
+        let whole = StartWorkflowExecutionRequest {
+            input: Some(arguments(input)),
+            memo: Some(memo(fields)),
+            ..rest
+        };
+        let read = StartWorkflowExecutionRequest::decode(&*bytes);
+        assert_eq!(read.as_ref(), Ok(&whole));
     }
 
     #[test]

@@ -71,6 +71,12 @@ impl<C> Pool<C> {
         slots.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().flatten().next().is_none()
+    }
+
     /// What is in the slot.
     pub fn at(&self, slot: usize) -> Option<Arc<Pooled<C>>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);

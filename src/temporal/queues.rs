@@ -12,6 +12,7 @@ use webhook_core::action::Action;
 use webhook_core::source::Source;
 
 use super::client::Client;
+use super::lean;
 use super::status;
 
 /// Of workflow tasks.
@@ -64,7 +65,7 @@ impl Client {
         let answer = self
             .unhedged(
                 "DescribeTaskQueue",
-                message,
+                lean::frame(&message),
                 deadline,
                 |service, request| service.describe_task_queue(request),
             )

@@ -30,7 +30,7 @@ use webhook_core::payload;
 use webhook_core::proto::Payload;
 
 use super::Call;
-use super::payload::{arguments, memo, search_attributes, to_temporal};
+use super::payload::{StartPayloads, arguments, memo, search_attributes, to_temporal};
 
 /// Who asks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -42,17 +42,18 @@ pub struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    /// A start with the event as the one argument.
-    pub fn start(self, mut call: Call) -> StartWorkflowExecutionRequest {
-        let input = take(&mut call.input);
+    /// A start, and what is in it: the event as the one argument, and the memo.
+    pub fn start(self, mut call: Call) -> (StartWorkflowExecutionRequest, StartPayloads) {
+        let (input, memo) = (take(&mut call.input), take(&mut call.memo));
         let (reuse_policy, conflict_policy) =
             (call.options.reuse_policy, call.options.conflict_policy);
-        StartWorkflowExecutionRequest {
-            input: Some(arguments(input)),
+        let start = StartWorkflowExecutionRequest {
             workflow_id_reuse_policy: reuse(reuse_policy, default_reuse(conflict_policy)).into(),
             workflow_id_conflict_policy: conflict(conflict_policy).into(),
+            memo: None,
             ..self.start_without_input(call)
-        }
+        };
+        (start, StartPayloads::new(input, memo))
     }
 
     /// A signal with the event; the workflow it may start has no arguments. Temporal drops a

@@ -17,6 +17,7 @@ use webhook_core::outcome::{Execution, Outcome, Reject};
 
 use super::client::Client;
 use super::client::taken::Subject;
+use super::lean;
 use super::payload::from_temporal;
 use super::request::until;
 use super::{Call, Done, status};
@@ -27,19 +28,17 @@ impl Client {
         &self,
         update: String,
         (respond, on_late): (Respond, OnLate),
-        call: Call,
+        call: Box<Call>,
         deadline: Instant,
     ) -> Result<Done, Reject> {
         let untaken = self.untaken(&update, &call.task_queue, deadline);
         let subject = Subject::of(&call);
-        let message = self.caller().update_with_start(update, call);
-        self.check(&message, subject.sizes)?;
-        let answer = self.unhedged(
-            "ExecuteMultiOperation",
-            message,
-            deadline,
-            |service, request| service.execute_multi_operation(request),
-        );
+        let message = self.caller().update_with_start(update, *call);
+        let frame = self.frame(&message, &(), subject.sizes)?;
+        let operation = "ExecuteMultiOperation";
+        let answer = self.unhedged(operation, frame, deadline, |service, request| {
+            service.execute_multi_operation(request)
+        });
         let accepted = match answer.await.map_err(status::of_operations) {
             Ok(answer) => Progress::of(answer).ok_or_else(untaken)?,
             Err(error) if status::is_late(&error) => return Err(untaken()),
@@ -54,9 +53,10 @@ impl Client {
             identity: self.settings.options.identity.clone(),
             wait_policy: Some(until(UpdateWorkflowExecutionLifecycleStage::Completed)),
         };
+        let frame = lean::frame(&request);
         loop {
-            let operation = "PollWorkflowExecutionUpdate";
-            let answer = self.unhedged(operation, request.clone(), deadline, |service, request| {
+            let (operation, frame) = ("PollWorkflowExecutionUpdate", frame.clone());
+            let answer = self.unhedged(operation, frame, deadline, |service, request| {
                 service.poll_workflow_execution_update(request)
             });
             // Temporal itself waits for less than the longest deadline, and says then that there is

@@ -18,6 +18,7 @@ use webhook_core::index::NAMES;
 use webhook_core::outcome::Execution;
 
 use super::client::Client;
+use super::lean;
 use super::payload::{Fields, from_memo, from_temporal};
 use super::request::run;
 use super::status;
@@ -87,9 +88,12 @@ impl Visibility for Client {
             query: query.to_owned(),
         };
         let operation = "ListWorkflowExecutions";
-        let answer = self.unhedged(operation, request, deadline(), |service, request| {
-            service.list_workflow_executions(request)
-        });
+        let answer = self.unhedged(
+            operation,
+            lean::frame(&request),
+            deadline(),
+            |service, request| service.list_workflow_executions(request),
+        );
         let answer = answer.await?;
         Ok(Listed {
             workflows: answer.executions.into_iter().map(Info::from).collect(),
@@ -100,18 +104,24 @@ impl Visibility for Client {
     async fn count(&self, query: &str) -> Result<u64, Status> {
         let operation = "CountWorkflowExecutions";
         let request = self.counting(query.to_owned());
-        let answer = self.unhedged(operation, request, deadline(), |service, request| {
-            service.count_workflow_executions(request)
-        });
+        let answer = self.unhedged(
+            operation,
+            lean::frame(&request),
+            deadline(),
+            |service, request| service.count_workflow_executions(request),
+        );
         Ok(answer.await?.count.try_into().unwrap_or_default())
     }
 
     async fn count_by_status(&self, query: &str) -> Result<BTreeMap<String, u64>, Status> {
         let operation = "CountWorkflowExecutions";
         let request = self.counting(format!("{query} GROUP BY ExecutionStatus"));
-        let answer = self.unhedged(operation, request, deadline(), |service, request| {
-            service.count_workflow_executions(request)
-        });
+        let answer = self.unhedged(
+            operation,
+            lean::frame(&request),
+            deadline(),
+            |service, request| service.count_workflow_executions(request),
+        );
         let groups = answer.await?.groups.into_iter().map(|group| {
             let value = group.group_values.first();
             let name = value.and_then(|value| serde_json::from_slice(&value.data).ok());
@@ -129,9 +139,12 @@ impl Visibility for Client {
             execution: Some(run(of)),
         };
         let operation = "DescribeWorkflowExecution";
-        let answer = self.unhedged(operation, request, deadline(), |service, request| {
-            service.describe_workflow_execution(request)
-        });
+        let answer = self.unhedged(
+            operation,
+            lean::frame(&request),
+            deadline(),
+            |service, request| service.describe_workflow_execution(request),
+        );
         match answer.await {
             Ok(answer) => Ok(answer.workflow_execution_info.map(Info::from)),
             Err(error) if status::is_missing(&error) => Ok(None),

@@ -129,7 +129,12 @@ fn shown(payload: Payload) -> Value {
     let metadata: HashMap<_, _> = payload
         .metadata
         .iter()
-        .map(|(name, value)| (name, String::from_utf8_lossy(value)))
+        .map(|entry| {
+            (
+                String::from_utf8_lossy(&entry.name),
+                String::from_utf8_lossy(&entry.value),
+            )
+        })
         .collect();
     let data =
         serde_json::from_slice::<Value>(&payload.data).unwrap_or_else(|_| json!(&payload.data[..]));

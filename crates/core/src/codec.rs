@@ -166,7 +166,7 @@ impl Codec {
     }
 
     fn decrypt(&self, payload: &Payload) -> Result<Vec<u8>, CodecError> {
-        let id = payload.metadata.get(KEY_ID).ok_or(CodecError::NoKeyId)?;
+        let id = payload.get(KEY_ID).ok_or(CodecError::NoKeyId)?;
         let shown = || {
             let id = String::from_utf8_lossy(id);
             id.chars().take(MAX_SHOWN_ID).collect::<String>()

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 pub use self::content::Data;
 pub(crate) use self::content::{Content, Kind, Object, kind_of};
@@ -241,12 +241,10 @@ fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(
 
 /// Repeated headers are joined as RFC 9110 section 5.3 does.
 fn joined(headers: &HeaderMap, name: &http::HeaderName) -> String {
-    let values: Vec<_> = headers
-        .get_all(name)
-        .iter()
-        .map(|value| text(value.as_bytes()))
-        .collect();
-    values.join(", ")
+    let mut values = headers.get_all(name).iter();
+    let text = |value: &HeaderValue| text(value.as_bytes()).into_owned();
+    let first = values.next().map(text).unwrap_or_default();
+    values.fold(first, |joined, value| joined + ", " + &text(value))
 }
 
 /// The query of what has no body is the event, if it is signed or nothing is: then it is as good as a

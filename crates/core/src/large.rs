@@ -253,9 +253,12 @@ mod tests {
     fn the_reference_is_that_of_the_python_driver() {
         let object = Object::new(small(), &OWNER);
         let reference = object.reference("aws.s3driver", "events");
-        assert_eq!(reference.metadata["encoding"], "json/protobuf");
         assert_eq!(
-            reference.metadata["messageType"],
+            *reference.get("encoding").expect("it says so"),
+            "json/protobuf"
+        );
+        assert_eq!(
+            *reference.get("messageType").expect("it says so"),
             "temporal.api.sdk.v1.ExternalStorageReference"
         );
         assert_eq!(reference.metadata.len(), 2);

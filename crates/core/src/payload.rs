@@ -89,7 +89,9 @@ pub fn text(text: &str) -> Payload {
 
 /// A JSON value as a payload.
 pub fn value(value: &Value) -> Payload {
-    let mut data = Vec::new();
+    // What most are: a short text in its quotes.
+    let length = value.as_str().map_or(0, |text| text.len() + 2);
+    let mut data = Vec::with_capacity(length);
     json::push(&mut data, value);
     Payload::new(JSON, data)
 }
@@ -126,11 +128,11 @@ mod tests {
                 Format::Protobuf => ("binary/protobuf", name),
                 Format::JsonProtobuf => ("json/protobuf", name),
             };
-            let metadata = encode(format, &sample()).metadata;
-            assert_eq!(metadata["encoding"], encoding.as_bytes());
-            let found = metadata.get("messageType").map(|name| &**name);
+            let payload = encode(format, &sample());
+            assert_eq!(payload.encoding(), encoding.as_bytes());
+            let found = payload.get("messageType").map(|name| &**name);
             assert_eq!(found, message.map(str::as_bytes));
-            assert_eq!(metadata.len(), 1 + usize::from(message.is_some()));
+            assert_eq!(payload.metadata.len(), 1 + usize::from(message.is_some()));
         }
     }
 

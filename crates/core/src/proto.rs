@@ -1,28 +1,38 @@
 //! Temporal's `Payload`, as protobuf and as proto3 JSON: `temporal.api.common.v1.Payload`, of which Temporal's own
 //! Rust types would bring a runtime, and copy each value.
 
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
-use prost::Message;
+use ::bytes::{Buf, BufMut, Bytes};
+use prost::encoding::{
+    DecodeContext, WireType, bytes, encode_key, encode_varint, message, skip_field,
+};
+use prost::{DecodeError, Message};
 use serde::{Deserialize, Serialize};
 
-/// Some bytes, and what they are. Ordered metadata: the same payload is the same bytes.
-#[derive(Clone, PartialEq, Eq, Message, Serialize, Deserialize)]
+/// Some bytes, and what they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Payload {
-    /// How the data are encoded, and what else its reader needs.
-    #[prost(btree_map = "string, bytes", tag = "1")]
-    #[serde(with = "base64_map", skip_serializing_if = "BTreeMap::is_empty")]
-    pub metadata: BTreeMap<String, Bytes>,
+    /// How the data are encoded, and what else its reader needs. In the order of their names: the same
+    /// payload is the same bytes.
+    #[serde(with = "base64_map", skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<Metadata>,
     /// The content.
-    #[prost(bytes = "bytes", tag = "2")]
     #[serde(with = "base64", skip_serializing_if = "Bytes::is_empty")]
     pub data: Bytes,
     /// What lies in external storage, if the data are a reference to it.
-    #[prost(message, repeated, tag = "3")]
     #[serde(alias = "external_payloads", skip_serializing_if = "Vec::is_empty")]
     pub external_payloads: Vec<ExternalPayloadDetails>,
+}
+
+/// An entry of a payload's metadata. What is known when the program is built needs no memory.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Metadata {
+    /// Text.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub name: Bytes,
+    /// What it says.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub value: Bytes,
 }
 
 /// `temporal.api.common.v1.Payload.ExternalPayloadDetails`.
@@ -35,6 +45,57 @@ pub struct ExternalPayloadDetails {
     pub size_bytes: i64,
 }
 
+/// By hand for the data: prost takes a share of them for each time that they are written, which costs more than
+/// to write a short payload.
+impl Message for Payload {
+    fn encode_raw(&self, buffer: &mut impl BufMut) {
+        message::encode_repeated(METADATA, &self.metadata, buffer);
+        if !self.data.is_empty() {
+            encode_key(DATA, WireType::LengthDelimited, buffer);
+            encode_varint(self.data.len() as u64, buffer);
+            buffer.put_slice(&self.data);
+        }
+        message::encode_repeated(EXTERNAL, &self.external_payloads, buffer);
+    }
+
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        buffer: &mut impl Buf,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        match tag {
+            METADATA => message::merge_repeated(wire_type, &mut self.metadata, buffer, context),
+            DATA => bytes::merge(wire_type, &mut self.data, buffer, context),
+            EXTERNAL => {
+                let external = &mut self.external_payloads;
+                message::merge_repeated(wire_type, external, buffer, context)
+            }
+            _ => skip_field(wire_type, tag, buffer, context),
+        }
+    }
+
+    fn encoded_len(&self) -> usize {
+        let data = if self.data.is_empty() {
+            0
+        } else {
+            bytes::encoded_len(DATA, &self.data)
+        };
+        message::encoded_len_repeated(METADATA, &self.metadata)
+            + data
+            + message::encoded_len_repeated(EXTERNAL, &self.external_payloads)
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+const METADATA: u32 = 1;
+const DATA: u32 = 2;
+const EXTERNAL: u32 = 3;
+
 impl Payload {
     /// A payload of this encoding.
     pub fn new(encoding: &'static [u8], data: impl Into<Bytes>) -> Self {
@@ -46,9 +107,24 @@ impl Payload {
     }
 
     /// The same with this entry among its metadata.
-    pub fn with(mut self, name: &str, value: impl Into<Bytes>) -> Self {
-        self.metadata.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        let entry = Metadata { name, value };
+        let found = self
+            .metadata
+            .binary_search_by(|known| known.name.cmp(&entry.name));
+        match found {
+            Ok(at) => self.metadata[at] = entry,
+            Err(at) => self.metadata.insert(at, entry),
+        }
         self
+    }
+
+    /// What is said under this name; of more, the last.
+    pub fn get(&self, name: &str) -> Option<&Bytes> {
+        let mut entries = self.metadata.iter().rev();
+        let found = entries.find(|entry| *entry.name == *name.as_bytes());
+        found.map(|entry| &entry.value)
     }
 
     /// How the data are encoded; empty if that is not said.
@@ -62,7 +138,7 @@ impl Payload {
     }
 
     fn metadata_value(&self, name: &str) -> &[u8] {
-        self.metadata.get(name).map_or(&[], |value| value)
+        self.get(name).map_or(&[], |value| value)
     }
 }
 
@@ -92,26 +168,29 @@ mod base64_map {
     use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use super::Metadata;
     use crate::base64::Base64;
 
     #[derive(Deserialize)]
     struct Value(#[serde(with = "super::base64")] Bytes);
 
     pub(super) fn serialize<S: Serializer>(
-        map: &BTreeMap<String, Bytes>,
+        metadata: &[Metadata],
         to: S,
     ) -> Result<S::Ok, S::Error> {
-        to.collect_map(map.iter().map(|(name, value)| (name, Base64(value))))
+        let entries = metadata.iter();
+        to.collect_map(entries.map(|it| (String::from_utf8_lossy(&it.name), Base64(&it.value))))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
-    ) -> Result<BTreeMap<String, Bytes>, D::Error> {
+    ) -> Result<Vec<Metadata>, D::Error> {
         let map = BTreeMap::<String, Value>::deserialize(from)?;
-        Ok(map
-            .into_iter()
-            .map(|(name, value)| (name, value.0))
-            .collect())
+        let entry = |(name, Value(value)): (String, Value)| Metadata {
+            name: name.into(),
+            value,
+        };
+        Ok(map.into_iter().map(entry).collect())
     }
 }
 

@@ -47,12 +47,14 @@ pub fn readable(text: &str) -> Cow<'_, str> {
 
 /// What Rust prints as it is behind a letter: accents of their own too, which it escapes elsewhere.
 fn is_readable(character: char) -> bool {
+    if (' '..='~').contains(&character) {
+        return true;
+    }
     let mut text = [0; 5];
     text[0] = b'a';
     let length = 1 + character.encode_utf8(&mut text[1..]).len();
     let text = str::from_utf8(&text[..length]).unwrap_or_default();
-    let is_quote = ['"', '\'', '\\'].contains(&character);
-    is_quote || text.escape_debug().count() == 2
+    text.escape_debug().count() == 2
 }
 
 const LONGEST: usize = 200;

@@ -178,8 +178,9 @@ fn plan_json(plan: Plan, event: &Event, config: &Config) -> Value {
 
 /// JSON as JSON, text as text, the rest in base64.
 fn shown(payload: &Payload) -> Value {
+    let text = String::from_utf8_lossy;
     let metadata: BTreeMap<_, _> = (payload.metadata.iter())
-        .map(|(name, value)| (name, String::from_utf8_lossy(value)))
+        .map(|entry| (text(&entry.name), text(&entry.value)))
         .collect();
     let json = serde_json::from_slice::<Value>(&payload.data);
     match (json, str::from_utf8(&payload.data)) {

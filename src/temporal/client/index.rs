@@ -20,7 +20,7 @@ impl Client {
     /// Makes the call: as long as it is refused with such attributes, with fewer of them.
     pub(super) async fn call_with_index(
         &self,
-        mut call: Call,
+        mut call: Box<Call>,
         deadline: Instant,
     ) -> Result<Done, Reject> {
         loop {

@@ -391,14 +391,14 @@ fn detailed<T: Message + Name>(code: Code, detail: &T) -> Status {
     Status::with_details(code, "it says why", details.encode_to_vec().into())
 }
 
-fn signal(on_missing: OnMissing) -> Call {
+fn signal(on_missing: OnMissing) -> Box<Call> {
     call(Verb::Signal {
         signal: "s".to_owned(),
         on_missing,
     })
 }
 
-fn update_with_start(respond: Respond, on_late: OnLate) -> Call {
+fn update_with_start(respond: Respond, on_late: OnLate) -> Box<Call> {
     call(Verb::UpdateWithStart {
         update: "u".to_owned(),
         respond,
@@ -406,8 +406,8 @@ fn update_with_start(respond: Respond, on_late: OnLate) -> Call {
     })
 }
 
-fn call(verb: Verb) -> Call {
-    Call {
+fn call(verb: Verb) -> Box<Call> {
+    Box::new(Call {
         verb,
         workflow_id: "w".to_owned(),
         workflow_type: "T".to_owned(),
@@ -419,7 +419,7 @@ fn call(verb: Verb) -> Call {
         index: Default::default(),
         request_id: "request".to_owned(),
         event_key: "key".to_owned(),
-    }
+    })
 }
 
 fn execution(run_id: &str) -> Execution {

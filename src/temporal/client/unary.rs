@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use metrics::Histogram;
 use prost::Message;
@@ -13,6 +14,7 @@ use tonic::{Code, IntoRequest, Request, Response, Status};
 
 use super::Client;
 use crate::telemetry::TEMPORAL_DURATION;
+use crate::temporal::hedge::Budget;
 use crate::temporal::lean;
 use crate::temporal::link::Line;
 use crate::temporal::{hedge, status};
@@ -23,47 +25,46 @@ impl Client {
     pub(in crate::temporal) async fn hedged<M, R>(
         &self,
         operation: &'static str,
-        message: M,
+        frame: Bytes,
         deadline: Instant,
         method: Method<M, R>,
     ) -> Result<R, Status>
     where
-        M: Message + Clone + 'static,
+        M: Message + Default + 'static,
         R: Message + Default + 'static,
     {
-        let official = attempt(&message, deadline, method);
-        let frame = OnceLock::new();
-        let attempt = |line: &Line| match &line.lean {
-            Some(lean) => {
-                // Encoded once, whatever the attempts: they share it.
-                let frame = frame.get_or_init(|| lean::frame(&message)).clone();
-                let lean = Arc::clone(lean);
-                let left = deadline.saturating_duration_since(Instant::now());
-                Box::pin(async move {
-                    let answer = lean.call(operation, frame, left).await;
-                    answer.map(Response::new)
-                })
-            }
-            None => official(line),
-        };
-        let call = hedge::call(self.link.pool(), Some(&self.budget), deadline, attempt);
-        timed(operation, deadline, call).await
+        let attempt = |line: &Line| attempt(line, operation, &frame, deadline, method);
+        let answer = self.answer(operation, Some(&self.budget), deadline, attempt);
+        decoded(answer.await?)
     }
 
     /// Makes the call, on one connection at a time.
-    pub(in crate::temporal) async fn unhedged<
-        M: Clone + Send + Sync + 'static,
-        R: Send + 'static,
-    >(
+    pub(in crate::temporal) async fn unhedged<M, R>(
         &self,
         operation: &'static str,
-        message: M,
+        frame: Bytes,
         deadline: Instant,
         method: Method<M, R>,
-    ) -> Result<R, Status> {
-        let attempt = attempt(&message, deadline, method);
-        let call = hedge::call(self.link.pool(), None, deadline, attempt);
-        timed(operation, deadline, call).await
+    ) -> Result<R, Status>
+    where
+        M: Message + Default + 'static,
+        R: Message + Default + 'static,
+    {
+        let attempt = |line: &Line| attempt(line, operation, &frame, deadline, method);
+        let answer = self.answer(operation, None, deadline, attempt);
+        decoded(answer.await?)
+    }
+
+    /// The message of the answer, encoded: as long as a call is under way it is small, whatever is asked.
+    async fn answer(
+        &self,
+        operation: &'static str,
+        budget: Option<&Budget>,
+        deadline: Instant,
+        attempt: impl Fn(&Line) -> Attempt + Sync,
+    ) -> Result<Bytes, Status> {
+        let call = hedge::call(self.link.pool(), budget, deadline, attempt);
+        timed(operation, deadline, async { call.await.map(Response::new) }).await
     }
 }
 
@@ -71,20 +72,42 @@ impl Client {
 type Method<M, R> =
     for<'c> fn(&'c mut Connection, Request<M>) -> BoxFuture<'c, Result<Response<R>, Status>>;
 
-/// One attempt after another, each without the client's own retries.
-fn attempt<M: Clone + Send + Sync + 'static, R: 'static>(
-    message: &M,
+/// One call on one connection; its answer is an encoded message.
+type Attempt = BoxFuture<'static, Result<Bytes, Status>>;
+
+/// One attempt, without the official client's own retries. All attempts share the frame.
+fn attempt<M, R>(
+    line: &Line,
+    operation: &'static str,
+    frame: &Bytes,
     deadline: Instant,
     method: Method<M, R>,
-) -> impl Fn(&Line) -> BoxFuture<'static, Result<Response<R>, Status>> + Sync {
-    move |line| {
-        let mut connection = line.official.clone();
-        let mut request = message.clone().into_request();
-        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+) -> Attempt
+where
+    M: Message + Default + 'static,
+    R: Message + Default + 'static,
+{
+    let (frame, left) = (
+        frame.clone(),
+        deadline.saturating_duration_since(Instant::now()),
+    );
+    if let Some(lean) = &line.lean {
+        let lean = Arc::clone(lean);
+        return Box::pin(async move { lean.call(operation, frame, left).await });
+    }
+    let mut connection = line.official.clone();
+    Box::pin(async move {
+        let mut request = decoded::<M>(lean::unframed(frame)?)?.into_request();
+        request.set_timeout(left);
         let once = RetryConfigForCall(RetryOptions::no_retries());
         request.extensions_mut().insert(once);
-        Box::pin(async move { method(&mut connection, request).await })
-    }
+        let answer = method(&mut connection, request).await?;
+        Ok(answer.into_inner().encode_to_vec().into())
+    })
+}
+
+fn decoded<R: Message + Default>(answer: Bytes) -> Result<R, Status> {
+    R::decode(answer).map_err(|error| Status::internal(error.to_string()))
 }
 
 /// The request with all retries of the client's bounded by the deadline.

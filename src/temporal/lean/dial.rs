@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
+use http::uri::{Authority, InvalidUri, Scheme};
 use temporalio_client::{HttpConnectProxyOptions, TlsOptions};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -63,10 +64,18 @@ impl Dial {
         })
     }
 
-    /// `https://authority`, as the official client has it.
-    pub(super) fn origin(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.authority)
+    /// `https` and the authority, as the official client has them.
+    pub(super) fn origin(&self) -> Result<(Scheme, Authority), String> {
+        let scheme = if self.tls.is_some() {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        };
+        let authority = self.authority.parse();
+        Ok((
+            scheme,
+            authority.map_err(|error: InvalidUri| error.to_string())?,
+        ))
     }
 
     /// A new connection.

@@ -164,8 +164,9 @@ async fn start(lean: &Lean, length: usize) -> Result<StartWorkflowExecutionRespo
         ..StartWorkflowExecutionRequest::default()
     };
     let left = Duration::from_millis(2500);
-    lean.call("StartWorkflowExecution", frame(&message), left)
-        .await
+    let answer = lean.call("StartWorkflowExecution", frame(&message), left);
+    let answer = StartWorkflowExecutionResponse::decode(answer.await?);
+    Ok(answer.expect("a message"))
 }
 
 #[tokio::test]

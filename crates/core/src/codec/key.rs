@@ -3,10 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aes_gcm::aead::consts::{U12, U16};
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::aes::Aes192;
-use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, Nonce, Tag};
+use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use bytes::Bytes;
 use prost::Message;
 use thiserror::Error;
@@ -21,7 +18,7 @@ pub struct Key {
     id: Bytes,
     bytes: Secret,
     /// Made of the bytes once: its key schedule takes as long as a short payload.
-    cipher: Arc<dyn Cipher>,
+    cipher: Arc<LessSafeKey>,
 }
 
 /// What is wrong with a key.
@@ -75,21 +72,24 @@ impl Key {
         let mut data = Vec::with_capacity(NONCE + payload.encoded_len() + TAG);
         data.extend_from_slice(&nonce);
         payload.encode_raw(&mut data);
+        let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self
             .cipher
-            .encrypt(&nonce, &mut data[NONCE..])
+            .seal_in_place_separate_tag(nonce, Aad::empty(), &mut data[NONCE..])
             .expect("a payload is far below the 64 GiB that AES-GCM can take");
-        data.extend_from_slice(&tag);
+        data.extend_from_slice(tag.as_ref());
         Payload::new(SEALED, data).with(KEY_ID, self.id.clone())
     }
 
     /// Decrypts a sealed payload's data; `None` if it was changed or sealed with other bytes.
     pub(super) fn open(&self, data: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = data.split_first_chunk()?;
-        let (sealed, tag) = sealed.split_last_chunk()?;
-        let mut plain = sealed.to_vec();
-        self.cipher.decrypt(nonce, &mut plain, tag)?;
-        Some(plain)
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let mut opened = sealed.to_vec();
+        let plain = self.cipher.open_in_place(nonce, Aad::empty(), &mut opened);
+        let length = plain.ok()?.len();
+        opened.truncate(length);
+        Some(opened)
     }
 }
 
@@ -102,35 +102,16 @@ impl fmt::Debug for Key {
 }
 
 /// `None`: they are none of a key's length.
-fn with_cipher(bytes: Secret) -> Option<(Secret, Arc<dyn Cipher>)> {
+fn with_cipher(bytes: Secret) -> Option<(Secret, Arc<LessSafeKey>)> {
     let key = bytes.reveal();
-    let cipher: Arc<dyn Cipher> = match key.len() {
-        16 => Arc::new(Aes128Gcm::new_from_slice(key).ok()?),
-        24 => Arc::new(AesGcm::<Aes192, U12>::new_from_slice(key).ok()?),
-        32 => Arc::new(Aes256Gcm::new_from_slice(key).ok()?),
+    let algorithm = match key.len() {
+        16 => &AES_128_GCM,
+        24 => &AES_192_GCM,
+        32 => &AES_256_GCM,
         _ => return None,
     };
-    Some((bytes, cipher))
-}
-
-/// AES-GCM in place, of any key length. Its key schedule is wiped when it is dropped.
-trait Cipher: Send + Sync {
-    fn encrypt(&self, nonce: &[u8; NONCE], text: &mut [u8]) -> Option<[u8; TAG]>;
-
-    fn decrypt(&self, nonce: &[u8; NONCE], text: &mut [u8], tag: &[u8; TAG]) -> Option<()>;
-}
-
-impl<C: AeadInOut<NonceSize = U12, TagSize = U16> + Send + Sync> Cipher for C {
-    fn encrypt(&self, nonce: &[u8; NONCE], text: &mut [u8]) -> Option<[u8; TAG]> {
-        let tag = self.encrypt_inout_detached(&Nonce::from(*nonce), &[], text.into());
-        tag.ok().map(Into::into)
-    }
-
-    fn decrypt(&self, nonce: &[u8; NONCE], text: &mut [u8], tag: &[u8; TAG]) -> Option<()> {
-        let (nonce, tag) = (Nonce::from(*nonce), Tag::from(*tag));
-        self.decrypt_inout_detached(&nonce, &[], text.into(), &tag)
-            .ok()
-    }
+    let cipher = LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?);
+    Some((bytes, Arc::new(cipher)))
 }
 
 /// Bytes of a nonce.
@@ -153,8 +134,8 @@ mod tests {
         for bytes in [16, 24, 32] {
             let key = Key::from_hex("k", &"0a".repeat(bytes)).expect("a key");
             let sealed = key.seal(&payload, [7; 12]);
-            assert_eq!(sealed.metadata["encoding"], SEALED);
-            assert_eq!(sealed.metadata["encryption-key-id"], "k");
+            assert_eq!(*sealed.get("encoding").expect("it says so"), SEALED);
+            assert_eq!(*sealed.get("encryption-key-id").expect("it says so"), "k");
             assert_eq!(sealed.data[..12], [7; 12]);
             assert_eq!(sealed.data.len(), 12 + payload.encoded_len() + 16);
             assert_eq!(key.open(&sealed.data), Some(payload.encode_to_vec()));
@@ -163,13 +144,28 @@ mod tests {
 
     #[test]
     fn the_form_is_that_of_an_independent_implementation() {
-        // Python's cryptography: AESGCM(bytes(16)).encrypt(bytes(12), Payload(...), None)
-        let key = Key::from_hex("k", &"00".repeat(16)).expect("a key");
-        let sealed = key.seal(&payload::text("a"), [0; 12]);
-        assert_eq!(hex::encode(&sealed.data[12..]), PYTHON);
+        // Python's cryptography: AESGCM(bytes(length)).encrypt(bytes(12), Payload(...), None)
+        for (length, python) in PYTHON {
+            let key = Key::from_hex("k", &"00".repeat(length)).expect("a key");
+            let sealed = key.seal(&payload::text("a"), [0; 12]);
+            assert_eq!(hex::encode(&sealed.data[12..]), python, "{length}");
+        }
     }
 
-    const PYTHON: &str = "099ed0c605d8c0fd9741acde63b8940b98fb85db252a304de5feab9eb6bc223c56413d2fa515c8c5f061074938";
+    const PYTHON: [(usize, &str); 3] = [
+        (
+            16,
+            "099ed0c605d8c0fd9741acde63b8940b98fb85db252a304de5feab9eb6bc223c56413d2fa515c8c5f061074938",
+        ),
+        (
+            24,
+            "92f12e74629e9d2e784f102496ba9c73455abc960e548709ccefef4e19f1ddddebf9f1192a29124cc7c7781c1b",
+        ),
+        (
+            32,
+            "c4b14a35280e08016327abb4a8f9f76b1d0e2cba5bc7431ac3a1d7ef5719e436b1ee02222d972cbee234dfc65d",
+        ),
+    ];
 
     #[test]
     fn keys_say_what_they_accept() {

@@ -13,6 +13,9 @@ use crate::request::{FORM, Received};
 /// The raw query, without the `?` and without the parameters that are tokens; the rest as it was sent.
 pub(crate) fn query(received: &Received, provider: &Provider) -> String {
     let query = received.query.as_deref().unwrap_or_default();
+    if query.is_empty() {
+        return String::new();
+    }
     // The form of a GET is its query.
     let is_form = received.method == Method::GET;
     let rest = without(query.as_bytes(), |name| {

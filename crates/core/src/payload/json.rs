@@ -1,8 +1,7 @@
 //! `{"headers": {…}, "data": …}`, and the data of an event as a member of any JSON object.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::headers;
 use crate::base64::Base64;
 use crate::event::{Data, Event};
 
@@ -10,11 +9,21 @@ use crate::event::{Data, Event};
 pub(super) fn envelope(event: &Event) -> Vec<u8> {
     let mut out = Vec::with_capacity(ROOM + size_hint(event));
     out.extend_from_slice(b"{\"headers\":");
-    push(&mut out, &headers(event));
+    push(&mut out, &Headers(event));
     out.push(b',');
     push_data(&mut out, &event.data);
     out.push(b'}');
     out
+}
+
+/// As [`headers`](super::headers), written at once.
+struct Headers<'a>(&'a Event);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let headers = self.0.headers.iter();
+        serializer.collect_map(headers.map(|(name, value)| (name, value)))
+    }
 }
 
 /// JSON as a JSON string.

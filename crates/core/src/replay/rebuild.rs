@@ -224,7 +224,7 @@ fn urlencoded(json: &RawValue, json_fields: &[String]) -> Bytes {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, value) in members(json) {
         let is_json = json_fields.contains(&name);
-        let texts = serde_json::from_str::<Vec<String>>(value.get());
+        let texts = serde_json::from_str::<Vec<String>>(value);
         match (texts, text_of(value)) {
             (Ok(texts), _) if !is_json => {
                 for text in texts {
@@ -232,7 +232,7 @@ fn urlencoded(json: &RawValue, json_fields: &[String]) -> Bytes {
                 }
             }
             (_, Some(text)) => drop(form.append_pair(&name, &text)),
-            _ => drop(form.append_pair(&name, value.get())),
+            _ => drop(form.append_pair(&name, value)),
         }
     }
     form.finish().into()
@@ -244,18 +244,18 @@ fn multipart_fields(json: &RawValue, json_fields: &[String]) -> Bytes {
     for (name, value) in members(json) {
         match text_of(value) {
             Some(text) => object.add_text(&name, &text, json_fields),
-            None => object.add(&name, value.get().as_bytes().to_vec()),
+            None => object.add(&name, value.as_bytes().to_vec()),
         }
     }
     object.text()
 }
 
-fn members(json: &RawValue) -> Vec<(String, &RawValue)> {
+fn members(json: &RawValue) -> Vec<(String, &str)> {
     json::members(json.get()).unwrap_or_default()
 }
 
-fn text_of(value: &RawValue) -> Option<String> {
-    serde_json::from_str(value.get()).ok()
+fn text_of(value: &str) -> Option<String> {
+    serde_json::from_str(value).ok()
 }
 
 /// The memo's label; one that was cut there is looked for where it came from.

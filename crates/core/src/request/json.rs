@@ -1,12 +1,9 @@
 //! JSON that is looked into and not built: each value is text until somebody asks for what is in it, and is read once
 //! then. No number is read, and nothing recurses.
 
-use std::cell::OnceCell;
-use std::fmt;
+mod scan;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use std::cell::OnceCell;
 
 /// A well-formed value.
 pub(crate) struct Node<'a> {
@@ -17,7 +14,7 @@ pub(crate) struct Node<'a> {
 /// What an object or an array has.
 enum Children<'a> {
     /// Names as they are written.
-    Object(Vec<(&'a RawValue, Node<'a>)>),
+    Object(Vec<(&'a str, Node<'a>)>),
     Array(Vec<Node<'a>>),
 }
 
@@ -66,90 +63,107 @@ impl<'a> Node<'a> {
     }
 }
 
-impl<'a> From<&'a RawValue> for Node<'a> {
-    fn from(value: &'a RawValue) -> Self {
+impl<'a> From<&'a str> for Node<'a> {
+    /// Of a value that is known to be well-formed.
+    fn from(text: &'a str) -> Self {
         Self {
-            text: value.get(),
+            text,
             children: OnceCell::new(),
         }
     }
 }
 
 impl<'a> Children<'a> {
+    /// `None`: the text is no object and no array, or not well-formed.
     fn read(text: &'a str) -> Option<Self> {
         if text.starts_with('{') {
-            let members = read::<Members<'a>>(text)?.0.into_iter();
+            let members = entries(text, '}', |at| {
+                let end = scan::string(text.as_bytes(), at)?;
+                Some((at..end, scan::colon(text.as_bytes(), end)?))
+            });
+            let members = members?.into_iter();
             return Some(Self::Object(
-                members.map(|(name, value)| (name, value.into())).collect(),
+                members
+                    .map(|(name, value)| (&text[name], value.into()))
+                    .collect(),
             ));
         }
-        let items = read::<Vec<&RawValue>>(text)?.into_iter();
-        Some(Self::Array(items.map(Node::from).collect()))
+        let items = entries(text, ']', |at| Some(((), at)))?.into_iter();
+        Some(Self::Array(items.map(|((), item)| item.into()).collect()))
     }
+}
+
+/// What stands between the first character and the one that closes it, the last: of each entry what `key`
+/// finds before its value, and the value. `key` says where that begins, too.
+fn entries<K>(
+    text: &str,
+    closing: char,
+    key: impl Fn(usize) -> Option<(K, usize)>,
+) -> Option<Vec<(K, &str)>> {
+    read(text);
+    let bytes = text.as_bytes();
+    let mut entries = Vec::new();
+    let mut at = scan::space(bytes, 1);
+    let closes = |at: usize| bytes.get(at) == Some(&(closing as u8));
+    while !(entries.is_empty() && closes(at)) {
+        let (key, begin) = key(at)?;
+        let end = scan::value(bytes, begin)?;
+        entries.push((key, &text[begin..end]));
+        at = scan::space(bytes, end);
+        if closes(at) {
+            break;
+        }
+        if bytes.get(at) != Some(&b',') {
+            return None;
+        }
+        at = scan::space(bytes, at + 1);
+    }
+    (at + 1 == text.len()).then_some(entries)
 }
 
 /// The value that the text is, without the white space around it; `None` if it is not well-formed.
 pub(crate) fn well_formed(text: &str) -> Option<&str> {
-    read::<&RawValue>(text).map(RawValue::get)
+    read(text);
+    let begin = scan::space(text.as_bytes(), 0);
+    let end = scan::value(text.as_bytes(), begin)?;
+    let is_all = scan::space(text.as_bytes(), end) == text.len();
+    is_all.then(|| &text[begin..end])
 }
 
 /// The members of an object as they stand there: in their order, repeated ones too; a name that is no text as the JSON
 /// that it is. `None` if the text is no object.
-pub(crate) fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
-    let members = read::<Members<'_>>(text)?.0.into_iter();
-    Some(
-        members
-            .map(|(name, value)| (decoded(name), value))
-            .collect(),
-    )
+pub(crate) fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    match Children::read(text.trim_matches(SPACE))? {
+        Children::Object(members) => Some(
+            members
+                .into_iter()
+                .map(|(name, value)| (decoded(name), value.text))
+                .collect(),
+        ),
+        Children::Array(_) => None,
+    }
 }
 
-fn decoded(name: &RawValue) -> String {
+fn decoded(name: &str) -> String {
     // A name with half of a surrogate pair is none that anybody looks for.
-    serde_json::from_str(name.get()).unwrap_or_else(|_| name.get().to_owned())
+    serde_json::from_str(name).unwrap_or_else(|_| name.to_owned())
 }
 
-fn is_named(name: &RawValue, key: &str) -> bool {
-    let written = name.get();
-    if written.contains('\\') {
+fn is_named(name: &str, key: &str) -> bool {
+    if name.contains('\\') {
         return decoded(name) == key;
     }
-    written
-        .strip_prefix('"')
+    name.strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         == Some(key)
 }
 
-fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+/// Counts what is read.
+fn read(text: &str) {
     #[cfg(test)]
     BYTES_READ.with(|read| read.set(read.get() + text.len()));
-    serde_json::from_str(text).ok()
-}
-
-struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Collect)
-    }
-}
-
-struct Collect;
-
-impl<'de> Visitor<'de> for Collect {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(Members(members))
-    }
+    #[cfg(not(test))]
+    let _ = text;
 }
 
 /// White space between the values of JSON.

@@ -62,7 +62,7 @@ fn fields(body: &str) -> Option<BTreeMap<String, String>> {
         let mut known = NOTIFICATION.iter().chain(CONFIRMATION);
         match known.find(|known| known.eq_ignore_ascii_case(&name)) {
             Some(known) if *known == name => {
-                let value = serde_json::from_str(value.get()).ok()?;
+                let value = serde_json::from_str(value).ok()?;
                 if fields.insert(name, value).is_some() {
                     return None;
                 }
