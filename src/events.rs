@@ -2,6 +2,8 @@
 //! own; whatever is said here says how it was looked for.
 
 pub mod cursor;
+#[cfg(test)]
+mod fake;
 pub mod filter;
 pub mod item;
 pub mod query;
@@ -157,7 +159,8 @@ impl<V: Visibility> Events<'_, V> {
             let Some(slice) = walk.next(want + 1).await? else {
                 break;
             };
-            for info in slice {
+            for (number, info) in slice.into_iter().enumerate() {
+                breathe(number).await;
                 let Some(item) = Item::of(&info, self.codec, &self.place) else {
                     continue;
                 };
@@ -297,12 +300,25 @@ impl MemoFilter {
 async fn count(store: &impl Visibility, query: &str, filter: &Filter) -> Result<u64, Error> {
     store.count(query).await.map_err(|error| {
         // Ours are good; what is wrong is what was given.
-        if error.code() == Code::InvalidArgument && filter.query.is_some() {
+        let given = match (&filter.query, filter.status) {
+            (Some(_), _) => "query",
+            // Older servers pause no workflows.
+            (None, Some(_)) => "status",
+            (None, None) => return error.into(),
+        };
+        if error.code() == Code::InvalidArgument {
             let why = format!("Temporal does not take it: {}", status::text(&error));
-            return Wrong::new("query", why).into();
+            return Wrong::new(given, why).into();
         }
         error.into()
     })
+}
+
+/// What decrypts memos lets others go on now and then.
+async fn breathe(number: usize) {
+    if number.is_multiple_of(BREATH) {
+        tokio::task::yield_now().await;
+    }
 }
 
 fn whole_range(filter: &Filter, now: SystemTime) -> SystemTime {
@@ -311,5 +327,10 @@ fn whole_range(filter: &Filter, now: SystemTime) -> SystemTime {
 
 /// How far Temporal's clock may be before ours.
 const SKEW: Duration = Duration::from_secs(600);
+/// Memos that are decrypted at a stretch.
+const BREATH: usize = 50;
 /// Workflows that are read for one page, at most; the last slice may bring it over.
 const BUDGET: usize = 5000;
+
+#[cfg(test)]
+mod tests;

@@ -236,3 +236,6 @@ impl Form {
         !differ && begins
     }
 }
+
+#[cfg(test)]
+mod tests;

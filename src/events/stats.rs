@@ -14,7 +14,7 @@ use super::cursor::Position;
 use super::item::{self, Item};
 use super::query::{and, between, equals};
 use super::slices::Walk;
-use super::{By, Events, SKEW};
+use super::{By, Events, SKEW, breathe};
 use crate::temporal::visibility::{PAGE, Visibility};
 
 /// All counts.
@@ -197,8 +197,11 @@ impl<V: Visibility> Events<'_, V> {
         while walk.looked_at() < budget
             && let Some(slice) = walk.next(budget).await?
         {
-            let items = slice.iter();
-            for item in items.filter_map(|info| Item::of(info, self.codec, &self.place)) {
+            for (number, info) in slice.iter().enumerate() {
+                breathe(number).await;
+                let Some(item) = Item::of(info, self.codec, &self.place) else {
+                    continue;
+                };
                 tally.ours += 1;
                 tally.last.get_or_insert(item.start_time);
                 if let Some(source) = item.source {

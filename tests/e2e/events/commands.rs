@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Stage, TOPICS, ids};
 use crate::support::delivery::Delivery;
+use crate::support::forwarder::AES;
 use crate::support::leaks::CANARY;
 use crate::support::sender::Sender;
 use crate::support::wait::{PATIENCE, run, until};
@@ -102,6 +103,32 @@ fn one_event_is_shown_whole_with_what_was_received() {
         stage
             .run(&["events", "--source", "nobody"])
             .failed(64, &["--source", "shopify, second, third"]);
+    });
+}
+
+#[test]
+fn without_the_key_an_event_is_still_listed_and_says_what_is_missing() {
+    run(async {
+        let mut stage = Stage::new(false, true).await;
+        let event = stage.deliver(1).await.remove(0);
+        stage.has(1).await;
+        stage.is_encrypted = false;
+        let list = stage.run(&["events"]).fine();
+        let list: Value = serde_json::from_str(&list).expect("JSON");
+        let item = &list["items"][0];
+        assert_eq!(
+            (&list["total"], &item["source"]),
+            (&1.into(), &Value::Null),
+            "{list}"
+        );
+        assert_eq!(item["workflow_id"], event.id.as_str(), "{list}");
+        let why = item["unreadable"].as_str().expect("it says why");
+        assert!(why.contains(AES.1) && !why.contains(AES.0), "{why}");
+        let text = stage.run(&["events", "show", &event.id, "--table"]).fine();
+        assert!(
+            text.contains("unreadable") && !text.contains(CANARY),
+            "{text}"
+        );
     });
 }
 

@@ -6,7 +6,10 @@ use tokio::join;
 
 use super::{KEY, Stage, ids};
 use crate::support::delivery::Delivery;
+use crate::support::forwarder::Forwarder;
+use crate::support::proxy::ChaosProxy;
 use crate::support::sender::Sender;
+use crate::support::temporal::Temporal;
 use crate::support::wait::run;
 
 #[test]
@@ -63,6 +66,7 @@ fn parameters_that_are_wrong_are_named_with_what_would_be_accepted() {
                 "/dead-letters?since=soon",
                 "since: \"soon\": expected how long ago",
             ),
+            ("/events?status=paused", "status: Temporal does not take it"),
             ("/events/x?run=1", "run: unknown: expected run_id"),
         ] {
             let answer = stage.answer(path).await;
@@ -77,6 +81,24 @@ fn parameters_that_are_wrong_are_named_with_what_would_be_accepted() {
             stage.get("/stats").await["temporal"]["last_event"],
             serde_json::Value::Null
         );
+    });
+}
+
+#[test]
+fn a_temporal_that_is_away_is_said_and_not_waited_for() {
+    run(async {
+        let proxy = ChaosProxy::refusing(Temporal::shared().await.address());
+        let forwarder = Forwarder::without_temporal(&proxy).await;
+        let admin = Sender::plain(&forwarder.admin.to_string());
+        for path in ["/events", "/dead-letters?limit=1", "/events/x"] {
+            let answer = admin.get(path).await;
+            assert_eq!(answer.status, 503, "{path}: {answer:?}");
+            let detail = answer.json()["detail"].as_str().expect("a text").to_owned();
+            assert!(detail.starts_with("Temporal: "), "{detail}");
+        }
+        let stats = admin.get("/stats").await.json();
+        assert!(stats["temporal"]["error"].is_string(), "{stats}");
+        assert!(stats["process"]["since"].is_string(), "{stats}");
     });
 }
 
