@@ -3,6 +3,7 @@
 //! probes and scrapers, which have none.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::{Request, State};
@@ -17,6 +18,7 @@ use webhook_core::shown::shown;
 use super::answer::problem;
 use super::{index, metrics};
 use crate::config::admin::Admin;
+use crate::forward::hints::Hints;
 use crate::forward::intake;
 use crate::forward::pages::{LIVE, READY};
 use crate::server::service::Arrival;
@@ -28,6 +30,9 @@ pub struct Access {
     /// The host that the operator wrote in its address.
     host: String,
     rules: RwLock<Arc<Admin>>,
+    /// Whoever is refused does not choose how much is logged.
+    lines: Hints,
+    left_out: AtomicU64,
 }
 
 impl Access {
@@ -37,6 +42,8 @@ impl Access {
             address,
             host: host.to_ascii_lowercase(),
             rules: RwLock::new(Arc::new(rules)),
+            lines: Hints::default(),
+            left_out: AtomicU64::new(0),
         }
     }
 
@@ -79,7 +86,7 @@ pub(super) async fn check(
     let (parts, body) = request.into_parts();
     match access.refusal(&parts) {
         Some(refusal) => {
-            refusal.log(&parts);
+            access.log(&refusal, &parts);
             refusal.answer()
         }
         None => next.run(Request::from_parts(parts, body)).await,
@@ -126,6 +133,14 @@ impl Access {
             );
             return refusal(StatusCode::MISDIRECTED_REQUEST, "not for this host", detail);
         }
+        if is_of_another_site(&parts.headers) {
+            let detail = "a page of another site asks, not a person";
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "not for other sites",
+                detail.to_owned(),
+            );
+        }
         if is_open {
             return None;
         }
@@ -165,6 +180,29 @@ impl Access {
         })
     }
 
+    fn log(&self, refusal: &Refusal, parts: &Parts) {
+        let arrival = parts.extensions.get::<Arrival>();
+        let peer = arrival.map(|arrival| arrival.peer.to_string());
+        let (path, status) = (shown(parts.uri.path()), refusal.status.as_u16());
+        let reason = &refusal.detail;
+        if !refusal.is_odd {
+            tracing::debug!(peer, path, status, reason, "admin request refused");
+        } else if self.lines.is_due() {
+            let before = self.left_out.swap(0, Ordering::Relaxed);
+            let left_out = Some(before).filter(|count| *count > 0);
+            tracing::warn!(
+                peer,
+                path,
+                status,
+                reason,
+                left_out,
+                "admin request refused"
+            );
+        } else {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn needs_token(&self) -> String {
         format!(
             "this listener ({}) can be reached from other machines and has no token, so it answers for health and metrics only: set [admin] token = \"file:PATH\" or --admin-token env:NAME, or listen on 127.0.0.1",
@@ -174,18 +212,6 @@ impl Access {
 }
 
 impl Refusal {
-    fn log(&self, parts: &Parts) {
-        let arrival = parts.extensions.get::<Arrival>();
-        let peer = arrival.map(|arrival| arrival.peer.to_string());
-        let (path, status) = (shown(parts.uri.path()), self.status.as_u16());
-        let reason = &self.detail;
-        if self.is_odd {
-            tracing::warn!(peer, path, status, reason, "admin request refused");
-        } else {
-            tracing::debug!(peer, path, status, reason, "admin request refused");
-        }
-    }
-
     fn answer(&self) -> Response {
         let mut answer = problem(self.status, self.title, &self.detail);
         if self.status == StatusCode::UNAUTHORIZED {
@@ -215,6 +241,14 @@ fn without_port(host: &str) -> &str {
     end.map_or(host, |end| &host[..end])
 }
 
+/// Whether a browser says that a page of another origin asks in the background. What it would read, the browser
+/// keeps from it; but it could take every seat of the stream. A link may lead here from anywhere.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|it| it == value);
+    let is_elsewhere = ["cross-site", "same-site"];
+    is_elsewhere.iter().any(|site| is("sec-fetch-site", site)) && !is("sec-fetch-mode", "navigate")
+}
+
 /// What stands after `Bearer` in the one Authorization header.
 fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -240,109 +274,4 @@ const MISSING: &str =
     "this page needs the listener's token, as Authorization: Bearer TOKEN (never in the URL)";
 
 #[cfg(test)]
-mod tests {
-    use http::Request;
-    use webhook_core::secret::Secret;
-
-    use super::*;
-
-    fn access(address: &str, host: &str, token: Option<&str>) -> Access {
-        let rules = Admin {
-            token: token.and_then(|token| Secret::new(token.as_bytes().to_vec())),
-            hosts: vec!["forwarder.internal".to_owned()],
-        };
-        Access::new(address.parse().expect("an address"), host, rules)
-    }
-
-    fn status(access: &Access, host: &str, path: &str, token: Option<&str>) -> u16 {
-        let mut request = Request::builder().uri(path).header(HOST, host);
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let (parts, ()) = request.body(()).expect("a request").into_parts();
-        access.refusal(&parts).map_or(200, |it| it.status.as_u16())
-    }
-
-    #[test]
-    fn a_page_elsewhere_comes_under_its_own_name_and_is_not_answered() {
-        let local = access("127.0.0.1:9000", "127.0.0.1", None);
-        let ours = [
-            "localhost",
-            "LOCALHOST:9000",
-            "localhost.",
-            "127.0.0.1",
-            "127.0.0.1:81",
-            "[::1]",
-            "[::1]:9000",
-            "forwarder.internal:443",
-        ];
-        for host in ours {
-            assert_eq!(status(&local, host, "/stats", None), 200, "{host}");
-        }
-        let others = [
-            "evil.example",
-            "evil.example:9000",
-            "localhost.evil.example",
-            "127.0.0.1.evil.example",
-            "localhost@evil.example",
-            "10.0.0.1",
-            "[2001:db8::1]:9000",
-            "a b",
-        ];
-        for host in others {
-            for path in ["/stats", "/metrics", "/health/live", "/"] {
-                assert_eq!(status(&local, host, path, None), 421, "{host} {path}");
-            }
-        }
-        let named = access("10.0.0.1:9000", "Admin.Internal", Some("t"));
-        for host in ["admin.internal", "10.0.0.1:9000", "10.9.9.9", "localhost"] {
-            assert_eq!(status(&named, host, "/stats", Some("t")), 200, "{host}");
-        }
-        assert_eq!(status(&named, "evil.example", "/stats", Some("t")), 421);
-        assert_eq!(status(&named, "evil.example", "/metrics", None), 200);
-    }
-
-    #[test]
-    fn without_a_token_other_machines_get_health_and_metrics_only() {
-        let public = access("0.0.0.0:9000", "0.0.0.0", None);
-        for path in ["/health/live", "/health/ready", "/metrics"] {
-            assert_eq!(status(&public, "10.0.0.1", path, None), 200, "{path}");
-        }
-        for path in ["/", "/stats", "/events", "/stream", "/metrics/", "/none"] {
-            assert_eq!(status(&public, "10.0.0.1", path, Some("t")), 403, "{path}");
-        }
-    }
-
-    #[test]
-    fn with_a_token_all_but_the_page_health_and_metrics_ask_for_it() {
-        for address in ["0.0.0.0:9000", "127.0.0.1:9000"] {
-            let access = access(address, "", Some("the token"));
-            let status = |path: &str, token| status(&access, "localhost", path, token);
-            for path in ["/health/live", "/health/ready", "/metrics", "/"] {
-                assert_eq!(status(path, None), 200, "{path}");
-            }
-            for path in ["/stats", "/test/a", "/none"] {
-                assert_eq!(status(path, None), 401, "{path}");
-                assert_eq!(status(path, Some("the toke")), 401, "{path}");
-                assert_eq!(status(path, Some("the token")), 200, "{path}");
-                let in_url = format!("{path}?token=the+token&access_token=the%20token");
-                assert_eq!(status(&in_url, None), 401, "{in_url}");
-            }
-        }
-    }
-
-    #[test]
-    fn new_rules_hold_from_the_next_request_on() {
-        let access = access("127.0.0.1:9000", "", Some("old"));
-        access.replace(Admin {
-            token: Secret::new(b"new".to_vec()),
-            hosts: Vec::new(),
-        });
-        assert_eq!(status(&access, "localhost", "/stats", Some("old")), 401);
-        assert_eq!(status(&access, "localhost", "/stats", Some("new")), 200);
-        assert_eq!(
-            status(&access, "forwarder.internal", "/stats", Some("new")),
-            421
-        );
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 mod calls;
 mod costs;
 mod deadlines;
+mod journal;
 mod memory;
 mod outcomes;
 mod steps;

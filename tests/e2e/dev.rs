@@ -27,6 +27,17 @@ fn a_first_try_needs_nothing_and_leaves_nothing_running() {
             let sent = home.paste(&printed.curl).fine();
             assert!(sent.contains(&format!(r#""status":"{outcome}""#)), "{sent}");
         }
+        let address = printed.page.trim_start_matches("http://");
+        let page = Sender::plain(address.trim_end_matches('/'));
+        let shown = page.get_with("/", &[("Accept", "text/html")]).await;
+        assert!(shown.text.starts_with("<!doctype html>"), "{shown:?}");
+        let state = page.get("/state").await.json();
+        let listed = printed.ui.as_deref().map(|ui| format!("http://{ui}"));
+        assert_eq!(
+            state["temporal"]["ui"].as_str(),
+            listed.as_deref(),
+            "{state}"
+        );
         let ui = Sender::plain(&printed.ui.expect("the address of Temporal's web interface"));
         assert_eq!(ui.get("/").await.status, 200);
 
@@ -339,6 +350,7 @@ fn nothing_is_started_for_a_configuration_that_cannot_serve() {
 
 /// What it printed for a person to use.
 struct Instructions {
+    page: String,
     send: String,
     curl: String,
     ui: Option<String>,
@@ -360,7 +372,9 @@ fn instructions(dev: &mut Program) -> Instructions {
     );
     let curl = printed.find("\ncurl ").expect("a curl line");
     let curl = &printed[curl..];
+    let page = line("Page:").expect("the page's address");
     Instructions {
+        page: page.trim_start_matches("Page:").trim().to_owned(),
         send: line(" send shopify ").expect("a send line"),
         curl: curl[..curl.find("\n\n").expect("its end")].to_owned(),
         ui: line("Temporal:").map(|line| line.rsplit("http://").next().unwrap_or("").to_owned()),
