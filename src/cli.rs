@@ -255,6 +255,10 @@ pub const SECRET_VARIABLES: &[(&str, &str)] = &[
         "TEMPORAL_ADDRESS, TEMPORAL_API_KEY, TEMPORAL_TLS*, TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE, TEMPORAL_GRPC_META_*",
         "As every Temporal SDK reads them",
     ),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_SDK_DISABLED",
+        "As every OpenTelemetry SDK reads them: with an endpoint, traces are sent there (http/protobuf)",
+    ),
 ];
 
 /// Where `dev` has another default than `serve`.

@@ -14,6 +14,7 @@ pub mod reader;
 pub mod route;
 pub mod secret;
 pub mod source;
+mod traces;
 mod weak;
 
 use std::fmt;
@@ -56,6 +57,10 @@ pub struct Config {
     pub metrics: Metrics,
     /// Whether events are started with search attributes of our own.
     pub index: bool,
+    /// Whether spans are sent to a collector.
+    pub traces: bool,
+    /// Whether a sender's trace is continued.
+    pub trust_traceparent: bool,
     /// Whether the file names any source: else there is the one of the flags.
     pub has_written_sources: bool,
     /// At least one, each with a path of its own.
@@ -157,6 +162,8 @@ impl Config {
             large: (file.large.as_ref())
                 .and_then(|written| Large::new(written, environment, &mut mistakes)),
             metrics: file.metrics.clone(),
+            traces: traces::wanted(environment, &mut mistakes),
+            trust_traceparent: file.server.trust_traceparent.unwrap_or_default(),
             index: file.temporal.index.unwrap_or_default(),
             has_written_sources: !file.sources.is_empty(),
             sources: source::sources(args, file, environment, &mut mistakes, &mut warnings),

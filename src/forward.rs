@@ -18,6 +18,7 @@ pub mod prepare;
 pub mod queues;
 pub mod report;
 pub mod settings;
+pub mod trace;
 pub mod trial;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,7 @@ use self::prepare::{Arrived, Prepared, prepare};
 use self::queues::Queues;
 use self::report::{NO_SOURCE, report};
 pub use self::settings::Settings;
+use self::trace::Traces;
 use self::trial::Trial;
 use crate::telemetry::{Gauge, IN_FLIGHT};
 use crate::temporal::{self, Temporal};
@@ -69,6 +71,8 @@ pub struct Forwarder<T> {
     in_flight: ::metrics::Gauge,
     /// For whoever asks what happened; `None`: nobody can.
     journal: Option<Arc<Journal>>,
+    /// For a collector; `None`: there is none.
+    traces: Option<Traces>,
 }
 
 impl<T: Temporal> Forwarder<T> {
@@ -86,6 +90,7 @@ impl<T: Temporal> Forwarder<T> {
             limits: Limits::new(sizes),
             in_flight: ::metrics::gauge!(IN_FLIGHT),
             journal: None,
+            traces: None,
         }
     }
 
@@ -106,6 +111,14 @@ impl<T: Temporal> Forwarder<T> {
     /// Where events go.
     pub fn temporal(&self) -> &T {
         &self.temporal
+    }
+
+    /// From the first request on spans are made of it.
+    pub fn traced(self, traces: Traces) -> Self {
+        Self {
+            traces: Some(traces),
+            ..self
+        }
     }
 
     /// From the next request on these settings; requests in flight finish on what they began with.
@@ -180,7 +193,11 @@ impl<T: Temporal> Forwarder<T> {
         let hopeless = matches!(result, Err(Reject::TooSlow(_) | Reject::Malformed(_)));
         // What is left of a body is not coming; or, of broken HTTP, where the request ends is anybody's guess.
         let broken = hopeless && intake::check_head(&parts).is_err();
+        let outcome = report::outcome(&result);
         let mut answer = answer::of(result, &context);
+        if let Some((trace, outcome)) = context.trace.take().zip(outcome) {
+            trace.end(outcome, answer.status().as_u16(), context.event.as_deref());
+        }
         drop(context);
         let usable = !broken && body.is_end_stream()
             || !hopeless && intake::discard(&parts, body, first_byte + LATEST).await;
@@ -213,6 +230,9 @@ impl<T: Temporal> Forwarder<T> {
             RequestKind::Webhook => {}
             RequestKind::Probe => return Ok(Completion::Page(about(source))),
             RequestKind::NotAllowed => return Err(request_kind::refusal(source, &parts.method)),
+        }
+        if let Some(traces) = &self.traces {
+            context.trace = Some(Box::new(traces.webhook(source, parts, context.first_byte)));
         }
         intake::check_coding(parts)?;
         admit::check_head(source, &parts.headers)?;
@@ -258,6 +278,7 @@ impl<T: Temporal> Forwarder<T> {
             settings,
             limits: &self.limits,
             deadline,
+            trace: context.trace.as_ref().map(|trace| trace.parent()),
         };
         let outcome = dispatcher.dispatch(index, event, context).await;
         outcome.map(Completion::Event)

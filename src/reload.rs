@@ -80,6 +80,8 @@ pub struct Fixed {
     pub temporal: (String, String),
     /// Of connections.
     pub limits: Limits,
+    /// Whether senders' traces are continued.
+    pub trust_traceparent: bool,
 }
 
 /// SHA-256 of all files that were read, and of all that could not be.
@@ -117,7 +119,7 @@ impl<T: Temporal> Reload<T> {
         let needs_restart = *fixed != good.fixed;
         if needs_restart {
             tracing::warn!(
-                "other addresses of listeners, another address or namespace of Temporal, or other timeouts or limits of [server] take effect at the next start"
+                "other addresses of listeners, another address or namespace of Temporal, or other settings of [server] take effect at the next start"
             );
         }
         if fixed.temporal == good.fixed.temporal {
@@ -228,6 +230,7 @@ fn good(args: &ServeArgs, environment: &dyn Environment) -> Result<Good, Vec<Mis
         admin,
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
         limits: Limits::public(&config),
+        trust_traceparent: config.trust_traceparent,
     };
     Ok(Good {
         config,

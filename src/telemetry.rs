@@ -3,6 +3,7 @@
 mod logs;
 pub mod openmetrics;
 pub mod timing;
+pub mod traces;
 mod writer;
 
 use std::path::Path;
@@ -36,6 +37,8 @@ pub const TEMPORAL_DURATION: &str = "webhook_forwarder_temporal_request_duration
 pub const HEDGES: &str = "webhook_forwarder_temporal_hedges_total";
 /// `large_payload_request_duration_seconds{operation,code}`
 pub const LARGE_DURATION: &str = "webhook_forwarder_large_payload_request_duration_seconds";
+/// `temporal_up`
+pub const TEMPORAL_UP: &str = "webhook_forwarder_temporal_up";
 /// `in_flight`
 pub const IN_FLIGHT: &str = "webhook_forwarder_in_flight";
 /// `connections`
@@ -105,6 +108,11 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
         metrics::Unit::Seconds,
         "Calls to the store of large payloads, each try by itself"
     );
+    metrics::describe_gauge!(
+        TEMPORAL_UP,
+        "1 if Temporal takes events, 0 if it is away or refuses them"
+    );
+    metrics::gauge!(TEMPORAL_UP).set(0.0);
     metrics::describe_gauge!(IN_FLIGHT, "Requests being handled");
     metrics::describe_gauge!(CONNECTIONS, "Open connections on the public listener");
     metrics::describe_counter!(

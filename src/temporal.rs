@@ -91,6 +91,8 @@ pub struct Call {
     /// The same for every delivery of the event: of a signal or an update, which Temporal does not
     /// take twice.
     pub event_key: String,
+    /// For the worker: of which trace it is, and which span asks. Not sealed, as SDKs do not.
+    pub trace: Option<Payload>,
 }
 
 /// What Temporal has done.

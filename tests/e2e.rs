@@ -53,6 +53,7 @@ mod e2e {
     mod slow;
     mod tenants;
     mod text_log;
+    mod traces;
     mod visits;
     mod worker;
     mod workers;

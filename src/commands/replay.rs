@@ -252,6 +252,7 @@ impl Replay<'_> {
                 settings: &self.settings,
                 limits: &self.limits,
                 deadline: Instant::now() + TIMEOUT,
+                trace: None,
             };
             let id = event.id.clone();
             match dispatcher.execute(plan, event, event_key).await {

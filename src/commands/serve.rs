@@ -21,6 +21,7 @@ use crate::config::{Config, Environment, Mistake};
 use crate::events::item::Place;
 use crate::forward::journal::Journal;
 use crate::forward::limits::Sizes;
+use crate::forward::trace::Traces;
 use crate::forward::{self, Forwarder, flood};
 use crate::load::{self, Loaded, SystemEnvironment};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedEnvironment};
@@ -28,6 +29,7 @@ use crate::server::refused::Refusals;
 use crate::server::service::webhooks;
 use crate::server::{Limits, Listener, bind};
 use crate::storage::Store;
+use crate::telemetry::traces::Exported;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
 use crate::tls::{self, Certificate};
@@ -161,6 +163,7 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
         admin: listens.1.flatten(),
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
         limits: Limits::public(&config),
+        trust_traceparent: config.trust_traceparent,
     };
     Ok(Ready {
         origin: Origin { digest, fixed },
@@ -229,6 +232,10 @@ pub async fn serve(
     if let Some(journal) = &journal {
         forwarder = forwarder.with_journal(Arc::clone(journal));
     }
+    let exported = config.traces.then(Exported::start).transpose()?;
+    if let Some(exported) = &exported {
+        forwarder = forwarder.traced(Traces::new(exported.tracer(), config.trust_traceparent));
+    }
     let forwarder = Arc::new(forwarder);
     let floods = tokio::spawn(floods(Arc::clone(&forwarder)));
     let queues = tokio::spawn(queues(Arc::clone(&forwarder), asked));
@@ -292,6 +299,9 @@ pub async fn serve(
     stop_admin.send_replace(true);
     if let Some(admin) = admin {
         let _ = admin.await;
+    }
+    if let Some(exported) = exported {
+        exported.finish().await;
     }
     forwarder.say_what_was_left_out();
     tracing::info!("stopped");

@@ -63,6 +63,8 @@ pub struct Server {
     pub idle_timeout: Option<Duration>,
     /// How many connections one peer may hold.
     pub max_connections_per_peer: Option<usize>,
+    /// Whether a sender's trace is continued.
+    pub trust_traceparent: Option<bool>,
 }
 
 /// One of `[encryption] keys`.
@@ -148,6 +150,7 @@ impl Server {
             max_connections_per_peer: section
                 .take(r, "max_connections_per_peer")
                 .map(|ConnectionsPerPeer(connections)| connections),
+            trust_traceparent: section.take(r, "trust_traceparent"),
             ..Self::default()
         };
         if let Some(mut tls) = section.table(r, "tls") {

@@ -12,6 +12,7 @@ use webhook_core::event::Event;
 use webhook_core::source::Source;
 
 use crate::forward::metrics::SourceMetrics;
+use crate::forward::trace::Webhook;
 
 /// One request, for whoever handles it and for its log line.
 pub struct RequestContext<'a> {
@@ -41,6 +42,8 @@ pub struct RequestContext<'a> {
     pub temporal_took: Option<Duration>,
     /// Whether the operator sent it, to try.
     pub is_test: bool,
+    /// Its span, if spans are made of webhooks.
+    pub trace: Option<Box<Webhook<'a>>>,
 }
 
 impl<'a> RequestContext<'a> {
@@ -60,6 +63,7 @@ impl<'a> RequestContext<'a> {
             captured_body: None,
             temporal_took: None,
             is_test: false,
+            trace: None,
         }
     }
 }

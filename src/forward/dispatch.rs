@@ -23,6 +23,7 @@ use crate::forward::limits::calls::{CallLimit, check_time};
 use crate::forward::limits::steps::Effort;
 use crate::forward::prepare::{Planned, PlannedEvent};
 use crate::forward::settings::Settings;
+use crate::forward::trace::Parent;
 use crate::storage::Stored;
 use crate::temporal::payload::arguments_len;
 use crate::temporal::{Call, Done, Temporal};
@@ -37,6 +38,8 @@ pub struct Dispatcher<'a, T> {
     pub limits: &'a Limits,
     /// When the answer has to be there.
     pub deadline: Instant,
+    /// What calls are a part of; `None`: nobody traces them.
+    pub trace: Option<Parent<'a>>,
 }
 
 impl<'a, T: Temporal> Dispatcher<'a, T> {
@@ -115,7 +118,7 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
     ) -> Result<Outcome, Reject> {
         let _encoded = self.limits.memory.take(arguments_len(&call.input))?;
         let _permit = self.class(&call).acquire(source, self.deadline).await?;
-        let call = match &self.settings.large {
+        let mut call = match &self.settings.large {
             Some(store) => {
                 match Box::pin(store.prepare(call, self.temporal, self.deadline)).await? {
                     Stored::Call(call) => call,
@@ -126,7 +129,15 @@ impl<'a, T: Temporal> Dispatcher<'a, T> {
         };
         check_time(self.deadline)?;
         let asked = Instant::now();
+        // Apart: without a trace the future has no place for one.
+        let span = self
+            .trace
+            .as_ref()
+            .map(|trace| Box::new(trace.call(&mut call)));
         let done = self.temporal.call(call, self.deadline).await;
+        if let Some(span) = span {
+            span.end(&done);
+        }
         *took = Some(took.unwrap_or_default() + asked.elapsed());
         match done? {
             Done::Outcome(outcome) => Ok(outcome),

@@ -57,6 +57,7 @@ pub fn with_argument(
         options: call.options.encode(text),
         request_id: Uuid::new_v4().to_string(),
         event_key,
+        trace: None,
     })
 }
 

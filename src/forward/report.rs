@@ -90,24 +90,36 @@ pub fn count(reject: &Reject) {
     metrics::counter!(REQUESTS, &labels).increment(1);
 }
 
+/// How it ended, in the words of the table of outcomes; a page has none.
+pub fn outcome(result: &Result<Completion, Reject>) -> Option<&'static str> {
+    match result {
+        Ok(Completion::Event(outcome)) => Some(outcome.label()),
+        Ok(Completion::Handshake(_)) => Some("handshake"),
+        Ok(Completion::Page(_)) => None,
+        Err(reject) => Some(reject.row().label),
+    }
+}
+
 /// One log line and one metric for each request to a source, and for each that fits nothing; a page is not
 /// worth them, and of a flood of refusals not all get a line.
 pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>, stray: &Flood) {
     let elapsed = context.first_byte.elapsed();
     let source = context.source.map_or(NO_SOURCE, |(source, _)| &source.path);
-    let outcome = match result {
-        Ok(Completion::Event(outcome)) => outcome.label(),
-        Ok(Completion::Handshake(_)) => "handshake",
-        Ok(Completion::Page(page)) => {
-            let status = page.status().as_u16();
-            return tracing::debug!(request_id = context.id, status, "page");
-        }
-        Err(reject) => reject.row().label,
+    if let Ok(Completion::Page(page)) = result {
+        let status = page.status().as_u16();
+        return tracing::debug!(request_id = context.id, status, "page");
+    }
+    let Some(outcome) = outcome(result) else {
+        return;
     };
+    let trace = context.trace.as_ref();
     match context.source {
         // What a test sends is no traffic.
         Some(_) if context.is_test => {}
-        Some((_, metrics)) => metrics.count(outcome, elapsed, context.event.as_deref(), None),
+        Some((_, metrics)) => {
+            let kept = trace.and_then(|trace| trace.kept());
+            metrics.count(outcome, elapsed, context.event.as_deref(), kept);
+        }
         None => {
             let labels = [("source", NO_SOURCE), ("outcome", outcome)];
             metrics::counter!(REQUESTS, &labels).increment(1);
@@ -120,9 +132,11 @@ pub fn report(context: &RequestContext<'_>, result: &Result<Completion, Reject>,
     let topic = event.and_then(|event| label(event.topic.as_deref()));
     let (tenant, topic) = (tenant.as_deref(), topic.as_deref());
     let (event_id, route) = (event.map(|event| event.id.as_str()), context.route);
+    let trace_id = trace.map(|trace| hex::encode(trace.id()));
+    let trace_id = trace_id.as_deref();
     macro_rules! line {
         ($level:ident, $($extra:tt)*) => {
-            tracing::$level!(request_id, source, tenant, topic, event_id, route, outcome, $($extra)*, ms, "request")
+            tracing::$level!(request_id, source, tenant, topic, event_id, route, outcome, $($extra)*, ms, trace_id, "request")
         };
     }
     let (reject, fields) = match result {

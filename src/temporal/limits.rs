@@ -158,6 +158,7 @@ mod tests {
             index: Default::default(),
             request_id: String::new(),
             event_key: String::new(),
+            trace: None,
         };
         let signal = Verb::Signal {
             signal: "s".to_owned(),

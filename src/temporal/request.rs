@@ -1,5 +1,6 @@
 //! What to ask of Temporal as its gRPC messages.
 
+use std::collections::HashMap;
 use std::mem::take;
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ impl Caller<'_> {
             workflow_id_reuse_policy: reuse(reuse_policy, default_reuse(conflict_policy)).into(),
             workflow_id_conflict_policy: conflict(conflict_policy).into(),
             memo: None,
+            header: header(None, call.trace.take()),
             ..self.start_without_input(call)
         };
         (start, StartPayloads::new(input, memo))
@@ -65,6 +67,7 @@ impl Caller<'_> {
         mut call: Call,
     ) -> SignalWithStartWorkflowExecutionRequest {
         let (input, event_key) = (take(&mut call.input), take(&mut call.event_key));
+        let trace = call.trace.take();
         let start = self.start_without_input(call);
         SignalWithStartWorkflowExecutionRequest {
             namespace: start.namespace,
@@ -75,7 +78,7 @@ impl Caller<'_> {
             workflow_run_timeout: start.workflow_run_timeout,
             workflow_task_timeout: start.workflow_task_timeout,
             identity: start.identity,
-            header: Some(header(&event_key)),
+            header: header(Some(&event_key), trace),
             request_id: event_key,
             workflow_id_reuse_policy: start.workflow_id_reuse_policy,
             workflow_id_conflict_policy: start.workflow_id_conflict_policy,
@@ -100,7 +103,7 @@ impl Caller<'_> {
             signal_name: signal,
             input: Some(arguments(call.input)),
             identity: self.identity.to_owned(),
-            header: Some(header(&call.event_key)),
+            header: header(Some(&call.event_key), call.trace),
             request_id: call.event_key,
             ..SignalWorkflowExecutionRequest::default()
         }
@@ -109,6 +112,7 @@ impl Caller<'_> {
     /// An update with the event, answered when it is accepted; the workflow it may start has no
     /// arguments. Temporal gives an update whose id the run has seen the same result.
     pub fn update_with_start(self, update: String, mut call: Call) -> ExecuteMultiOperationRequest {
+        let trace = call.trace.take();
         let update = UpdateWorkflowExecutionRequest {
             namespace: self.namespace.to_owned(),
             workflow_execution: Some(execution(call.workflow_id.clone())),
@@ -121,14 +125,17 @@ impl Caller<'_> {
                 input: Some(Input {
                     name: update,
                     args: Some(arguments(take(&mut call.input))),
-                    ..Input::default()
+                    header: header(None, trace.clone()),
                 }),
                 ..Request::default()
             }),
             ..UpdateWorkflowExecutionRequest::default()
         };
         let operations = [
-            operation::Operation::StartWorkflow(self.start_without_input(call)),
+            operation::Operation::StartWorkflow(StartWorkflowExecutionRequest {
+                header: header(None, trace),
+                ..self.start_without_input(call)
+            }),
             operation::Operation::UpdateWorkflow(update),
         ];
         let operation = |operation| Operation {
@@ -185,10 +192,11 @@ pub const fn until(stage: Stage) -> WaitPolicy {
     }
 }
 
-fn header(event_key: &str) -> Header {
-    Header {
-        fields: [(EVENT_KEY.to_owned(), to_temporal(payload::text(event_key)))].into(),
-    }
+fn header(event_key: Option<&str>, trace: Option<Payload>) -> Option<Header> {
+    let key = event_key.map(|key| (EVENT_KEY.to_owned(), to_temporal(payload::text(key))));
+    let trace = trace.map(|trace| (TRACER_DATA.to_owned(), to_temporal(trace)));
+    let fields: HashMap<_, _> = key.into_iter().chain(trace).collect();
+    (!fields.is_empty()).then_some(Header { fields })
 }
 
 /// The run as Temporal names it.
@@ -290,3 +298,5 @@ fn proto<T: TryFrom<Duration> + Default>(Timeout(span): Timeout) -> T {
 /// The header of a signal that says which event it is: not every server keeps its request id in the
 /// history. Not encrypted, as the request id is not.
 pub const EVENT_KEY: &str = "webhook-event-key";
+/// Where the SDKs' OpenTelemetry interceptors look for the span that asked.
+const TRACER_DATA: &str = "_tracer-data";

@@ -194,7 +194,7 @@ fn a_reader_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed() {
 }
 
 /// A forwarder whose log this test reads, up to where it has found Temporal; and its two addresses.
-async fn start() -> (Process, String, String, BufReader<ChildStderr>) {
+pub(super) async fn start() -> (Process, String, String, BufReader<ChildStderr>) {
     let configured = Configured::new(&dropping(SHOPIFY));
     let endpoint = Temporal::shared().await.address();
     let mut command = Command::new(BINARY);
@@ -232,7 +232,7 @@ async fn lost(admin: &str) -> u64 {
     value.expect("it is counted").parse().expect("a number")
 }
 
-fn event() -> Delivery {
+pub(super) fn event() -> Delivery {
     Delivery::shopify("{}")
 }
 

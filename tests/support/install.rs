@@ -48,7 +48,12 @@ pub(crate) fn typescript(package: &Path) {
 
 /// The program of this Go module.
 pub(crate) fn go(module: &Path) -> PathBuf {
-    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
+    go_program(module, "go")
+}
+
+/// The same, in a folder of this name.
+pub(crate) fn go_program(module: &Path, name: &str) -> PathBuf {
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let program = built.join("worker");
     once(&built.join("sources.sha256"), &sources(module), || {
         let mut build = patiently(&["go", "build", "-o"]);

@@ -3,6 +3,7 @@
 pub(crate) mod certs;
 pub(crate) mod codec;
 pub(crate) mod codec_server;
+pub(crate) mod collector;
 pub(crate) mod configured;
 pub(crate) mod connect_proxy;
 pub(crate) mod delivery;

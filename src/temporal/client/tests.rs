@@ -419,6 +419,7 @@ fn call(verb: Verb) -> Box<Call> {
         index: Default::default(),
         request_id: "request".to_owned(),
         event_key: "key".to_owned(),
+        trace: None,
     })
 }
 

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use tonic::{Code, Status};
 
 use super::Client;
+use crate::telemetry::TEMPORAL_UP;
 use crate::temporal::status;
 
 /// What was said of Temporal last.
@@ -27,10 +28,12 @@ enum State {
 impl Client {
     /// For ever.
     pub(in crate::temporal) async fn watch(&self) {
+        let up = metrics::gauge!(TEMPORAL_UP);
         loop {
             let asked = self.ask(PATIENCE).await;
             let after = self.health.after(&asked);
             self.say(after, asked.err());
+            up.set(f64::from(u8::from(self.health.is_fine())));
             let is_away = self.health.is_away();
             sleep(if is_away { SHORT_PAUSE } else { PAUSE }).await;
         }
@@ -64,6 +67,11 @@ impl Client {
 }
 
 impl Health {
+    /// Whether it took what it was asked last.
+    fn is_fine(&self) -> bool {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) == State::Fine
+    }
+
     /// Whether Temporal was not there when it was asked last.
     pub(in crate::temporal) fn is_away(&self) -> bool {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) == State::Away
