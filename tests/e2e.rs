@@ -5,6 +5,7 @@ mod support;
 mod e2e {
     mod actions;
     mod admin;
+    mod alerts;
     mod bodies;
     mod broken_http;
     mod catalogue;
