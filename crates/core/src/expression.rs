@@ -4,6 +4,7 @@
 pub mod body;
 pub mod check;
 pub mod cost;
+mod direct;
 pub mod implied;
 mod mistake;
 pub mod scope;
@@ -17,6 +18,7 @@ use cel::common::ast::{IdedExpr, operators};
 use cel::{Env, ExecutionError, OverloadError, Value, extensions};
 
 use self::check::Reads;
+use self::direct::Condition;
 use self::mistake::operator_name;
 use self::scope::Scope;
 use self::types::Type;
@@ -26,6 +28,8 @@ use self::types::Type;
 pub struct Expression {
     text: Arc<str>,
     code: Arc<IdedExpr>,
+    /// If it asks for no more than texts.
+    direct: Option<Condition>,
     result: Type,
     reads: Reads,
 }
@@ -66,6 +70,7 @@ impl Expression {
         Ok(Self {
             text: text.into(),
             code: Arc::new(code),
+            direct: Condition::of(program.expression()),
             result,
             reads,
         })
@@ -126,6 +131,10 @@ impl Expression {
     /// # Errors
     /// Anything else that goes wrong.
     pub fn holds(&self, scope: &mut Scope<'_>) -> Result<bool, String> {
+        let direct = self.direct.as_ref();
+        if let Some(holds) = direct.and_then(|direct| direct.holds(scope)) {
+            return Ok(holds);
+        }
         match self.evaluate(scope) {
             Ok(Value::Bool(holds)) => Ok(holds),
             Ok(other) => Err(format!(

@@ -10,16 +10,16 @@ pub fn scope<'v>(event: &'v Event, name: &'v str) -> Scope<'v> {
         Data::Text(text) => UnreadBody::Text(text),
         Data::Binary(bytes) => UnreadBody::Bytes(bytes),
     };
+    // In the order of `TEXTS`.
     let texts = [
-        ("name", name),
-        ("event_id", &event.id),
-        ("topic", event.topic.as_deref().unwrap_or_default()),
-        ("tenant", event.tenant.as_deref().unwrap_or_default()),
-        ("provider", &event.provider),
-        ("source", &event.source),
+        name,
+        &event.id,
+        event.topic.as_deref().unwrap_or_default(),
+        event.tenant.as_deref().unwrap_or_default(),
+        &event.provider,
+        &event.source,
     ];
-    Scope::new(unread_body, texts, |scope| {
-        scope.texts("headers", event.headers.iter().cloned());
+    Scope::new(unread_body, texts, &event.headers, |scope| {
         let query = form_urlencoded::parse(event.query.as_bytes()).into_owned();
         scope.texts("query", query);
         scope.timestamp("received_at", event.received_at);

@@ -12,10 +12,14 @@ use chrono::{DateTime, Utc};
 use super::cost::{Allowance, Budget};
 use super::{ENV, body};
 
+/// The variables that are texts, whatever the event.
+pub const TEXTS: [&str; 6] = ["name", "event_id", "topic", "tenant", "provider", "source"];
+
 /// The variables of one event, and what its expressions may still spend.
 pub struct Scope<'v> {
     unread_body: UnreadBody<'v>,
-    texts: [(&'static str, &'v str); 6],
+    texts: [&'v str; TEXTS.len()],
+    headers: &'v [(String, String)],
     /// Adds all others that it has from the beginning.
     others: Box<dyn Fn(&mut Variables<'v>) + 'v>,
     /// Once there was something to evaluate.
@@ -40,15 +44,18 @@ pub enum UnreadBody<'v> {
 }
 
 impl<'v> Scope<'v> {
-    /// Of the body, these texts and others: most events have ids and names made of the texts alone.
+    /// Of the body, the texts in the order of [`TEXTS`], headers and others: most events have ids, names and
+    /// conditions made of texts and headers alone.
     pub fn new(
         unread_body: UnreadBody<'v>,
-        texts: [(&'static str, &'v str); 6],
+        texts: [&'v str; TEXTS.len()],
+        headers: &'v [(String, String)],
         others: impl Fn(&mut Variables<'v>) + 'v,
     ) -> Self {
         Self {
             unread_body,
             texts,
+            headers,
             others: Box::new(others),
             variables: None,
             has_body: false,
@@ -72,9 +79,20 @@ impl<'v> Scope<'v> {
 
     /// The value of an expression that is nothing but the name of a text.
     pub(super) fn text(&self, expression: &str) -> Option<&'v str> {
-        let mut texts = self.texts.iter();
-        let found = texts.find(|(name, _)| *name == expression);
-        found.map(|(_, value)| *value)
+        let index = TEXTS.iter().position(|name| *name == expression);
+        index.map(|index| self.texts[index])
+    }
+
+    /// Whether a variable of this name is a text.
+    pub(super) fn has_text(name: &str) -> bool {
+        TEXTS.contains(&name)
+    }
+
+    /// The value of this header.
+    pub(super) fn header(&self, name: &str) -> Option<&'v str> {
+        let mut headers = self.headers.iter().rev();
+        let found = headers.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     pub(super) fn context(&mut self) -> &Context<'v, 'v> {
@@ -82,12 +100,13 @@ impl<'v> Scope<'v> {
     }
 
     fn variables(&mut self) -> &mut Variables<'v> {
-        let (texts, others) = (&self.texts, &self.others);
+        let (texts, headers, others) = (&self.texts, self.headers, &self.others);
         self.variables.get_or_insert_with(|| {
             let mut variables = Variables(Context::with_env(Arc::clone(&ENV)));
-            for (name, value) in texts {
+            for (name, value) in TEXTS.iter().zip(texts) {
                 variables.add(name, Box::new(CelString::from(*value)));
             }
+            variables.texts("headers", headers.iter().cloned());
             others(&mut variables);
             variables
         })
