@@ -1,6 +1,6 @@
 """What was measured as Markdown and as a plot."""
 
-from . import load
+from . import load, scaling
 from .servers import NAMES
 
 BEGIN, END = "<!-- measured: written by make bench -->", "<!-- end of what make bench writes -->"
@@ -24,6 +24,7 @@ def markdown(result):
              variations(result), "### Latency, throughput, memory",
              "Closed loop: the load generator, the server and the stub share the cores. `p` in milliseconds, peak memory in MiB.",
              latency(result), "### Connections, start-up, size", servers(result)]
+    parts += ["### What it takes for so many a second", scaled(result)]
     if result["allocations"]:
         parts += ["### Allocations", "\n".join(f"- {line}" for line in result["allocations"])]
     return "\n\n".join(parts)
@@ -91,6 +92,20 @@ def servers(result):
                     + [f"{one['idle_kib'][count]:.0f}" for count in counts])
     idle = [f"KiB per idle connection of {int(count):,}" for count in counts]
     return table(["", "full handshake, us", "resumed, us", "start-up, ms", "size, MiB", "fresh, MiB", *idle], rows)
+
+
+def scaled(result):
+    """From the price of an event of 3 kB, 32 at a time, encrypted."""
+    case = next(case for case in of_all(result) if (case["size"], case["connections"], case["protocol"]) == (3_000, 32, "h1"))
+    if "sealed" not in case["median"]:
+        return "Not measured."
+    cpu = case["median"]["sealed"]["cpu_us"] / 1e6
+    return "\n\n".join([
+        f"An event costs {cpu * 1e6:.0f} us, so a core that does nothing else does {1 / cpu:,.0f} a second. On paper, with replicas of {scaling.CORES} cores that are half busy:",
+        table(["events a second", "cores busy", "replicas", "calls in flight", "writes a second in Temporal", "history shards", "Cloud's Actions a second", "Actions a month for starts"], scaling.on_paper(cpu)),
+        f"Simulated, one replica and one source ({scaling.PERMITS} starts in flight): Poisson arrivals for ten seconds, three times as many in the first, a start takes 10 ms (p99 60 ms); and the same with a Temporal that does not answer for two seconds. What is not answered with 200 is 503 within the deadline, and comes again.",
+        table(["events a second", "cores busy", "200 at the first try", "p50, ms", "p99, ms", "with the stop: 200 at the first try", "p99, ms"], scaling.simulated(cpu)),
+    ])
 
 
 def plot(result):

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 from . import __main__ as main
-from . import deliveries, load, report
+from . import deliveries, load, report, scaling
 from .servers import NAMES
 
 
@@ -69,3 +69,25 @@ class Report(unittest.TestCase):
 
     def test_the_plot_has_a_bar_for_each(self):
         self.assertEqual(report.plot(result()).count('font-size="10"'), len(NAMES) * len(report.of_all(result())))
+
+
+class Scaling(unittest.TestCase):
+    def test_a_replica_with_room_answers_all_and_one_without_sends_some_back(self):
+        share, middle, _ = scaling.replica(50e-6, 200, seconds=4)
+        self.assertEqual(share, 1.0)
+        self.assertAlmostEqual(middle, 10, delta=2)
+        # More than its permits let through.
+        share, *_ = scaling.replica(1e-3, 4_000, seconds=3)
+        self.assertLess(share, 1.0)
+
+    def test_a_stop_is_felt_and_outlived(self):
+        share, _, late = scaling.replica(50e-6, 50, stop=2.0)
+        self.assertEqual(share, 1.0)
+        self.assertGreater(late, 1000)
+        share, *_ = scaling.replica(50e-6, 50, stop=4.5)
+        self.assertLess(share, 1.0)
+
+    def test_two_replicas_at_least_and_as_many_as_the_calls_in_flight_need(self):
+        rows = {row[0]: row for row in scaling.on_paper(50e-6)}
+        self.assertEqual(rows["10"][2], "2")
+        self.assertEqual(rows["100,000"][2], "11")
