@@ -1,5 +1,6 @@
 //! What the commands have that ask Temporal about events, with the configuration of `serve`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -9,8 +10,9 @@ use webhook_core::proto::Payload;
 
 use super::Failure;
 use crate::cli::ServeArgs;
-use crate::config::Config;
 use crate::config::file::Metrics;
+use crate::config::source::SHOPIFY_KEY;
+use crate::config::{Config, Environment, Identity};
 use crate::events::Events;
 use crate::events::item::Place;
 use crate::events::scope::{Indexed, Scope};
@@ -40,6 +42,18 @@ impl Configured {
     /// # Errors
     /// [`Failure::Configuration`]
     pub(super) fn load(serve: &ServeArgs) -> Result<Self, Failure> {
+        Self::load_from(serve, &SystemEnvironment)
+    }
+
+    /// The same for what starts nothing: without Shopify's secret, too.
+    ///
+    /// # Errors
+    /// [`Failure::Configuration`]
+    pub(super) fn load_to_read(serve: &ServeArgs) -> Result<Self, Failure> {
+        Self::load_from(serve, &Reading)
+    }
+
+    fn load_from(serve: &ServeArgs, environment: &dyn Environment) -> Result<Self, Failure> {
         // Nothing here listens.
         let serve = ServeArgs {
             no_tls: true,
@@ -47,7 +61,7 @@ impl Configured {
         };
         let Loaded {
             config, temporal, ..
-        } = Loaded::new(&serve, &SystemEnvironment).map_err(Failure::Configuration)?;
+        } = Loaded::new(&serve, environment).map_err(Failure::Configuration)?;
         let (config, (), (), connection) =
             load::all(config, Ok(()), Ok(()), temporal).map_err(Failure::Configuration)?;
         let Config {
@@ -86,6 +100,24 @@ impl Configured {
     }
 }
 
+/// The real world, in which nobody has to have the secret that verifies what is received: nothing is.
+struct Reading;
+
+impl Environment for Reading {
+    fn var(&self, name: &str) -> Option<Vec<u8>> {
+        let unused = || (name == SHOPIFY_KEY).then(|| UNUSED.to_vec());
+        SystemEnvironment.var(name).or_else(unused)
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        SystemEnvironment.read(path)
+    }
+
+    fn check_identity(&self, identity: &Identity) -> Result<(), String> {
+        SystemEnvironment.check_identity(identity)
+    }
+}
+
 impl Connected {
     pub(super) fn events(&self) -> Events<'_, Client> {
         let indexed = match self.settings.index {
@@ -117,5 +149,7 @@ pub(super) async fn opened(settings: &Settings, payload: Payload) -> Result<Payl
     opened.map_err(|error| error.to_string())
 }
 
+/// No signature is made or checked with it.
+const UNUSED: &[u8] = b"nothing is verified where events are only read";
 /// For what is read in S3.
 const TIMEOUT: Duration = Duration::from_secs(15);

@@ -19,7 +19,7 @@ use crate::temporal::status;
 /// # Errors
 /// What was asked for cannot be; no Temporal; no such dead letter; what failed.
 pub fn run(args: &DeadLettersArgs) -> Result<(), Failure> {
-    let configured = Configured::load(args.serve())?;
+    let configured = Configured::load_to_read(args.serve())?;
     let letters = block_on_value(async {
         let connected = configured.connect().await?;
         match &args.command {

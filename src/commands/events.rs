@@ -14,7 +14,7 @@ use crate::events::filter::Filter;
 /// # Errors
 /// What was asked for cannot be; no Temporal; no such event.
 pub fn run(args: &EventsArgs) -> Result<(), Failure> {
-    let configured = Configured::load(args.serve())?;
+    let configured = Configured::load_to_read(args.serve())?;
     block_on(async {
         let connected = configured.connect().await?;
         match &args.command {

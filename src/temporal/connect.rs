@@ -340,8 +340,10 @@ fn cloud_ui(address: &str) -> Option<String> {
 }
 
 const CLOUD_UI: &str = "https://cloud.temporal.io";
-const DEFAULT_ADDRESS: &str = "localhost:7233";
-const DEFAULT_NAMESPACE: &str = "default";
+/// Where Temporal is unless somebody says otherwise.
+pub const DEFAULT_ADDRESS: &str = "localhost:7233";
+/// The namespace unless somebody says otherwise.
+pub const DEFAULT_NAMESPACE: &str = "default";
 /// One may freeze.
 const DEFAULT_CONNECTIONS: usize = 2;
 const DEFAULT_FILE: &str = "temporal.toml";

@@ -38,6 +38,11 @@ fn a_first_try_needs_nothing_and_leaves_nothing_running() {
             listed.as_deref(),
             "{state}"
         );
+        let seen = || home.paste(&printed.events).fine();
+        until("it is listed", PATIENCE, async || {
+            seen().contains("\"first-try\"")
+        })
+        .await;
         let ui = Sender::plain(&printed.ui.expect("the address of Temporal's web interface"));
         assert_eq!(ui.get("/").await.status, 200);
 
@@ -353,6 +358,7 @@ struct Instructions {
     page: String,
     send: String,
     curl: String,
+    events: String,
     ui: Option<String>,
 }
 
@@ -375,6 +381,7 @@ fn instructions(dev: &mut Program) -> Instructions {
     let page = line("Page:").expect("the page's address");
     Instructions {
         page: page.trim_start_matches("Page:").trim().to_owned(),
+        events: line(" events --endpoint ").expect("an events line"),
         send: line(" send shopify ").expect("a send line"),
         curl: curl[..curl.find("\n\n").expect("its end")].to_owned(),
         ui: line("Temporal:").map(|line| line.rsplit("http://").next().unwrap_or("").to_owned()),

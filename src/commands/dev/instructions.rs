@@ -16,6 +16,7 @@ use crate::commands::serve::Ready;
 use crate::commands::{Failure, send, sign};
 use crate::config::provider::catalogue;
 use crate::config::source::SHOPIFY_KEY;
+use crate::temporal::connect::{DEFAULT_ADDRESS, DEFAULT_NAMESPACE};
 
 /// How to call this program: by its name if a shell finds it, else by its path.
 fn program() -> String {
@@ -67,8 +68,28 @@ pub(super) fn instructions(
         let config = serve.config.as_deref().filter(|_| !from_flag);
         text.push_str(&try_other(source, &origin, ready.has_tls(), config));
     }
+    let events = events_command(ready, serve);
+    text.push_str(&format!("\nSee what came of them:\n\n{events}\n"));
     text.push_str("\nCtrl-C stops everything.\n");
     Ok(text)
+}
+
+/// How to list what was received, from another terminal.
+fn events_command(ready: &Ready, serve: &ServeArgs) -> String {
+    let temporal = ready.temporal();
+    let config =
+        (serve.config.as_deref()).map(|path| absolute(path).to_string_lossy().into_owned());
+    let given = |value: &str, default: &str| (value != default).then(|| value.to_owned());
+    let flags = [
+        ("config", config),
+        ("endpoint", given(&temporal.address, DEFAULT_ADDRESS)),
+        ("namespace", given(&temporal.namespace, DEFAULT_NAMESPACE)),
+    ];
+    let flags = flags.into_iter().filter_map(|(flag, value)| {
+        let value = send::quote(&value?);
+        Some(format!(" --{flag} {value}"))
+    });
+    format!("{} events{}", program(), flags.collect::<String>())
 }
 
 /// Whether it is Shopify's and takes what is signed with the secret that `dev` has, whoever sends.
