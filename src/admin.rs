@@ -9,6 +9,7 @@ mod health;
 mod index;
 mod metrics;
 mod page;
+mod queues;
 mod rejections;
 mod sources;
 mod state;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use webhook_core::source::{Source, Verification};
 
-use super::{Admin, answer};
+use super::{Admin, answer, queues};
 use crate::temporal::Temporal;
 
 pub(super) fn router<T: Temporal>() -> Router<Arc<Admin<T>>> {
@@ -19,7 +19,9 @@ pub(super) fn router<T: Temporal>() -> Router<Arc<Admin<T>>> {
 }
 
 async fn page<T: Temporal>(State(admin): State<Arc<Admin<T>>>) -> Response {
-    answer::json(StatusCode::OK, &json!({ "sources": all(&admin) }))
+    let (sources, task_queues) = (all(&admin), queues::all(&admin));
+    let page = json!({ "sources": sources, "task_queues": task_queues });
+    answer::json(StatusCode::OK, &page)
 }
 
 /// Each source of the settings in use, and what is known of it.

@@ -1,6 +1,7 @@
 //! Nobody listens: a task queue on which events wait for a worker is said, counted, and said again when one
 //! comes.
 
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::configured::Configured;
@@ -50,6 +51,18 @@ fn a_queue_without_a_worker_is_said_once_and_so_is_the_worker_that_comes() {
         });
         age.await;
         assert_eq!(said("nobody polls"), 1);
+
+        let sources = Sender::plain(&forwarder.admin.to_string())
+            .get("/sources")
+            .await;
+        let sources: Value = serde_json::from_str(&sources.text).expect("JSON");
+        let shown = &sources["task_queues"][0];
+        assert_eq!(shown["name"], queue.as_str(), "{sources}");
+        assert_eq!(
+            (&shown["pollers"], &shown["deserted"]),
+            (&json!(0), &json!(true))
+        );
+        assert!(shown["backlog"].as_u64() >= Some(1), "{shown}");
 
         let worker = PythonWorker::start(&Temporal::shared().await.address(), &queue, None);
         forwarder.line("there is a worker", |line| {
