@@ -4,6 +4,7 @@
 pub mod codec_server;
 mod command;
 pub mod events;
+pub mod health;
 pub mod log;
 pub mod replay;
 pub mod send;
@@ -50,7 +51,7 @@ impl Cli {
         let shared = ServeArgs::augment_args(clap::Command::new(NAME));
         let is_shared =
             |arg: &clap::Arg| shared.get_arguments().any(|a| a.get_id() == arg.get_id());
-        for name in ["dev", "check", "replay", "events", "dead-letters"] {
+        for name in ["dev", "check", "replay", "events", "dead-letters", "health"] {
             command = command.mut_subcommand(name, |c| {
                 each(c, &|c| {
                     c.mut_args(|arg| match is_shared(&arg) {
@@ -82,6 +83,7 @@ impl Cli {
                     | Command::Replay(_)
                     | Command::Events(_)
                     | Command::DeadLetters(_)
+                    | Command::Health(_)
             )
         )
     }
@@ -95,6 +97,7 @@ impl Cli {
             Some(Command::Replay(args)) => &args.serve,
             Some(Command::Events(args)) => args.serve(),
             Some(Command::DeadLetters(args)) => args.serve(),
+            Some(Command::Health(args)) => &args.serve,
             _ => &self.serve,
         };
         serve.help_env_vars

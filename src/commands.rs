@@ -7,6 +7,7 @@ pub mod dead_letters;
 pub mod dev;
 mod dev_data;
 pub mod events;
+pub mod health;
 pub mod providers;
 pub mod replay;
 pub mod send;
@@ -65,6 +66,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Events(args)) => events::run(&args),
         Some(Command::DeadLetters(args)) => dead_letters::run(&args),
         Some(Command::CodecServer(args)) => codec_server::run(&args),
+        Some(Command::Health(args)) => health::run(&args),
         Some(Command::Completions { shell }) => Ok(say(completions(shell)?.trim_end())?),
         Some(Command::Man) => {
             let mut page = Vec::new();

@@ -31,6 +31,7 @@ mod e2e {
     mod generic;
     mod handshakes;
     mod harness;
+    mod health;
     mod ids;
     mod index;
     mod labels;

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::codec_server::CodecServerArgs;
 use super::events::{DeadLettersArgs, EventsArgs};
+use super::health::HealthArgs;
 use super::replay::ReplayArgs;
 use super::send::SendArgs;
 use super::{CheckArgs, DevArgs, ProvidersArgs, ServeArgs};
@@ -91,6 +92,20 @@ pub enum Command {
     /// or the glasses on its page. Keys, token and certificate are read again when their files change.
     #[command(verbatim_doc_comment)]
     CodecServer(CodecServerArgs),
+    /// Ask a running forwarder whether it takes webhooks
+    ///
+    ///   temporal-webhook-forwarder health            whether it is ready: Temporal takes events
+    ///   temporal-webhook-forwarder health --live     whether it answers at all
+    ///
+    /// Asks the listener for webhooks on this machine, where flags, variables and the configuration
+    /// file say that `serve` listens: give both the same, best by TWF_CONFIG. Of one's own server the
+    /// certificate is not verified. For a container's health check --live is the right question: a
+    /// restart brings no Temporal back.
+    ///
+    /// One line says what is the matter. Exit code 0, or 1 if it is not so, or nobody answers within
+    /// 5 s.
+    #[command(verbatim_doc_comment)]
+    Health(Box<HealthArgs>),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -14,6 +14,22 @@ pub struct Listen {
     pub setting: &'static str,
 }
 
+impl Listen {
+    /// `HOST:PORT` by which this machine reaches it; `None`: any free port.
+    pub fn from_here(&self) -> Option<String> {
+        let host = match self.host.as_str() {
+            "0.0.0.0" => "127.0.0.1",
+            "::" => "::1",
+            host => host,
+        };
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.to_owned(),
+        };
+        (self.port != 0).then(|| format!("{host}:{}", self.port))
+    }
+}
+
 /// Where the public listener listens; `file` is what the file says.
 pub fn public(args: &ServeArgs, file: Option<&str>) -> Result<Listen, Mistake> {
     let from_file = file

@@ -80,6 +80,7 @@ fn the_flags_of_other_subcommands_are_on_the_page() {
         "dead-letters replay",
         "dead-letters discard",
         "codec-server",
+        "health",
     ] {
         let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let help = Run::new(&words, &[]).fine();

@@ -104,13 +104,14 @@ fn a_reader_who_leaves_early_is_no_failure() {
     }
 }
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "serve",
     "dev",
     "send",
     "check",
     "providers",
     "replay",
+    "health",
     "completions",
     "man",
 ];

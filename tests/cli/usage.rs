@@ -35,6 +35,7 @@ fn help_names_every_flag_of_the_contract() {
         "events",
         "dead-letters",
         "codec-server",
+        "health",
         "completions",
         "man",
     ] {
