@@ -22,11 +22,13 @@ mod cli {
     mod corpus;
     mod filters;
     mod keys;
+    mod llms;
     mod page;
     mod pages;
     mod readme;
     mod routes_page;
     mod secrets;
+    mod troubleshooting;
     mod usage;
 
     use super::run;

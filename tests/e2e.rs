@@ -29,6 +29,7 @@ mod e2e {
     mod frozen;
     mod full;
     mod generic;
+    mod guides;
     mod handshakes;
     mod harness;
     mod health;
@@ -56,6 +57,7 @@ mod e2e {
     mod tenants;
     mod text_log;
     mod traces;
+    mod troubleshooting;
     mod visits;
     mod worker;
     mod workers;

@@ -56,7 +56,7 @@ pub(crate) fn all() -> Vec<(String, String)> {
 }
 
 /// Targets of links, but for those to other hosts.
-fn links(text: &str) -> Vec<&str> {
+pub(crate) fn links(text: &str) -> Vec<&str> {
     let targets = text.split("](").skip(1);
     let targets = targets.filter_map(|rest| rest.split([')', ' ', '\n']).next());
     targets.filter(|it| !it.contains("://")).collect()
