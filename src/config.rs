@@ -14,11 +14,12 @@ pub mod reader;
 pub mod route;
 pub mod secret;
 pub mod source;
+pub mod tls;
 mod traces;
 mod weak;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use webhook_core::codec::Codec;
@@ -34,13 +35,14 @@ use self::file::{File, Metrics};
 use self::large::Large;
 use self::secret::SecretRef;
 pub use self::secret::resolve;
+use self::tls::Tls;
 use crate::cli::ServeArgs;
 
 /// All settings, checked.
 #[derive(Debug)]
 pub struct Config {
-    /// Certificate and key; `None`: plain HTTP.
-    pub tls: Option<Identity>,
+    /// What senders connect with; `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// How long a stop waits for requests in flight.
     pub drain_timeout: Duration,
     /// How long a connection may do nothing between two requests.
@@ -137,13 +139,7 @@ impl Config {
         let mut mistakes = Vec::new();
         let mut warnings = warnings(file);
         warnings.extend(hidden_keys(file, environment));
-        let tls = tls(args, file, environment, &mut mistakes);
-        if let Some(identity) = &tls {
-            let (place, path) = cert(args, file);
-            let place = format!("{place} {}", path.display());
-            let doubts = environment.doubts(identity).into_iter();
-            warnings.extend(doubts.map(|doubt| Mistake::new(&place, doubt)));
-        }
+        let tls = Tls::new(args, file, environment, &mut mistakes, &mut warnings);
         let config = Self {
             tls,
             drain_timeout: args
@@ -181,81 +177,6 @@ impl Config {
 fn text(environment: &dyn Environment, name: &str) -> Option<String> {
     let bytes = environment.var(name)?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn tls(
-    args: &ServeArgs,
-    file: &File,
-    environment: &dyn Environment,
-    mistakes: &mut Vec<Mistake>,
-) -> Option<Identity> {
-    if args.no_tls {
-        return None;
-    }
-    let cert = cert(args, file);
-    let key = pick(
-        &args.key,
-        "--key (TWF_KEY)",
-        &file.server.key,
-        "[server.tls] key",
-        KEY,
-    );
-    let pems = (environment.read(cert.1), environment.read(key.1));
-    let problems: Vec<_> = [(cert, pems.0.as_ref().err()), (key, pems.1.as_ref().err())]
-        .into_iter()
-        .filter_map(|((place, path), error)| {
-            Some((place, format!("{}: {}", path.display(), error?)))
-        })
-        .collect();
-    if let (Ok(cert_pem), Ok(key_pem)) = pems {
-        let place = format!(
-            "{} {}, {} {}",
-            cert.0,
-            cert.1.display(),
-            key.0,
-            key.1.display()
-        );
-        let identity = Secret::new(key_pem)
-            .ok_or_else(|| "the key file is empty".to_owned())
-            .map(|key| Identity {
-                cert: cert_pem,
-                key,
-            })
-            .and_then(|identity| environment.check_identity(&identity).map(|()| identity));
-        return keep(mistakes, &place, identity);
-    }
-    let last = problems.len() - 1;
-    mistakes.extend(
-        problems
-            .into_iter()
-            .enumerate()
-            .map(|(index, (place, problem))| {
-                // the advice once, below the last of them
-                let advice = if index == last { NO_CERTIFICATE } else { "" };
-                Mistake::new(place, problem + advice)
-            }),
-    );
-    None
-}
-
-fn cert<'a>(args: &'a ServeArgs, file: &'a File) -> (&'static str, &'a Path) {
-    let (flag, in_file) = ("--cert (TWF_CERT)", "[server.tls] cert");
-    pick(&args.cert, flag, &file.server.cert, in_file, CERT)
-}
-
-/// The path that counts, and the setting it came from.
-fn pick<'a>(
-    flag: &'a Option<PathBuf>,
-    flag_name: &'static str,
-    in_file: &'a Option<PathBuf>,
-    file_name: &'static str,
-    default: &'static str,
-) -> (&'static str, &'a Path) {
-    match (flag, in_file) {
-        (Some(path), _) => (flag_name, path),
-        (None, Some(path)) => (file_name, path),
-        (None, None) => (flag_name, Path::new(default)),
-    }
 }
 
 /// The payload keys: `AES_KEY` alone if it decides, or else those of the file.
@@ -314,9 +235,10 @@ fn literal_secrets(file: &File) -> Option<Mistake> {
         |proxy| matches!(proxy, SecretRef::Literal(Some(url)) if url.reveal().contains(&b'@')),
     );
     let tokens = file.admin.iter().filter_map(|admin| admin.token.as_ref());
+    let tickets = file.server.ticket_keys.iter();
     let literals = of_sources
         .chain(keys)
-        .chain(tokens.map(|(_, token)| token))
+        .chain(tokens.chain(tickets).map(|(_, secret)| secret))
         .chain(&file.temporal.api_key)
         .chain(proxy)
         .filter(|secret| matches!(secret, SecretRef::Literal(_)))
@@ -365,19 +287,11 @@ fn keep<T, E: fmt::Display>(
         .ok()
 }
 
-/// The default of `--cert`, as certbot names it.
-pub const CERT: &str = "fullchain.pem";
-/// The default of `--key`, as certbot names it.
-pub const KEY: &str = "privkey.pem";
 /// The default of `AES_KEY_ID`.
 pub const AES_KEY_ID: &str = "default";
 /// Bytes of a start's payloads that a namespace takes, encoded, unless it says otherwise.
 pub const DEFAULT_MAX_PAYLOAD: usize = 2 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
-const NO_CERTIFICATE: &str = "
-  for a first try, `temporal-webhook-forwarder dev` makes a self-signed certificate;
-  behind a proxy that terminates TLS, --no-tls serves plain HTTP;
-  certs/README.md says where certificates come from";
 
 #[cfg(test)]
 mod tests;

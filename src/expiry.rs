@@ -23,7 +23,8 @@ pub struct Dated {
 
 /// The certificate that senders see, and the one that Temporal sees.
 pub fn certificates(config: &Config, temporal: &Settings) -> Vec<Dated> {
-    let server = config.tls.as_ref().and_then(tls::expiry).map(Dated::server);
+    let server = config.tls.as_ref().and_then(tls::expiry_of);
+    let server = server.map(Dated::server);
     let client = temporal.certificate.as_ref().map(Dated::client);
     [server, client].into_iter().flatten().collect()
 }

@@ -136,7 +136,7 @@ impl<T: Temporal> Reload<T> {
         let inventory = Inventory::new(&good.config, &connection);
         let dated = expiry::certificates(&good.config, &connection);
         metrics::gauge!(LAST_RELOAD).set(1.0);
-        if let Some(expiry) = good.config.tls.as_ref().and_then(tls::expiry) {
+        if let Some(expiry) = good.config.tls.as_ref().and_then(tls::expiry_of) {
             metrics::gauge!(CERTIFICATE_EXPIRY).set(expiry as f64);
         }
         if let Some((certificate, acceptor)) = self.certificate.as_ref().zip(good.acceptor) {

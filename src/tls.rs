@@ -1,15 +1,19 @@
 //! TLS: 1.2 and 1.3, ALPN h2 and http/1.1, aws-lc-rs.
 
 mod chain;
+mod tickets;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use tokio_rustls::rustls::{ServerConfig, version};
+use webhook_core::secret::Secret;
 
 use self::chain::{chain, explain, private_key};
 pub use self::chain::{check_authorities, doubts, names, validity};
+use self::tickets::Tickets;
+use crate::config::tls::Tls;
 use crate::config::{Identity, Mistake};
 
 /// The certificate in use: replaced between two connections.
@@ -35,11 +39,12 @@ impl Certificate {
     }
 }
 
-/// An acceptor for this certificate and key.
+/// An acceptor for this certificate and key. Without keys for session tickets it makes its own, and
+/// new ones every six hours.
 ///
 /// # Errors
 /// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
-pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
+pub fn acceptor(identity: &Identity, ticket_keys: &[Secret]) -> Result<TlsAcceptor, String> {
     let certificates = chain(&identity.cert)?;
     let key = private_key(identity.key.reveal())?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -50,16 +55,20 @@ pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
         .map_err(|error| explain(&error, identity))?;
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
     // A session is resumed from what its client keeps: none is held here.
-    config.ticketer = Ticketer::new().map_err(|error| error.to_string())?;
+    config.ticketer = match ticket_keys {
+        [] => Ticketer::new().map_err(|error| error.to_string())?,
+        keys => Arc::new(Tickets::new(keys)?),
+    };
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The one for the settings' certificate, if there is one.
+/// The one for the settings, if there is to be one.
 ///
 /// # Errors
 /// See [`acceptor`].
-pub fn acceptor_of(identity: Option<&Identity>) -> Result<Option<TlsAcceptor>, Mistake> {
-    let acceptor = identity.map(acceptor).transpose();
+pub fn acceptor_of(settings: Option<&Tls>) -> Result<Option<TlsAcceptor>, Mistake> {
+    let acceptor = settings.map(|tls| acceptor(&tls.identity, &tls.ticket_keys));
+    let acceptor = acceptor.transpose();
     acceptor.map_err(|problem| Mistake::new("TLS", problem))
 }
 
@@ -73,6 +82,11 @@ pub fn http1_only(acceptor: &TlsAcceptor) -> TlsAcceptor {
 /// When the leaf certificate expires, Unix seconds.
 pub fn expiry(identity: &Identity) -> Option<i64> {
     Some(validity(&identity.cert)?.end)
+}
+
+/// The same of the settings' certificate.
+pub fn expiry_of(settings: &Tls) -> Option<i64> {
+    expiry(&settings.identity)
 }
 
 /// HTTP/2's name in ALPN.

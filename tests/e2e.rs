@@ -49,6 +49,7 @@ mod e2e {
     mod reload;
     mod replay;
     mod resets;
+    mod resumption;
     mod routes;
     mod sdk;
     mod send;

@@ -38,6 +38,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     }
     table.row("clock", settings::clock());
     table.row("certificate", settings::certificate(&config));
+    if let Some(text) = settings::tickets(&config) {
+        table.row("tickets", Ok(text));
+    }
     table.row("encryption", settings::encryption(&config));
     table.row("connection", settings::connection(&temporal));
     block_on(async {

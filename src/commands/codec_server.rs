@@ -113,7 +113,9 @@ fn validate(
             return Err(mistakes);
         }
     };
-    let acceptor = tls::acceptor_of(settings.tls.as_ref())?;
+    let acceptor = settings.tls.as_ref().map(|it| tls::acceptor(it, &[]));
+    let acceptor = acceptor.transpose();
+    let acceptor = acceptor.map_err(|problem| Mistake::new("TLS", problem))?;
     Ok(ValidSettings {
         // Browsers and Temporal's CLI do without HTTP/2.
         acceptor: acceptor.as_ref().map(tls::http1_only),

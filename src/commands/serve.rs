@@ -337,7 +337,7 @@ async fn metrics_upkeep(metrics: PrometheusHandle) {
 fn announce(ready: &Ready) -> Result<(), Failure> {
     let config = &ready.config;
     telemetry::announce_sources(config);
-    if let Some(expiry) = config.tls.as_ref().and_then(tls::expiry) {
+    if let Some(expiry) = config.tls.as_ref().and_then(tls::expiry_of) {
         metrics::gauge!(telemetry::CERTIFICATE_EXPIRY).set(expiry as f64);
     }
     if let Some(admin) = &ready.admin {

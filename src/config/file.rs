@@ -11,7 +11,7 @@ use webhook_core::provider::values::{ConnectionsPerPeer, IdleTimeout, Span};
 use super::Mistake;
 use super::large::Written as Large;
 use super::listen::parse_listen;
-use super::reader::{Reader, Section};
+use super::reader::{Placed, Reader, Section};
 use super::secret::SecretRef;
 
 pub mod admin;
@@ -57,6 +57,8 @@ pub struct Server {
     pub cert: Option<PathBuf>,
     /// `[server.tls] key`: private key, PEM.
     pub key: Option<PathBuf>,
+    /// `[server.tls] ticket_keys`: what session tickets are sealed with, and its name for mistakes.
+    pub ticket_keys: Option<Placed>,
     /// How long a stop waits for requests in flight.
     pub drain_timeout: Option<Duration>,
     /// How long a connection may do nothing between two requests.
@@ -156,6 +158,9 @@ impl Server {
         if let Some(mut tls) = section.table(r, "tls") {
             server.cert = tls.take(r, "cert");
             server.key = tls.take(r, "key");
+            let place = r.place(tls.at("ticket_keys"), &tls.full("ticket_keys"));
+            let tickets = tls.take_secret(r, "ticket_keys");
+            server.ticket_keys = tickets.map(|secret| (place, secret));
             tls.finish(r);
         }
         section.finish(r);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use webhook_core::source::Verification;
 
+use super::tls::{CERT, KEY};
 use super::*;
 
 /// A world of a few variables and files.

@@ -26,6 +26,7 @@ pub struct Inventory {
     /// Ids and keys, the one that encrypts first.
     keys: Vec<(String, Digest)>,
     certificate: Option<Digest>,
+    ticket_keys: Vec<Digest>,
     admin: Digest,
     large: Digest,
     metrics: Digest,
@@ -41,7 +42,9 @@ impl Inventory {
     pub fn new(config: &Config, connection: &Connection) -> Self {
         let sources = config.sources.iter();
         let keys = config.codec.keys().iter();
-        let identity = config.tls.as_ref();
+        let tls = config.tls.as_ref();
+        let identity = tls.map(|tls| &tls.identity);
+        let ticket_keys = tls.iter().flat_map(|tls| &tls.ticket_keys);
         Self {
             has_written_sources: config.has_written_sources,
             sources: sources
@@ -54,6 +57,7 @@ impl Inventory {
                 .collect(),
             certificate: identity
                 .map(|identity| digest([identity.cert.as_slice(), identity.key.reveal()])),
+            ticket_keys: ticket_keys.map(of_secret).collect(),
             admin: digest([
                 text(&config.admin.hosts).as_bytes(),
                 config.admin.token.as_ref().map_or(&[], Secret::reveal),
@@ -110,6 +114,9 @@ impl Inventory {
         said.extend(self.secrets_since(before));
         if self.certificate != before.certificate {
             said.push("certificate replaced".to_owned());
+        }
+        if self.ticket_keys != before.ticket_keys {
+            said.push("keys of session tickets changed".to_owned());
         }
         if self.admin != before.admin {
             said.push("token or hosts of [admin] changed".to_owned());

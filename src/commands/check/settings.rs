@@ -8,6 +8,7 @@ use webhook_core::source::{Source, Verification};
 
 use super::{Finding, Problem};
 use crate::config::Config;
+use crate::config::tls::Tls;
 use crate::expiry::{Dated, now};
 use crate::forward::encode::nonce;
 use crate::temporal::connect::Settings;
@@ -59,7 +60,7 @@ pub(super) fn ids(source: &Source) -> String {
 
 /// For whom, and for how long.
 pub(super) fn certificate(config: &Config) -> Finding {
-    let Some(identity) = &config.tls else {
+    let Some(Tls { identity, .. }) = &config.tls else {
         return Ok("none: plain HTTP".to_owned());
     };
     let validity = tls::validity(&identity.cert)
@@ -88,6 +89,16 @@ pub(super) fn certificate(config: &Config) -> Finding {
         return Err(Problem::Warning(text));
     }
     Ok(text)
+}
+
+/// How many keys session tickets are sealed with, if they are the settings' own.
+pub(super) fn tickets(config: &Config) -> Option<String> {
+    let keys = config.tls.as_ref()?.ticket_keys.len();
+    match keys {
+        0 => None,
+        1 => Some("1 key seals and opens them".to_owned()),
+        _ => Some(format!("the first of {keys} keys seals, all open")),
+    }
 }
 
 /// How Temporal is reached, and for how long the client certificate will do.
