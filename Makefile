@@ -1,7 +1,7 @@
 # Everything that is done to this project, as one command each. `make` alone lists them.
 
 CARGO_DENY_VERSION := 0.20.2
-SCRIPTS := $(wildcard scripts/*.sh) .ci/run
+SCRIPTS := $(wildcard scripts/*.sh) .ci/run deploy/debian/postinst deploy/debian/prerm
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,7 +10,7 @@ SHELL := bash
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## One signed, encrypted webhook through everything, on this machine; stops all it started
@@ -81,6 +81,21 @@ cargo-deny:
 build: ## The optimised program, in target/release
 	@scripts/need.sh cargo cc
 	cargo build --release --locked
+
+.PHONY: install
+install: ## What `make build` made, with manual page, completions, systemd unit (PREFIX=/usr/local DESTDIR= BINARY=)
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" BINARY="$(BINARY)" scripts/install.sh install
+
+.PHONY: uninstall
+uninstall: ## Remove what `make install` put there
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" BINARY="$(BINARY)" scripts/install.sh uninstall
+
+.PHONY: deb
+deb: ## A Debian package of what `make build` made, in target/debian
+	@cargo deb --version >/dev/null 2>&1 || { echo "cargo install --locked cargo-deb"; exit 1; }
+	rm -rf target/package
+	@PREFIX=/usr DESTDIR=target/package BINARY="$(BINARY)" scripts/install.sh install
+	cargo deb --no-build --locked
 
 .PHONY: temporal
 temporal: ## The Temporal CLI: found, or built with Go

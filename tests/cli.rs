@@ -21,6 +21,7 @@ mod cli {
     mod configuration;
     mod corpus;
     mod filters;
+    mod install;
     mod keys;
     mod llms;
     mod page;
@@ -31,5 +32,5 @@ mod cli {
     mod troubleshooting;
     mod usage;
 
-    use super::run;
+    use super::{process, run};
 }
