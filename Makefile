@@ -97,6 +97,10 @@ deb: ## A Debian package of what `make build` made, in target/debian
 	@PREFIX=/usr DESTDIR=target/package BINARY="$(BINARY)" scripts/install.sh install
 	cargo deb --no-build --locked
 
+.PHONY: check-deploy
+check-deploy: ## Helm chart, compose.yaml, release workflow and systemd unit, each by what reads it (Linux)
+	@scripts/check-deploy.sh
+
 .PHONY: temporal
 temporal: ## The Temporal CLI: found, or built with Go
 	@scripts/temporal.sh
