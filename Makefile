@@ -97,6 +97,15 @@ deb: ## A Debian package of what `make build` made, in target/debian
 	@PREFIX=/usr DESTDIR=target/package BINARY="$(BINARY)" scripts/install.sh install
 	cargo deb --no-build --locked
 
+.PHONY: image
+image: ## The container image, around a static program that is built here, without a registry of images
+	@BINARY="$(BINARY)" scripts/image.sh
+
+.PHONY: test-image
+test-image: ## That image, started as a container would start it: serves, is healthy, drains as PID 1 (Linux, root)
+	@scripts/need.sh cargo cc python openssl
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" BINARY="$(BINARY)" && export TEMPORAL_BIN BINARY && exec python3 -B tests/image/test_image.py
+
 .PHONY: check-deploy
 check-deploy: ## Helm chart, compose.yaml, release workflow and systemd unit, each by what reads it (Linux)
 	@scripts/check-deploy.sh
