@@ -38,7 +38,7 @@ fn production() {
 
 #[test]
 fn from_the_python_forwarder() {
-    follow("docs/from-the-python-forwarder.md", 3);
+    follow("docs/from-the-python-forwarder.md", 4);
 }
 
 #[test]

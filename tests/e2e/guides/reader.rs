@@ -16,7 +16,6 @@ use crate::support::program::Program;
 use crate::support::run::{BINARY, Run};
 use crate::support::run_folder;
 use crate::support::temporal::{self, Temporal};
-use crate::support::wait::PATIENCE;
 
 /// A person at a shell.
 pub(super) struct Reader {
@@ -196,4 +195,4 @@ fn missing(printed: &str, wanted: &str) -> Option<String> {
 /// What the shell of the page has exported so far.
 const EXPORTED: &str = ".exported";
 /// What Temporal has taken is in its lists a moment later.
-const SOON: Duration = PATIENCE;
+const SOON: Duration = Duration::from_secs(20);
