@@ -96,6 +96,10 @@ pub trait Environment {
     fn doubts(&self, _identity: &Identity) -> Vec<String> {
         Vec::new()
     }
+    /// The host names and addresses that the chain's leaf is for.
+    fn names(&self, _identity: &Identity) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// One thing wrong with the settings.

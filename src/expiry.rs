@@ -7,50 +7,96 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::config::tls::Other;
+use crate::telemetry::CERTIFICATE_EXPIRY;
 use crate::temporal::connect::Settings;
 use crate::tls;
 
 /// A certificate, and until when it is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dated {
-    /// Whose, for people.
-    what: &'static str,
+    whose: Whose,
     /// When it expires, Unix seconds.
     end: i64,
     /// So many seconds before, it should have been renewed.
     soon: i64,
 }
 
-/// The certificate that senders see, and the one that Temporal sees.
+/// Who shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Whose {
+    /// The listener, unless another is for the name that is asked for.
+    Server,
+    /// The listener, for other names: this file.
+    Other(String),
+    /// We to Temporal.
+    Client,
+}
+
+/// The certificates that senders see, and the one that Temporal sees.
 pub fn certificates(config: &Config, temporal: &Settings) -> Vec<Dated> {
-    let server = config.tls.as_ref().and_then(tls::expiry_of);
-    let server = server.map(Dated::server);
-    let client = temporal.certificate.as_ref().map(Dated::client);
-    [server, client].into_iter().flatten().collect()
+    let mut dated = Vec::new();
+    if let Some(tls) = &config.tls {
+        dated.extend(tls::expiry(&tls.identity).map(Dated::server));
+        for Other { file, identity } in &tls.others {
+            dated.extend(tls::expiry(identity).map(|end| Dated::other(file, end)));
+        }
+    }
+    dated.extend(temporal.certificate.as_ref().map(Dated::client));
+    dated
+}
+
+/// Says in the metrics when those of the listener expire. One that was there before and is no more
+/// would for ever be about to expire: it gets no number.
+pub fn measure(certificates: &[Dated], before: &[Dated]) {
+    let gone = before.iter().map(|dated| (&dated.whose, f64::NAN));
+    let there = certificates.iter();
+    let there = there.map(|dated| (&dated.whose, dated.end as f64));
+    for (whose, end) in gone.chain(there) {
+        match whose {
+            Whose::Server => metrics::gauge!(CERTIFICATE_EXPIRY).set(end),
+            Whose::Other(file) => {
+                metrics::gauge!(CERTIFICATE_EXPIRY, "certificate" => file.clone()).set(end);
+            }
+            Whose::Client => {}
+        }
+    }
 }
 
 impl Dated {
     /// The listener's own.
     pub const fn server(end: i64) -> Self {
         Self {
-            what: "the certificate",
+            whose: Whose::Server,
             end,
             soon: SOON,
+        }
+    }
+
+    /// The listener's for other names.
+    fn other(file: &str, end: i64) -> Self {
+        Self {
+            whose: Whose::Other(file.to_owned()),
+            ..Self::server(end)
         }
     }
 
     /// The one that is shown to Temporal. Some live for hours only, and are renewed in time.
     pub fn client(validity: &Range<i64>) -> Self {
         Self {
-            what: "the client certificate for Temporal",
+            whose: Whose::Client,
             end: validity.end,
             soon: SOON.min((validity.end - validity.start) / 3),
         }
     }
 
     /// Whose it is, for people.
-    pub const fn what(&self) -> &'static str {
-        self.what
+    pub fn what(&self) -> String {
+        match &self.whose {
+            Whose::Server => "the certificate".to_owned(),
+            Whose::Other(file) => format!("the certificate {file}"),
+            Whose::Client => "the client certificate for Temporal".to_owned(),
+        }
     }
 
     /// When it expires.
@@ -70,7 +116,7 @@ impl Dated {
 
     /// What is to be said of it at this time, if anything.
     fn warning(&self, now: i64) -> Option<String> {
-        let (what, left) = (self.what, self.end - now);
+        let (what, left) = (self.what(), self.end - now);
         let span = |seconds: i64| match seconds {
             0..DAY => format!("{} hours", seconds / 3600),
             _ => format!("{} days", seconds / DAY),

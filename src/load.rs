@@ -92,11 +92,15 @@ impl Environment for SystemEnvironment {
     }
 
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
-        tls::acceptor(identity, &[]).map(drop)
+        tls::acceptor(identity).map(drop)
     }
 
     fn doubts(&self, identity: &Identity) -> Vec<String> {
         tls::doubts(identity)
+    }
+
+    fn names(&self, identity: &Identity) -> Vec<String> {
+        tls::names(&identity.cert)
     }
 }
 

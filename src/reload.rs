@@ -29,7 +29,7 @@ use crate::forward::{Forwarder, Settings};
 use crate::load::{Loaded, all};
 use crate::server::Limits;
 use crate::storage::Store;
-use crate::telemetry::{self, CERTIFICATE_EXPIRY, LAST_RELOAD};
+use crate::telemetry::{self, LAST_RELOAD};
 use crate::temporal::connect::Settings as Connection;
 use crate::temporal::{Temporal, attributes};
 use crate::tls::{self, Certificate};
@@ -136,9 +136,7 @@ impl<T: Temporal> Reload<T> {
         let inventory = Inventory::new(&good.config, &connection);
         let dated = expiry::certificates(&good.config, &connection);
         metrics::gauge!(LAST_RELOAD).set(1.0);
-        if let Some(expiry) = good.config.tls.as_ref().and_then(tls::expiry_of) {
-            metrics::gauge!(CERTIFICATE_EXPIRY).set(expiry as f64);
-        }
+        expiry::measure(&dated, &self.certificates.borrow());
         if let Some((certificate, acceptor)) = self.certificate.as_ref().zip(good.acceptor) {
             certificate.replace(acceptor);
         }
@@ -294,6 +292,10 @@ impl Environment for Recorder<'_> {
 
     fn doubts(&self, identity: &Identity) -> Vec<String> {
         self.environment.doubts(identity)
+    }
+
+    fn names(&self, identity: &Identity) -> Vec<String> {
+        self.environment.names(identity)
     }
 }
 

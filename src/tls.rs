@@ -1,15 +1,18 @@
 //! TLS: 1.2 and 1.3, ALPN h2 and http/1.1, aws-lc-rs.
 
+mod by_name;
 mod chain;
 mod tickets;
 
+use std::iter;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use tokio_rustls::rustls::{ServerConfig, version};
-use webhook_core::secret::Secret;
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{Error, ServerConfig, version};
 
+use self::by_name::ByName;
 use self::chain::{chain, explain, private_key};
 pub use self::chain::{check_authorities, doubts, names, validity};
 use self::tickets::Tickets;
@@ -39,37 +42,59 @@ impl Certificate {
     }
 }
 
-/// An acceptor for this certificate and key. Without keys for session tickets it makes its own, and
-/// new ones every six hours.
+/// An acceptor for this certificate and key.
 ///
 /// # Errors
-/// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
-pub fn acceptor(identity: &Identity, ticket_keys: &[Secret]) -> Result<TlsAcceptor, String> {
-    let certificates = chain(&identity.cert)?;
-    let key = private_key(identity.key.reveal())?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .map_err(|error| explain(&error, identity))?;
-    config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
-    // A session is resumed from what its client keeps: none is held here.
-    config.ticketer = match ticket_keys {
-        [] => Ticketer::new().map_err(|error| error.to_string())?,
-        keys => Arc::new(Tickets::new(keys)?),
-    };
+/// See [`certified`].
+pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
+    let certificates = ByName::new(certified(identity)?);
+    let config = config(certificates).map_err(|error| error.to_string())?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// The one for the settings, if there is to be one.
 ///
 /// # Errors
-/// See [`acceptor`].
+/// See [`certified`].
 pub fn acceptor_of(settings: Option<&Tls>) -> Result<Option<TlsAcceptor>, Mistake> {
-    let acceptor = settings.map(|tls| acceptor(&tls.identity, &tls.ticket_keys));
-    let acceptor = acceptor.transpose();
+    let acceptor = settings.map(of_settings).transpose();
     acceptor.map_err(|problem| Mistake::new("TLS", problem))
+}
+
+fn of_settings(settings: &Tls) -> Result<TlsAcceptor, String> {
+    let mut certificates = ByName::new(certified(&settings.identity)?);
+    let others = settings.others.iter().map(|other| &other.identity);
+    for identity in iter::once(&settings.identity).chain(others) {
+        certificates.add(&names(&identity.cert), certified(identity)?);
+    }
+    let mut config = config(certificates).map_err(|error| error.to_string())?;
+    if !settings.ticket_keys.is_empty() {
+        config.ticketer = Arc::new(Tickets::new(&settings.ticket_keys)?);
+    }
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Certificate and key as the handshake wants them.
+///
+/// # Errors
+/// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
+fn certified(identity: &Identity) -> Result<CertifiedKey, String> {
+    let certificates = chain(&identity.cert)?;
+    let key = private_key(identity.key.reveal())?;
+    CertifiedKey::from_der(certificates, key, &default_provider())
+        .map_err(|error| explain(&error, identity))
+}
+
+/// Session tickets are of keys that nobody else has, new ones every six hours.
+fn config(certificates: ByName) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(certificates));
+    config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
+    // A session is resumed from what its client keeps: none is held here.
+    config.ticketer = Ticketer::new()?;
+    Ok(config)
 }
 
 /// The same, without HTTP/2.
@@ -82,11 +107,6 @@ pub fn http1_only(acceptor: &TlsAcceptor) -> TlsAcceptor {
 /// When the leaf certificate expires, Unix seconds.
 pub fn expiry(identity: &Identity) -> Option<i64> {
     Some(validity(&identity.cert)?.end)
-}
-
-/// The same of the settings' certificate.
-pub fn expiry_of(settings: &Tls) -> Option<i64> {
-    expiry(&settings.identity)
 }
 
 /// HTTP/2's name in ALPN.

@@ -55,6 +55,7 @@ mod e2e {
     mod send;
     mod shutdown;
     mod slow;
+    mod sni;
     mod tenants;
     mod text_log;
     mod traces;

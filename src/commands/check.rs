@@ -37,7 +37,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         table.row("configuration", Err(Problem::Warning(warning.to_string())));
     }
     table.row("clock", settings::clock());
-    table.row("certificate", settings::certificate(&config));
+    for finding in settings::certificates(&config) {
+        table.row("certificate", finding);
+    }
     if let Some(text) = settings::tickets(&config) {
         table.row("tickets", Ok(text));
     }

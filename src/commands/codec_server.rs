@@ -113,7 +113,7 @@ fn validate(
             return Err(mistakes);
         }
     };
-    let acceptor = settings.tls.as_ref().map(|it| tls::acceptor(it, &[]));
+    let acceptor = settings.tls.as_ref().map(tls::acceptor);
     let acceptor = acceptor.transpose();
     let acceptor = acceptor.map_err(|problem| Mistake::new("TLS", problem))?;
     Ok(ValidSettings {

@@ -116,6 +116,10 @@ impl Environment for Reading {
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
         SystemEnvironment.check_identity(identity)
     }
+
+    fn names(&self, identity: &Identity) -> Vec<String> {
+        SystemEnvironment.names(identity)
+    }
 }
 
 impl Connected {

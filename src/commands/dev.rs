@@ -127,6 +127,10 @@ impl Environment for DevEnvironment {
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
         SystemEnvironment.check_identity(identity)
     }
+
+    fn names(&self, identity: &Identity) -> Vec<String> {
+        SystemEnvironment.names(identity)
+    }
 }
 
 /// SIGINT, SIGTERM or SIGHUP.

@@ -337,9 +337,7 @@ async fn metrics_upkeep(metrics: PrometheusHandle) {
 fn announce(ready: &Ready) -> Result<(), Failure> {
     let config = &ready.config;
     telemetry::announce_sources(config);
-    if let Some(expiry) = config.tls.as_ref().and_then(tls::expiry_of) {
-        metrics::gauge!(telemetry::CERTIFICATE_EXPIRY).set(expiry as f64);
-    }
+    expiry::measure(&expiry::certificates(config, &ready.temporal), &[]);
     if let Some(admin) = &ready.admin {
         let address = admin.socket.local_addr()?.to_string();
         let token = admin.access.has_token();

@@ -59,6 +59,8 @@ pub struct Server {
     pub key: Option<PathBuf>,
     /// `[server.tls] ticket_keys`: what session tickets are sealed with, and its name for mistakes.
     pub ticket_keys: Option<Placed>,
+    /// `[[server.certificate]]`: further ones, for other names.
+    pub certificates: Vec<CertificateFiles>,
     /// How long a stop waits for requests in flight.
     pub drain_timeout: Option<Duration>,
     /// How long a connection may do nothing between two requests.
@@ -67,6 +69,17 @@ pub struct Server {
     pub max_connections_per_peer: Option<usize>,
     /// Whether a sender's trace is continued.
     pub trust_traceparent: Option<bool>,
+}
+
+/// `[[server.certificate]]`
+#[derive(Debug)]
+pub struct CertificateFiles {
+    /// Its name, for mistakes.
+    pub place: String,
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
 }
 
 /// One of `[encryption] keys`.
@@ -163,8 +176,27 @@ impl Server {
             server.ticket_keys = tickets.map(|secret| (place, secret));
             tls.finish(r);
         }
+        let certificates = section.tables(r, "certificate").into_iter();
+        let read = |section| CertificateFiles::read(r, section);
+        server.certificates = certificates.filter_map(read).collect();
         section.finish(r);
         server
+    }
+}
+
+impl CertificateFiles {
+    fn read<'t>(r: &mut Reader<'t>, mut section: Section<'t>) -> Option<Self> {
+        let place = r.place(section.start(), section.place());
+        let (cert, key) = (
+            section.require(r, "cert", "a file: the certificate chain, PEM"),
+            section.require(r, "key", "a file: its private key, PEM"),
+        );
+        section.finish(r);
+        Some(Self {
+            place,
+            cert: cert?,
+            key: key?,
+        })
     }
 }
 

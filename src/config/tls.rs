@@ -1,20 +1,34 @@
 //! `[server.tls]` and its flags -> certificate and key, and what session tickets are sealed with.
 
+use std::collections::HashMap;
+use std::iter;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use webhook_core::secret::Secret;
 
-use super::file::File;
+use super::file::{CertificateFiles, File};
 use super::{Environment, Identity, Mistake, keep, resolve};
 use crate::cli::ServeArgs;
 
 /// What senders connect with.
 #[derive(Debug)]
 pub struct Tls {
-    /// Certificate and key.
+    /// Certificate and key for clients that name no host, or one that no certificate is for.
     pub identity: Identity,
+    /// For the names that they have and the first has not.
+    pub others: Vec<Other>,
     /// Of 32 bytes each. The first seals session tickets, all open them; none: keys that nobody else has.
     pub ticket_keys: Vec<Secret>,
+}
+
+/// One of `[[server.certificate]]`.
+#[derive(Debug)]
+pub struct Other {
+    /// The certificate's file, as the settings name it.
+    pub file: String,
+    /// Certificate and key.
+    pub identity: Identity,
 }
 
 impl Tls {
@@ -30,16 +44,87 @@ impl Tls {
             return None;
         }
         let ticket_keys = ticket_keys(file, environment, mistakes);
+        let written = file.server.certificates.iter();
+        let others: Vec<_> = written
+            .filter_map(|files| Some((&files.place, other(files, environment, mistakes)?)))
+            .collect();
         let identity = identity(args, file, environment, mistakes)?;
         let (place, path) = cert(args, file);
-        let place = format!("{place} {}", path.display());
-        let doubts = environment.doubts(&identity).into_iter();
-        warnings.extend(doubts.map(|doubt| Mistake::new(&place, doubt)));
+        let first = (format!("{place} {}", path.display()), &identity);
+        let places = others.iter();
+        let places = places.map(|(place, other)| ((*place).clone(), &other.identity));
+        let all: Vec<_> = iter::once(first).chain(places).collect();
+        doubts(&all, environment, warnings);
         Some(Self {
             identity,
+            others: others.into_iter().map(|(_, other)| other).collect(),
             ticket_keys,
         })
     }
+}
+
+fn other(
+    files: &CertificateFiles,
+    environment: &dyn Environment,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Other> {
+    let CertificateFiles { place, cert, key } = files;
+    let mut read = |path: &Path| {
+        let bytes = environment.read(path);
+        keep(
+            mistakes,
+            place,
+            bytes.map_err(|error| format!("{}: {error}", path.display())),
+        )
+    };
+    let (cert_pem, key_pem) = (read(cert), read(key));
+    let names = format!("{}, {}", cert.display(), key.display());
+    let identity = fitting(cert_pem?, key_pem?, environment);
+    let identity = identity.map_err(|problem| format!("{names}: {problem}"));
+    Some(Other {
+        file: cert.display().to_string(),
+        identity: keep(mistakes, place, identity)?,
+    })
+}
+
+/// What serves, but not everybody, or nobody: each certificate with its place, the first one first.
+fn doubts(
+    certificates: &[(String, &Identity)],
+    environment: &dyn Environment,
+    warnings: &mut Vec<Mistake>,
+) {
+    let mut seen = HashMap::new();
+    for (index, (place, identity)) in certificates.iter().enumerate() {
+        let doubts = environment.doubts(identity).into_iter();
+        warnings.extend(doubts.map(|doubt| Mistake::new(place, doubt)));
+        let mut is_shown = index == 0;
+        for name in environment.names(identity) {
+            let name = name.to_ascii_lowercase();
+            match seen.get(&name) {
+                Some(before) => {
+                    let text = format!(
+                        "not shown for {name}: the certificate of {before} is for it, too, and comes first"
+                    );
+                    warnings.push(Mistake::new(place, text));
+                }
+                None => {
+                    is_shown |= name.parse::<IpAddr>().is_err();
+                    seen.insert(name, place);
+                }
+            }
+        }
+        if !is_shown {
+            warnings.push(Mistake::new(place, NEVER_SHOWN));
+        }
+    }
+}
+
+/// The two, if they go together.
+fn fitting(cert: Vec<u8>, key: Vec<u8>, environment: &dyn Environment) -> Result<Identity, String> {
+    let key = Secret::new(key).ok_or_else(|| "the key file is empty".to_owned())?;
+    let identity = Identity { cert, key };
+    environment.check_identity(&identity)?;
+    Ok(identity)
 }
 
 /// Those of the secret that the file names: one a line, every wrong line a mistake.
@@ -128,14 +213,7 @@ fn identity(
             key.0,
             key.1.display()
         );
-        let identity = Secret::new(key_pem)
-            .ok_or_else(|| "the key file is empty".to_owned())
-            .map(|key| Identity {
-                cert: cert_pem,
-                key,
-            })
-            .and_then(|identity| environment.check_identity(&identity).map(|()| identity));
-        return keep(mistakes, &place, identity);
+        return keep(mistakes, &place, fitting(cert_pem, key_pem, environment));
     }
     let last = problems.len() - 1;
     mistakes.extend(
@@ -179,6 +257,7 @@ const NO_CERTIFICATE: &str = "
   for a first try, `temporal-webhook-forwarder dev` makes a self-signed certificate;
   behind a proxy that terminates TLS, --no-tls serves plain HTTP;
   certs/README.md says where certificates come from";
+const NEVER_SHOWN: &str = "never shown: a client names the host that it wants, and this certificate is for none that another is not for";
 /// Of AES-256.
 const KEY_BYTES: usize = 32;
 /// A ticket costs no more than a look at so many names.

@@ -12,7 +12,7 @@ use webhook_core::source::{Source, Verification};
 use super::Digest;
 use crate::config::large::credentials::Credentials;
 use crate::config::source::take_overwritable;
-use crate::config::{Config, Mistake};
+use crate::config::{Config, Identity, Mistake};
 use crate::temporal::connect::Settings as Connection;
 
 /// What there is to compare of all settings.
@@ -26,6 +26,8 @@ pub struct Inventory {
     /// Ids and keys, the one that encrypts first.
     keys: Vec<(String, Digest)>,
     certificate: Option<Digest>,
+    /// By file.
+    other_certificates: Vec<(String, Digest)>,
     ticket_keys: Vec<Digest>,
     admin: Digest,
     large: Digest,
@@ -43,7 +45,7 @@ impl Inventory {
         let sources = config.sources.iter();
         let keys = config.codec.keys().iter();
         let tls = config.tls.as_ref();
-        let identity = tls.map(|tls| &tls.identity);
+        let others = tls.iter().flat_map(|tls| &tls.others);
         let ticket_keys = tls.iter().flat_map(|tls| &tls.ticket_keys);
         Self {
             has_written_sources: config.has_written_sources,
@@ -55,8 +57,10 @@ impl Inventory {
             keys: keys
                 .map(|key| (key.id().to_owned(), of_secret(key.secret())))
                 .collect(),
-            certificate: identity
-                .map(|identity| digest([identity.cert.as_slice(), identity.key.reveal()])),
+            certificate: tls.map(|tls| of_identity(&tls.identity)),
+            other_certificates: others
+                .map(|other| (other.file.clone(), of_identity(&other.identity)))
+                .collect(),
             ticket_keys: ticket_keys.map(of_secret).collect(),
             admin: digest([
                 text(&config.admin.hosts).as_bytes(),
@@ -114,6 +118,9 @@ impl Inventory {
         said.extend(self.secrets_since(before));
         if self.certificate != before.certificate {
             said.push("certificate replaced".to_owned());
+        }
+        if self.other_certificates != before.other_certificates {
+            said.push("certificates of [[server.certificate]] changed".to_owned());
         }
         if self.ticket_keys != before.ticket_keys {
             said.push("keys of session tickets changed".to_owned());
@@ -269,6 +276,10 @@ fn of_credentials(credentials: &Credentials) -> Digest {
         ]),
         Credentials::Role(variables) => digest([text(variables).as_bytes()]),
     }
+}
+
+fn of_identity(identity: &Identity) -> Digest {
+    digest([identity.cert.as_slice(), identity.key.reveal()])
 }
 
 fn of_secret(secret: &Secret) -> Digest {

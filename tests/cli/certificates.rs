@@ -176,6 +176,68 @@ fn what_cannot_serve_is_said_in_words() {
 }
 
 #[test]
+fn each_of_several_has_a_row_and_what_nobody_is_shown_is_a_warning() {
+    let end = SystemTime::now() + Duration::from_secs(90 * 86_400 + 3600);
+    let named = |names: &[&str]| Certificates::named(names, end);
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let mut text = "[server.tls]\nticket_keys = 'file:tickets'\n".to_owned();
+    for (index, certificates) in [
+        named(&["hooks.example.com"]),
+        named(&["*.shops.example", "HOOKS.example.com"]),
+        named(&["192.0.2.7"]),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let pair = [("cert", &certificates.cert), ("key", &certificates.key)];
+        if index > 0 {
+            text += "[[server.certificate]]\n";
+        }
+        for (key, file) in pair {
+            let name = format!("{key}{index}.pem");
+            fs::copy(file, folder.path().join(&name)).expect("the folder is writable");
+            text += &format!("{key} = '{name}'\n");
+        }
+    }
+    text +=
+        "[[source]]\npath = '/a'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n";
+    fs::write(folder.path().join("f.toml"), &text).expect("the folder is writable");
+    fs::write(folder.path().join("tickets"), TICKETS).expect("the folder is writable");
+    let check = || {
+        let secret = [("SHOPIFY_WEBHOOKS_KEY", "shpss_certificates_0")];
+        let args = ["check", "--offline", "--config", "f.toml"];
+        Run::inside(folder.path(), &args, &secret)
+    };
+    let table = check().fine();
+    for row in [
+        "configuration  warning  f.toml:5 server.certificate[1]: not shown for hooks.example.com: the certificate of [server.tls] cert cert0.pem is for it, too, and comes first\n",
+        "configuration  warning  f.toml:8 server.certificate[2]: never shown: ",
+        "certificate    ok       hooks.example.com: matches its key, expires in 90 days\n",
+        "certificate    ok       *.shops.example, HOOKS.example.com: matches its key, expires in 90 days\n",
+        "certificate    ok       192.0.2.7: matches its key, expires in 90 days\n",
+        "tickets        ok       the first of 2 keys seals, all open\n",
+    ] {
+        assert!(table.contains(row), "{row}{table}");
+    }
+    assert!(table.ends_with("\n0 wrong, 2 warnings\n"), "{table}");
+
+    fs::copy(
+        folder.path().join("key0.pem"),
+        folder.path().join("key2.pem"),
+    )
+    .expect("a copy");
+    fs::remove_file(folder.path().join("key1.pem")).expect("it is there");
+    fs::write(folder.path().join("tickets"), "00\n").expect("the folder is writable");
+    let run = check();
+    run.misconfigured(&[
+        "f.toml:2 server.tls.ticket_keys: file:tickets, line 1: expected 64 hex digits",
+        "f.toml:5 server.certificate[1]: key1.pem: No such file",
+        "f.toml:8 server.certificate[2]: cert2.pem, key2.pem: the private key is not the certificate's",
+    ]);
+    assert_eq!(run.stderr.lines().count(), 3, "{run:?}");
+}
+
+#[test]
 fn one_that_is_not_valid_yet_is_wrong() {
     let chain = Chain::generate(
         NAMES,
@@ -292,3 +354,8 @@ fn check(cert: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Run {
 }
 
 const NAMES: &[&str] = &["hooks.example.com", "192.0.2.7", "::1"];
+
+/// Two keys of session tickets.
+const TICKETS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100
+";

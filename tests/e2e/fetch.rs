@@ -285,7 +285,7 @@ impl KeyServer {
             cert: read(&certificates.cert),
             key: Secret::new(read(&certificates.key)).expect("not empty"),
         };
-        let tls = acceptor(&identity, &[]).expect("they fit");
+        let tls = acceptor(&identity).expect("they fit");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it has one").port();
         let asked = Arc::new(AtomicUsize::new(0));

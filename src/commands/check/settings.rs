@@ -1,5 +1,6 @@
 //! `check`: what can be said of the settings without asking anybody.
 
+use std::iter;
 use std::time::{Duration, SystemTime};
 
 use webhook_core::action::Action;
@@ -7,8 +8,7 @@ use webhook_core::payload;
 use webhook_core::source::{Source, Verification};
 
 use super::{Finding, Problem};
-use crate::config::Config;
-use crate::config::tls::Tls;
+use crate::config::{Config, Identity};
 use crate::expiry::{Dated, now};
 use crate::forward::encode::nonce;
 use crate::temporal::connect::Settings;
@@ -58,11 +58,19 @@ pub(super) fn ids(source: &Source) -> String {
     }
 }
 
-/// For whom, and for how long.
-pub(super) fn certificate(config: &Config) -> Finding {
-    let Some(Tls { identity, .. }) = &config.tls else {
-        return Ok("none: plain HTTP".to_owned());
+/// Of each, for whom and for how long.
+pub(super) fn certificates(config: &Config) -> Vec<Finding> {
+    let Some(tls) = &config.tls else {
+        return vec![Ok("none: plain HTTP".to_owned())];
     };
+    let others = tls.others.iter().map(|other| &other.identity);
+    iter::once(&tls.identity)
+        .chain(others)
+        .map(certificate)
+        .collect()
+}
+
+fn certificate(identity: &Identity) -> Finding {
     let validity = tls::validity(&identity.cert)
         .ok_or_else(|| Problem::Wrong("its expiry cannot be read".to_owned()))?;
     let names = match tls::names(&identity.cert) {

@@ -294,6 +294,10 @@ impl Environment for SendEnvironment {
     fn check_identity(&self, identity: &Identity) -> Result<(), String> {
         SystemEnvironment.check_identity(identity)
     }
+
+    fn names(&self, identity: &Identity) -> Vec<String> {
+        SystemEnvironment.names(identity)
+    }
 }
 
 /// The file as a shell in another folder would name it.
