@@ -92,6 +92,10 @@ pub trait Environment {
     }
     /// Whether certificate chain and key (PEM) can serve TLS together.
     fn check_identity(&self, identity: &Identity) -> Result<(), String>;
+    /// Whether there is an authority in this text (PEM) that certificates can be checked by.
+    fn check_authorities(&self, _pem: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
     /// What may keep senders from trusting a chain that can serve.
     fn doubts(&self, _identity: &Identity) -> Vec<String> {
         Vec::new()

@@ -95,6 +95,10 @@ impl Environment for SystemEnvironment {
         tls::acceptor(identity).map(drop)
     }
 
+    fn check_authorities(&self, pem: &[u8]) -> Result<(), String> {
+        tls::check_authorities(pem)
+    }
+
     fn doubts(&self, identity: &Identity) -> Vec<String> {
         tls::doubts(identity)
     }

@@ -290,6 +290,10 @@ impl Environment for Recorder<'_> {
         self.environment.check_identity(identity)
     }
 
+    fn check_authorities(&self, pem: &[u8]) -> Result<(), String> {
+        self.environment.check_authorities(pem)
+    }
+
     fn doubts(&self, identity: &Identity) -> Vec<String> {
         self.environment.doubts(identity)
     }

@@ -9,8 +9,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{Error, ServerConfig, version};
+use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig, version};
 
 use self::by_name::ByName;
 use self::chain::{chain, explain, private_key};
@@ -48,7 +50,8 @@ impl Certificate {
 /// See [`certified`].
 pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
     let certificates = ByName::new(certified(identity)?);
-    let config = config(certificates).map_err(|error| error.to_string())?;
+    let clients = WebPkiClientVerifier::no_client_auth();
+    let config = config(certificates, clients).map_err(|error| error.to_string())?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -67,8 +70,18 @@ fn of_settings(settings: &Tls) -> Result<TlsAcceptor, String> {
     for identity in iter::once(&settings.identity).chain(others) {
         certificates.add(&names(&identity.cert), certified(identity)?);
     }
-    let mut config = config(certificates).map_err(|error| error.to_string())?;
-    if !settings.ticket_keys.is_empty() {
+    let clients = match &settings.client_ca {
+        Some(pem) => signed_by(pem)?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
+    let mut config = config(certificates, clients).map_err(|error| error.to_string())?;
+    if settings.client_ca.is_some() {
+        // Resumed, nobody would look at the client's certificate again: whether it has expired, or the
+        // authority is another by now.
+        config.ticketer = Arc::new(Tickets::none());
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else if !settings.ticket_keys.is_empty() {
         config.ticketer = Arc::new(Tickets::new(&settings.ticket_keys)?);
     }
     Ok(TlsAcceptor::from(Arc::new(config)))
@@ -85,11 +98,24 @@ fn certified(identity: &Identity) -> Result<CertifiedKey, String> {
         .map_err(|error| explain(&error, identity))
 }
 
+/// Requires a certificate of one of these authorities (PEM), valid now and made for clients.
+fn signed_by(authorities: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(chain(authorities)?);
+    let provider = Arc::new(default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| format!("client_ca: {error}"))
+}
+
 /// Session tickets are of keys that nobody else has, new ones every six hours.
-fn config(certificates: ByName) -> Result<ServerConfig, Error> {
+fn config(
+    certificates: ByName,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(certificates));
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
     // A session is resumed from what its client keeps: none is held here.

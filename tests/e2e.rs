@@ -10,6 +10,7 @@ mod e2e {
     mod broken_http;
     mod catalogue;
     mod check;
+    mod client_certificates;
     mod clients;
     mod codec_server;
     mod compression;

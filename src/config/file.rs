@@ -59,6 +59,8 @@ pub struct Server {
     pub key: Option<PathBuf>,
     /// `[server.tls] ticket_keys`: what session tickets are sealed with, and its name for mistakes.
     pub ticket_keys: Option<Placed>,
+    /// `[server.tls] client_ca`: who signs clients' certificates, PEM, and its name for mistakes.
+    pub client_ca: Option<(String, PathBuf)>,
     /// `[[server.certificate]]`: further ones, for other names.
     pub certificates: Vec<CertificateFiles>,
     /// How long a stop waits for requests in flight.
@@ -174,6 +176,9 @@ impl Server {
             let place = r.place(tls.at("ticket_keys"), &tls.full("ticket_keys"));
             let tickets = tls.take_secret(r, "ticket_keys");
             server.ticket_keys = tickets.map(|secret| (place, secret));
+            let place = r.place(tls.at("client_ca"), &tls.full("client_ca"));
+            let authorities = tls.take(r, "client_ca");
+            server.client_ca = authorities.map(|path| (place, path));
             tls.finish(r);
         }
         let certificates = section.tables(r, "certificate").into_iter();

@@ -20,6 +20,8 @@ pub struct Tls {
     pub others: Vec<Other>,
     /// Of 32 bytes each. The first seals session tickets, all open them; none: keys that nobody else has.
     pub ticket_keys: Vec<Secret>,
+    /// Who signs the certificates that clients have to show (PEM); `None`: they show none.
+    pub client_ca: Option<Vec<u8>>,
 }
 
 /// One of `[[server.certificate]]`.
@@ -44,6 +46,7 @@ impl Tls {
             return None;
         }
         let ticket_keys = ticket_keys(file, environment, mistakes);
+        let client_ca = client_ca(file, environment, mistakes);
         let written = file.server.certificates.iter();
         let others: Vec<_> = written
             .filter_map(|files| Some((&files.place, other(files, environment, mistakes)?)))
@@ -59,8 +62,27 @@ impl Tls {
             identity,
             others: others.into_iter().map(|(_, other)| other).collect(),
             ticket_keys,
+            client_ca,
         })
     }
+}
+
+fn client_ca(
+    file: &File,
+    environment: &dyn Environment,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Vec<u8>> {
+    let (place, path) = file.server.client_ca.as_ref()?;
+    if let Some((place, _)) = &file.server.ticket_keys {
+        mistakes.push(Mistake::new(place, NO_TICKETS));
+    }
+    let pem = environment.read(path);
+    let pem = pem.and_then(|pem| environment.check_authorities(&pem).map(|()| pem));
+    keep(
+        mistakes,
+        place,
+        pem.map_err(|problem| format!("{}: {problem}", path.display())),
+    )
 }
 
 fn other(
@@ -258,6 +280,7 @@ const NO_CERTIFICATE: &str = "
   behind a proxy that terminates TLS, --no-tls serves plain HTTP;
   certs/README.md says where certificates come from";
 const NEVER_SHOWN: &str = "never shown: a client names the host that it wants, and this certificate is for none that another is not for";
+const NO_TICKETS: &str = "of no use beside client_ca: a connection that showed a certificate is never resumed, since nobody would look at the certificate again";
 /// Of AES-256.
 const KEY_BYTES: usize = 32;
 /// A ticket costs no more than a look at so many names.

@@ -29,6 +29,7 @@ pub struct Inventory {
     /// By file.
     other_certificates: Vec<(String, Digest)>,
     ticket_keys: Vec<Digest>,
+    client_ca: Option<Digest>,
     admin: Digest,
     large: Digest,
     metrics: Digest,
@@ -61,6 +62,7 @@ impl Inventory {
             other_certificates: others
                 .map(|other| (other.file.clone(), of_identity(&other.identity)))
                 .collect(),
+            client_ca: tls.and_then(|tls| Some(digest([tls.client_ca.as_deref()?]))),
             ticket_keys: ticket_keys.map(of_secret).collect(),
             admin: digest([
                 text(&config.admin.hosts).as_bytes(),
@@ -88,6 +90,10 @@ impl Inventory {
         }
         if !self.keys.is_empty() && new.codec.keys().is_empty() {
             losses.push(Mistake::new(file, NO_KEY));
+        }
+        let asks = new.tls.as_ref().and_then(|tls| tls.client_ca.as_ref());
+        if self.client_ca.is_some() && asks.is_none() {
+            losses.push(Mistake::new(file, NO_CLIENT_CA));
         }
         losses
     }
@@ -124,6 +130,9 @@ impl Inventory {
         }
         if self.ticket_keys != before.ticket_keys {
             said.push("keys of session tickets changed".to_owned());
+        }
+        if self.client_ca != before.client_ca {
+            said.push("client_ca changed".to_owned());
         }
         if self.admin != before.admin {
             said.push("token or hosts of [admin] changed".to_owned());
@@ -204,6 +213,8 @@ impl Inventory {
 const NO_SOURCE: &str = "has no [[source]] any more: restart to run on the flags' own source";
 const NO_KEY: &str =
     "has no key of [encryption] any more: restart to store events as they are, for all to read";
+const NO_CLIENT_CA: &str =
+    "has no client_ca of [server.tls] any more: restart to let everybody in without a certificate";
 
 /// Named as in the file. A new field of a source has to be put in its place here.
 fn parts(source: &Source) -> Parts {

@@ -181,6 +181,8 @@ pub(super) fn handshake(opening: &[u8], error: &io::Error) -> &'static Kind {
         Some(
             Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::HandshakeFailure),
         ) => &INCOMPATIBLE,
+        Some(Error::NoCertificatesPresented) => &NO_CLIENT_CERTIFICATE,
+        Some(Error::InvalidCertificate(_)) => &CLIENT_CERTIFICATE,
         Some(_) => &OTHER,
         None => &CLOSED,
     }

@@ -31,6 +31,11 @@ impl Tickets {
             .ok_or_else(|| "a key of session tickets cannot be used".to_owned())
     }
 
+    /// No session is resumed.
+    pub(super) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     fn seal(&self, session: &[u8], now: u64) -> Option<Vec<u8>> {
         let Key { name, cipher } = self.0.first()?;
         let mut sealed = [&now.to_be_bytes(), session].concat();
@@ -69,7 +74,7 @@ impl Key {
 
 impl ProducesTickets for Tickets {
     fn enabled(&self) -> bool {
-        true
+        !self.0.is_empty()
     }
 
     fn lifetime(&self) -> u32 {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -235,6 +236,40 @@ fn each_of_several_has_a_row_and_what_nobody_is_shown_is_a_warning() {
         "f.toml:8 server.certificate[2]: cert2.pem, key2.pem: the private key is not the certificate's",
     ]);
     assert_eq!(run.stderr.lines().count(), 3, "{run:?}");
+}
+
+#[test]
+fn an_authority_for_clients_is_one_and_goes_without_tickets() {
+    let own = Certificates::generate();
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let source =
+        "[[source]]\npath = '/a'\nprovider = 'shopify'\nsecrets = ['env:SHOPIFY_WEBHOOKS_KEY']\n";
+    let check = |authorities: &Path, more: &str| {
+        let files = [&*own.cert, &*own.key, authorities].map(Path::display);
+        let [cert, key, ca] = files;
+        let text = format!(
+            "[server.tls]\ncert = '{cert}'\nkey = '{key}'\nclient_ca = '{ca}'\n{more}{source}"
+        );
+        fs::write(folder.path().join("f.toml"), text).expect("the folder is writable");
+        fs::write(folder.path().join("tickets"), TICKETS).expect("the folder is writable");
+        let secret = [("SHOPIFY_WEBHOOKS_KEY", "shpss_certificates_0")];
+        let args = ["check", "--offline", "--config", "f.toml"];
+        Run::inside(folder.path(), &args, &secret)
+    };
+    let table = check(&own.ca, "").fine();
+    assert!(
+        table.contains("clients        ok       only with a certificate of client_ca"),
+        "{table}"
+    );
+    let run = check(&own.key, "");
+    run.misconfigured(&[
+        "f.toml:4 server.tls.client_ca: ",
+        "holds a private key and no certificate",
+    ]);
+    let run = check(Path::new("nowhere.pem"), "");
+    run.misconfigured(&["f.toml:4 server.tls.client_ca: nowhere.pem: No such file"]);
+    let run = check(&own.ca, "ticket_keys = 'file:tickets'\n");
+    run.misconfigured(&["f.toml:5 server.tls.ticket_keys: of no use beside client_ca"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::run::Run;
 fn every_key_is_in_the_reference_and_in_the_example() {
     for (section, at_least) in [
         ("[server]", 3),
-        ("[server.tls]", 3),
+        ("[server.tls]", 4),
         ("[[server.certificate]]", 2),
         ("[admin]", 3),
         ("[metrics]", 3),

@@ -28,12 +28,20 @@ pub(super) static INCOMPATIBLE: Kind = Kind::handshake(
     "incompatible",
     "the client has no cipher suite, group or signature algorithm in common with us",
 );
+pub(super) static NO_CLIENT_CERTIFICATE: Kind = Kind::handshake(
+    "no_client_certificate",
+    "the client showed no certificate, and client_ca asks for one",
+);
+pub(super) static CLIENT_CERTIFICATE: Kind = Kind::handshake(
+    "client_certificate",
+    "the client's certificate is not of client_ca, not valid now, or not made for clients",
+);
 pub(super) static CLOSED: Kind = Kind::handshake(
     "closed",
     "the client went away in the middle; some do so if they do not trust the certificate",
 );
 pub(super) static OTHER: Kind = Kind::handshake("other", "the client does not keep to TLS");
-pub(super) const HANDSHAKES: [&Kind; 10] = [
+pub(super) const HANDSHAKES: [&Kind; 12] = [
     &OK,
     &UNTRUSTED,
     &PLAIN_HTTP,
@@ -41,6 +49,8 @@ pub(super) const HANDSHAKES: [&Kind; 10] = [
     &NOT_TLS,
     &OLD_VERSION,
     &INCOMPATIBLE,
+    &NO_CLIENT_CERTIFICATE,
+    &CLIENT_CERTIFICATE,
     &CLOSED,
     &TIMEOUT,
     &OTHER,

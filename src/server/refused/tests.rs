@@ -1,5 +1,7 @@
 //! Kinds and when they are logged.
 
+use tokio_rustls::rustls::CertificateError;
+
 use super::*;
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -52,6 +54,16 @@ fn an_alert_of_distrust_is_told_from_the_others() {
         let opening = [22, 3, 1, 0, 49, 1, 0, 0, 45, 3, version, 7];
         let error = io::Error::new(io::ErrorKind::InvalidData, lacks.clone());
         assert_eq!(handshake(&opening, &error).value, word);
+    }
+    for (error, word) in [
+        (Error::NoCertificatesPresented, "no_client_certificate"),
+        (
+            Error::InvalidCertificate(CertificateError::Expired),
+            "client_certificate",
+        ),
+    ] {
+        let error = io::Error::new(io::ErrorKind::InvalidData, error);
+        assert_eq!(handshake(b"\x16\x03\x01", &error).value, word);
     }
     let gone = io::Error::from(io::ErrorKind::UnexpectedEof);
     assert_eq!(handshake(b"\x16\x03\x01", &gone).value, "closed");
