@@ -49,7 +49,9 @@ pub fn certificates(config: &Config, temporal: &Settings) -> Vec<Dated> {
 /// Says in the metrics when those of the listener expire. One that was there before and is no more
 /// would for ever be about to expire: it gets no number.
 pub fn measure(certificates: &[Dated], before: &[Dated]) {
-    let gone = before.iter().map(|dated| (&dated.whose, f64::NAN));
+    let is_gone = |old: &&Dated| certificates.iter().all(|new| new.whose != old.whose);
+    let gone = before.iter().filter(is_gone);
+    let gone = gone.map(|dated| (&dated.whose, f64::NAN));
     let there = certificates.iter();
     let there = there.map(|dated| (&dated.whose, dated.end as f64));
     for (whose, end) in gone.chain(there) {
