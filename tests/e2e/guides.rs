@@ -51,6 +51,20 @@ fn the_readme_leads_to_a_webhook_and_a_forgery_and_answers_the_questions_of_ever
     follow("README.md", 4);
 }
 
+/// A reference; its commands are run by somebody who has a forwarder and a secret already.
+#[test]
+fn what_was_received() {
+    let text = include_str!("../../docs/events.md");
+    let page = Page::parse("docs/events.md", text);
+    run(async {
+        let mut reader = Reader::new().await;
+        let prelude = "```sh\nexport SHOPIFY_WEBHOOKS_KEY=0f9a1b2c3d4e5f60718293a4b5c6d7e8 TWF_NO_TLS=true\n```\n\
+            <!-- serves -->\n```sh\ntemporal-webhook-forwarder --host 127.0.0.1\n```\n";
+        reader.read(&Page::parse("the prelude", prelude));
+        assert_eq!(reader.read(&page), 5);
+    });
+}
+
 #[test]
 fn no_guide_is_left_out() {
     let references = [
