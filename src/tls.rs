@@ -47,7 +47,7 @@ impl Certificate {
 /// An acceptor for this certificate and key.
 ///
 /// # Errors
-/// See [`certified`].
+/// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
 pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
     let certificates = ByName::new(certified(identity)?);
     let clients = WebPkiClientVerifier::no_client_auth();
@@ -58,7 +58,7 @@ pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
 /// The one for the settings, if there is to be one.
 ///
 /// # Errors
-/// See [`certified`].
+/// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
 pub fn acceptor_of(settings: Option<&Tls>) -> Result<Option<TlsAcceptor>, Mistake> {
     let acceptor = settings.map(of_settings).transpose();
     acceptor.map_err(|problem| Mistake::new("TLS", problem))
