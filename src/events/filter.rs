@@ -1,7 +1,7 @@
 //! What somebody wants to see: the same parameters for the admin listener and the command line.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::cursor::Cursor;
 use crate::temporal::visibility::STATUSES;
@@ -132,7 +132,13 @@ impl Filter {
             "until" => self.until = Some(time(value, now).map_err(wrong)?),
             "status" => self.status = Some(status(value).map_err(wrong)?),
             "q" => self.text = text()?,
-            "query" => self.query = text()?,
+            "query" => {
+                self.query = text()?;
+                self.query
+                    .as_deref()
+                    .map_or(Ok(()), closed)
+                    .map_err(wrong)?;
+            }
             _ => {
                 let names = NAMES.join(", ");
                 return Err(wrong(format!("unknown: expected one of {names}")));
@@ -165,13 +171,41 @@ fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
 /// A moment, or how long ago it was.
 fn time(text: &str, now: SystemTime) -> Result<SystemTime, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
-        let then = now.checked_sub(ago.min(LONG_AGO));
-        return Ok(then.unwrap_or(SystemTime::UNIX_EPOCH));
+        // Nothing is older, and times before it cannot be written.
+        let then = now.checked_sub(ago);
+        return Ok(then.map_or(SystemTime::UNIX_EPOCH, |then| {
+            then.max(SystemTime::UNIX_EPOCH)
+        }));
     }
     // A `+` that nobody encoded is a space.
     humantime::parse_rfc3339_weak(text).map_err(|_| {
         format!("{text:?}: expected how long ago (1h, 30m, 7d) or a time in UTC (2026-11-26T08:00:00Z, 2026-11-26 08:00:00)")
     })
+}
+
+/// Whether the condition ends where it ends: ours stand beside it in parentheses, and hold whatever it says.
+fn closed(query: &str) -> Result<(), String> {
+    let (mut open, mut quote) = (0_usize, None);
+    for character in query.chars() {
+        match (character, quote) {
+            (_, Some(end)) if character == end => quote = None,
+            (_, Some(_)) => {}
+            ('\'' | '"' | '`', None) => quote = Some(character),
+            ('(', None) => open += 1,
+            (')', None) => {
+                let Some(left) = open.checked_sub(1) else {
+                    return Err("a `)` without its `(`".to_owned());
+                };
+                open = left;
+            }
+            _ => {}
+        }
+    }
+    match (open, quote) {
+        (0, None) => Ok(()),
+        (_, Some(quote)) => Err(format!("a {quote} without its end")),
+        (_, None) => Err("a `(` without its `)`".to_owned()),
+    }
 }
 
 fn status(text: &str) -> Result<&'static str, String> {
@@ -191,11 +225,11 @@ pub const DEFAULT_LIMIT: usize = 50;
 pub const MAX_LIMIT: usize = 100;
 /// Further on, a cursor costs less, and shows nothing twice.
 pub const MAX_OFFSET: usize = 1000;
-/// Before all events.
-const LONG_AGO: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn of(parameters: &[(&str, &str)]) -> Result<Filter, String> {
@@ -245,6 +279,12 @@ mod tests {
                 "since: \"yesterday\": expected how long ago",
             ),
             (
+                &[("query", "WorkflowType = 'A') OR (WorkflowType != 'z'")],
+                "query: a `)` without its `(`",
+            ),
+            (&[("query", "(A = 1")], "query: a `(` without its `)`"),
+            (&[("query", "A = 'it")], "query: a ' without its end"),
+            (
                 &[("status", "done")],
                 "status: \"done\": expected one of Running, Completed",
             ),
@@ -265,6 +305,24 @@ mod tests {
         ] {
             let wrong = of(parameters).expect_err("it is wrong");
             assert!(wrong.starts_with(named), "{wrong} is not {named}");
+        }
+    }
+
+    #[test]
+    fn however_long_ago_is_a_time_that_can_be_written() {
+        for ago in ["30000d", "300000w", "18446744073709551615s"] {
+            for name in ["since", "until"] {
+                let filter = of(&[(name, ago)]).expect("a filter");
+                let time = filter.since.or(filter.until);
+                assert_eq!(time, Some(SystemTime::UNIX_EPOCH), "{name} {ago}");
+            }
+        }
+    }
+
+    #[test]
+    fn parentheses_in_quotes_are_text() {
+        for query in ["OrderName = '(#1001'", "(A = ')' OR B = \"(\")", "`A` = 1"] {
+            of(&[("query", query)]).expect("a filter");
         }
     }
 }
