@@ -71,10 +71,11 @@ fn a_certificate_is_told_of_two_weeks_before_its_end() {
         let end = well.value("webhook_forwarder_certificate_expiry_timestamp_seconds ");
         let fired = alerts(end as u64 - 14 * DAY - HOUR, 2 * HOUR, &[(0, &well)]);
         assert_eq!(names(&fired), ["CertificateExpires"]);
-        assert!(
-            fired[0].at > HOUR && fired[0].at < HOUR + 10 * MINUTE,
-            "{fired:?}"
-        );
+        // Others' events may wait on the queue, which is told of, too.
+        let mut told = fired.iter();
+        let told = told.find(|alert| alert.alert.ends_with("CertificateExpires"));
+        let at = told.expect("it is told").at;
+        assert!(at > HOUR && at < HOUR + 10 * MINUTE, "{fired:?}");
     });
 }
 
