@@ -132,7 +132,7 @@ impl<T: Temporal> Forwarder<T> {
     /// The task queues on which sources start workflows, those that depend on the event apart, and how often to
     /// ask about them.
     pub fn task_queues(&self) -> (Vec<String>, Duration) {
-        let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
+        let settings = self.settings();
         let of_all = settings.sources.iter().flat_map(temporal::queues::of);
         let names: BTreeSet<_> = of_all.flatten().collect();
         let names = names.into_iter().map(str::to_owned).collect();
@@ -141,7 +141,7 @@ impl<T: Temporal> Forwarder<T> {
 
     /// Refusals that got no log line of their own since this was called last.
     pub fn say_what_was_left_out(&self) {
-        let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
+        let settings = self.settings();
         let of_sources = settings.metrics.iter().map(|metrics| &metrics.flood);
         of_sources
             .chain([&self.stray])

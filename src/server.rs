@@ -1,6 +1,7 @@
 //! The one loop of all listeners: accepts connections under limits, serves them, and drains.
 
 mod activity;
+pub mod bearer;
 mod connection;
 mod handshake;
 mod limits;

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::header::{HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -21,6 +21,7 @@ use crate::config::admin::Admin;
 use crate::forward::hints::Hints;
 use crate::forward::intake;
 use crate::forward::pages::{LIVE, READY};
+use crate::server::bearer::{NoToken, bearer};
 use crate::server::service::Arrival;
 
 /// The rules of one listener; token and names are replaced by a reload.
@@ -164,10 +165,15 @@ impl Access {
         if path == index::PATH {
             return None;
         }
-        let problem = match bearer(&parts.headers) {
+        let shown = bearer(&parts.headers);
+        let problem = match shown {
             Ok(shown) if token.equals(shown) => return None,
             Ok(_) => "the token is another than that of [admin] token or --admin-token",
-            Err(problem) => problem,
+            Err(NoToken::Missing) => MISSING,
+            Err(NoToken::Several) => "there is more than one Authorization header",
+            Err(NoToken::Malformed) => {
+                "the Authorization header is not \"Bearer\", a space and a token"
+            }
         };
         let refused = refusal(
             StatusCode::UNAUTHORIZED,
@@ -175,7 +181,7 @@ impl Access {
             problem.to_owned(),
         );
         refused.map(|it| Refusal {
-            is_odd: problem != MISSING,
+            is_odd: shown != Err(NoToken::Missing),
             ..it
         })
     }
@@ -247,23 +253,6 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|it| it == value);
     let is_elsewhere = ["cross-site", "same-site"];
     is_elsewhere.iter().any(|site| is("sec-fetch-site", site)) && !is("sec-fetch-mode", "navigate")
-}
-
-/// What stands after `Bearer` in the one Authorization header.
-fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Err(MISSING),
-        (Some(_), Some(_)) => return Err("there is more than one Authorization header"),
-        (Some(value), None) => value.as_bytes(),
-    };
-    let parts = value
-        .split_at_checked("bearer ".len())
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-    let token = parts.map(|(_, token)| token.trim_ascii());
-    token
-        .filter(|token| !token.is_empty())
-        .ok_or("the Authorization header is not \"Bearer\", a space and a token")
 }
 
 /// Said at the start, of an address that is not loopback.

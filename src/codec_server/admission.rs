@@ -17,6 +17,7 @@ use tower_http::cors::CorsLayer;
 use webhook_core::secret::Secret;
 
 use super::{Details, NAMESPACE, Shared, refuse, text};
+use crate::server::bearer::{NoToken, bearer};
 
 /// What is answered to browsers that ask whether a page may ask.
 pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
@@ -83,7 +84,13 @@ pub(super) async fn check_token(
 ) -> Response {
     let rules = shared.rules.current();
     let problem = rules.token.as_ref().map(|token| {
-        let shown = bearer(request.headers())?;
+        let shown = bearer(request.headers()).map_err(|none| match none {
+            NoToken::Missing => "token missing: there is no Authorization header",
+            NoToken::Several => "token malformed: there is more than one Authorization header",
+            NoToken::Malformed => {
+                "token malformed: the Authorization header is not \"Bearer\", a space and a token"
+            }
+        })?;
         matches(token, shown)
     });
     if let Some(Err(reason)) = problem {
@@ -100,25 +107,6 @@ pub(super) async fn check_token(
             refuse(StatusCode::REQUEST_TIMEOUT, text, text.to_owned())
         }
     }
-}
-
-/// What stands after `Bearer` in the one Authorization header.
-fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Err("token missing: there is no Authorization header"),
-        (Some(_), Some(_)) => {
-            return Err("token malformed: there is more than one Authorization header");
-        }
-        (Some(value), None) => value.as_bytes(),
-    };
-    let parts = value
-        .split_at_checked("bearer ".len())
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-    let token = parts.map(|(_, token)| token.trim_ascii());
-    token
-        .filter(|token| !token.is_empty())
-        .ok_or("token malformed: the Authorization header is not \"Bearer\", a space and a token")
 }
 
 fn matches(token: &Secret, shown: &[u8]) -> Result<(), &'static str> {

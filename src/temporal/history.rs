@@ -67,7 +67,9 @@ impl Client {
         loop {
             let deadline = Instant::now() + TIMEOUT;
             let call = service.get_workflow_execution_history(within(request.clone(), deadline));
-            let answer = timed("GetWorkflowExecutionHistory", deadline, call).await?;
+            let answer = timed("GetWorkflowExecutionHistory", deadline, call)
+                .await?
+                .into_inner();
             for event in answer.history.unwrap_or_default().events {
                 input.read(event);
             }

@@ -10,7 +10,8 @@ use temporalio_common::protos::temporal::api::common::v1 as common;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest, ListWorkflowExecutionsRequest,
+    CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse,
+    DescribeWorkflowExecutionRequest, ListWorkflowExecutionsRequest,
 };
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -102,27 +103,13 @@ impl Visibility for Client {
     }
 
     async fn count(&self, query: &str) -> Result<u64, Status> {
-        let operation = "CountWorkflowExecutions";
-        let request = self.counting(query.to_owned());
-        let answer = self.unhedged(
-            operation,
-            lean::frame(&request),
-            deadline(),
-            |service, request| service.count_workflow_executions(request),
-        );
-        Ok(answer.await?.count.try_into().unwrap_or_default())
+        let answer = self.counted(query.to_owned()).await?;
+        Ok(answer.count.try_into().unwrap_or_default())
     }
 
     async fn count_by_status(&self, query: &str) -> Result<BTreeMap<String, u64>, Status> {
-        let operation = "CountWorkflowExecutions";
-        let request = self.counting(format!("{query} GROUP BY ExecutionStatus"));
-        let answer = self.unhedged(
-            operation,
-            lean::frame(&request),
-            deadline(),
-            |service, request| service.count_workflow_executions(request),
-        );
-        let groups = answer.await?.groups.into_iter().map(|group| {
+        let query = format!("{query} GROUP BY ExecutionStatus");
+        let groups = self.counted(query).await?.groups.into_iter().map(|group| {
             let value = group.group_values.first();
             let name = value.and_then(|value| serde_json::from_slice(&value.data).ok());
             (
@@ -179,11 +166,16 @@ impl Client {
         Ok(found.into_iter().map(|info| info.execution).collect())
     }
 
-    fn counting(&self, query: String) -> CountWorkflowExecutionsRequest {
-        CountWorkflowExecutionsRequest {
+    async fn counted(&self, query: String) -> Result<CountWorkflowExecutionsResponse, Status> {
+        let request = CountWorkflowExecutionsRequest {
             namespace: self.caller().namespace.to_owned(),
             query,
-        }
+        };
+        let (operation, frame) = ("CountWorkflowExecutions", lean::frame(&request));
+        self.unhedged(operation, frame, deadline(), |service, request| {
+            service.count_workflow_executions(request)
+        })
+        .await
     }
 }
 

@@ -41,10 +41,7 @@ fn every_rule_is_tested_here() {
 fn a_forwarder_that_is_well_fires_none_until_its_source_is_silent_for_hours() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
-        until("it has found Temporal", PATIENCE, async || {
-            up(&forwarder).await == 1.0
-        })
-        .await;
+        connected(&forwarder).await;
         Sender::new(&forwarder).send(&Delivery::order()).await;
         let well = page(&forwarder).await;
         let fired = alerts(now(), 7 * HOUR, &[(0, &well)]);
@@ -63,10 +60,7 @@ fn a_forwarder_that_is_well_fires_none_until_its_source_is_silent_for_hours() {
 fn a_certificate_is_told_of_two_weeks_before_its_end() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
-        until("it has found Temporal", PATIENCE, async || {
-            up(&forwarder).await == 1.0
-        })
-        .await;
+        connected(&forwarder).await;
         let well = page(&forwarder).await;
         let end = well.value("webhook_forwarder_certificate_expiry_timestamp_seconds ");
         let fired = alerts(end as u64 - 14 * DAY - HOUR, 2 * HOUR, &[(0, &well)]);
@@ -83,10 +77,7 @@ fn a_certificate_is_told_of_two_weeks_before_its_end() {
 fn a_temporal_that_is_away_is_told_and_so_are_the_events_that_it_does_not_take() {
     run(async {
         let (mut proxy, forwarder) = Forwarder::behind_proxy().await;
-        until("it has found Temporal", PATIENCE, async || {
-            up(&forwarder).await == 1.0
-        })
-        .await;
+        connected(&forwarder).await;
         let sender = Sender::new(&forwarder);
         assert_eq!(
             sender.send(&Delivery::order()).await.outcome(),
@@ -123,10 +114,7 @@ fn a_temporal_that_is_away_is_told_and_so_are_the_events_that_it_does_not_take()
 fn wrong_signatures_are_told_if_they_are_many() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
-        until("it has found Temporal", PATIENCE, async || {
-            up(&forwarder).await == 1.0
-        })
-        .await;
+        connected(&forwarder).await;
         let sender = Sender::new(&forwarder);
         let send = async |count: usize, delivery: &Delivery| {
             for _ in 0..count {
@@ -150,10 +138,7 @@ fn settings_that_are_bad_are_told() {
     run(async {
         let configured = Configured::new(SOURCE);
         let forwarder = Forwarder::start(configured.plain()).await;
-        until("it has found Temporal", PATIENCE, async || {
-            up(&forwarder).await == 1.0
-        })
-        .await;
+        connected(&forwarder).await;
         let well = page(&forwarder).await;
         configured.rewrite("[[source]]\npath = '/temporal/shopify'\n");
         forwarder.line("it is bad", |line| {
@@ -171,10 +156,7 @@ fn an_event_that_is_parked_is_told() {
             "{SOURCE}search_attributes = {{ NobodyRegistersThis = '{{tenant}}' }}\n"
         ));
         let forwarder = Forwarder::start(configured.plain()).await;
-        until("it has found Temporal", PATIENCE, async || {
-            up(&forwarder).await == 1.0
-        })
-        .await;
+        connected(&forwarder).await;
         let well = page(&forwarder).await;
         let answer = Sender::new(&forwarder).send(&Delivery::order()).await;
         assert_eq!(answer.outcome(), "200 dead_lettered");
@@ -192,10 +174,7 @@ fn answers_that_come_late_are_told_before_they_come_too_late() {
             ..ForwarderConfig::patient()
         });
         let forwarder = forwarder.await;
-        until("it has found Temporal", PATIENCE, async || {
-            up(&forwarder).await == 1.0
-        })
-        .await;
+        connected(&forwarder).await;
         let sender = Sender::new(&forwarder);
         assert_eq!(
             sender.send(&Delivery::order()).await.outcome(),
@@ -315,6 +294,13 @@ async fn page_of(admin: &str) -> Page {
         kind: answer.header("content-type").to_owned(),
         text: answer.text,
     }
+}
+
+async fn connected(forwarder: &Forwarder) {
+    until("it has found Temporal", PATIENCE, async || {
+        up(forwarder).await == 1.0
+    })
+    .await;
 }
 
 async fn up(forwarder: &Forwarder) -> f64 {

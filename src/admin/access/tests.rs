@@ -1,6 +1,7 @@
 //! Who is answered, by name, token and address: the rules without a network.
 
 use http::Request;
+use http::header::AUTHORIZATION;
 use webhook_core::secret::Secret;
 
 use super::*;

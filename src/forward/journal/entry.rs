@@ -13,7 +13,7 @@ use super::capture::Captured;
 use super::explain::{Explained, explain, parked};
 use crate::forward::answer::Completion;
 use crate::forward::context::RequestContext;
-use crate::forward::report::claimed;
+use crate::forward::report::{claimed, outcome};
 
 /// How a request ended.
 #[derive(Debug)]
@@ -85,19 +85,16 @@ impl Entry {
     ) -> Option<Self> {
         let event = context.event.as_deref();
         let source = context.source.map(|(source, _)| source);
-        let (outcome, kind, explained) = match result {
-            Ok(Completion::Page(_)) => return None,
-            Ok(Completion::Handshake(_)) => ("handshake", Kind::Handshake, None),
-            Ok(Completion::Event(outcome)) => {
+        let outcome = outcome(result)?;
+        let (kind, explained) = match result {
+            Ok(Completion::Page(_) | Completion::Handshake(_)) => (Kind::Handshake, None),
+            Ok(Completion::Event(_)) => {
                 let cause = context.parked.as_ref();
                 let hint = event.and_then(|event| event.hint);
                 let explained = cause.map(parked).or_else(|| hint.map(Explained::hint));
-                (outcome.label(), Kind::Taken, explained)
+                (Kind::Taken, explained)
             }
-            Err(reject) => {
-                let explained = explain(context, reject);
-                (reject.row().label, Kind::Refused, Some(explained))
-            }
+            Err(reject) => (Kind::Refused, Some(explain(context, reject))),
         };
         let workflow = match result {
             Ok(Completion::Event(outcome)) => workflow(outcome),

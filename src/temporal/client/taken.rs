@@ -98,7 +98,9 @@ impl Client {
         };
         loop {
             let call = service.get_workflow_execution_history(within(request.clone(), deadline));
-            let answer = timed("GetWorkflowExecutionHistory", deadline, call).await?;
+            let answer = timed("GetWorkflowExecutionHistory", deadline, call)
+                .await?
+                .into_inner();
             let events = answer.history.unwrap_or_default().events;
             if events
                 .iter()

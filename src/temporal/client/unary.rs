@@ -33,9 +33,8 @@ impl Client {
         M: Message + Default + 'static,
         R: Message + Default + 'static,
     {
-        let attempt = |line: &Line| attempt(line, operation, &frame, deadline, method);
-        let answer = self.answer(operation, Some(&self.budget), deadline, attempt);
-        decoded(answer.await?)
+        let budget = Some(&self.budget);
+        self.asked(operation, frame, deadline, method, budget).await
     }
 
     /// Makes the call, on one connection at a time.
@@ -50,21 +49,25 @@ impl Client {
         M: Message + Default + 'static,
         R: Message + Default + 'static,
     {
-        let attempt = |line: &Line| attempt(line, operation, &frame, deadline, method);
-        let answer = self.answer(operation, None, deadline, attempt);
-        decoded(answer.await?)
+        self.asked(operation, frame, deadline, method, None).await
     }
 
-    /// The message of the answer, encoded: as long as a call is under way it is small, whatever is asked.
-    async fn answer(
+    /// As long as it is under way the call is small, whatever is asked: frames and encoded answers.
+    fn asked<M, R>(
         &self,
         operation: &'static str,
-        budget: Option<&Budget>,
+        frame: Bytes,
         deadline: Instant,
-        attempt: impl Fn(&Line) -> Attempt + Sync,
-    ) -> Result<Bytes, Status> {
+        method: Method<M, R>,
+        budget: Option<&Budget>,
+    ) -> impl Future<Output = Result<R, Status>>
+    where
+        M: Message + Default + 'static,
+        R: Message + Default + 'static,
+    {
+        let attempt = move |line: &Line| attempt(line, operation, &frame, deadline, method);
         let call = hedge::call(self.link.pool(), budget, deadline, attempt);
-        timed(operation, deadline, async { call.await.map(Response::new) }).await
+        async move { decoded(timed(operation, deadline, call).await?) }
     }
 }
 
@@ -131,7 +134,7 @@ pub(in crate::temporal) fn within<R>(message: R, deadline: Instant) -> Request<R
 pub(in crate::temporal) async fn timed<R>(
     operation: &'static str,
     deadline: Instant,
-    call: impl Future<Output = Result<Response<R>, Status>>,
+    call: impl Future<Output = Result<R, Status>>,
 ) -> Result<R, Status> {
     let begun = Instant::now();
     let answer = timeout_at(deadline, call)
@@ -139,7 +142,7 @@ pub(in crate::temporal) async fn timed<R>(
         .unwrap_or_else(|_| Err(Status::deadline_exceeded("Temporal did not answer in time")));
     let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
     record(operation, code, begun.elapsed());
-    answer.map(Response::into_inner)
+    answer
 }
 
 /// Those of the operations that events ask for are looked up once.

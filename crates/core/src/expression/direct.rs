@@ -123,15 +123,13 @@ impl Text {
 
     /// `headers["name"]`
     fn header(call: &CallExpr) -> Option<Self> {
-        match (call.func_name.as_str(), &*call.args) {
-            (operators::INDEX, [map, name]) => match (&map.expr, &name.expr) {
-                (Expr::Ident(map), Expr::Literal(LiteralValue::String(name)))
-                    if map == "headers" =>
-                {
-                    Some(Self::Header(name.inner().into()))
-                }
-                _ => None,
-            },
+        let (operators::INDEX, [map, name]) = (call.func_name.as_str(), &*call.args) else {
+            return None;
+        };
+        match (&map.expr, &name.expr) {
+            (Expr::Ident(map), Expr::Literal(LiteralValue::String(name))) if map == "headers" => {
+                Some(Self::Header(name.inner().into()))
+            }
             _ => None,
         }
     }

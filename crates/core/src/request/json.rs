@@ -76,20 +76,25 @@ impl<'a> From<&'a str> for Node<'a> {
 impl<'a> Children<'a> {
     /// `None`: the text is no object and no array, or not well-formed.
     fn read(text: &'a str) -> Option<Self> {
-        if text.starts_with('{') {
-            let members = entries(text, '}', |at| {
-                let end = scan::string(text.as_bytes(), at)?;
-                Some((at..end, scan::colon(text.as_bytes(), end)?))
-            });
-            let members = members?.into_iter();
-            return Some(Self::Object(
-                members
-                    .map(|(name, value)| (&text[name], value.into()))
-                    .collect(),
-            ));
-        }
-        let items = entries(text, ']', |at| Some(((), at)))?.into_iter();
-        Some(Self::Array(items.map(|((), item)| item.into()).collect()))
+        Some(match text.as_bytes().first()? {
+            b'{' => {
+                let members = entries(text, b'}', |at| {
+                    let end = scan::string(text.as_bytes(), at)?;
+                    Some((at..end, scan::colon(text.as_bytes(), end)?))
+                });
+                let members = members?.into_iter();
+                Self::Object(
+                    members
+                        .map(|(name, value)| (&text[name], value.into()))
+                        .collect(),
+                )
+            }
+            b'[' => {
+                let items = entries(text, b']', |at| Some(((), at)))?.into_iter();
+                Self::Array(items.map(|((), item)| item.into()).collect())
+            }
+            _ => return None,
+        })
     }
 }
 
@@ -97,28 +102,26 @@ impl<'a> Children<'a> {
 /// finds before its value, and the value. `key` says where that begins, too.
 fn entries<K>(
     text: &str,
-    closing: char,
+    closing: u8,
     key: impl Fn(usize) -> Option<(K, usize)>,
 ) -> Option<Vec<(K, &str)>> {
     read(text);
     let bytes = text.as_bytes();
     let mut entries = Vec::new();
     let mut at = scan::space(bytes, 1);
-    let closes = |at: usize| bytes.get(at) == Some(&(closing as u8));
-    while !(entries.is_empty() && closes(at)) {
-        let (key, begin) = key(at)?;
-        let end = scan::value(bytes, begin)?;
-        entries.push((key, &text[begin..end]));
-        at = scan::space(bytes, end);
-        if closes(at) {
-            break;
+    if bytes.get(at) != Some(&closing) {
+        loop {
+            let (key, begin) = key(at)?;
+            let end = scan::value(bytes, begin)?;
+            entries.push((key, &text[begin..end]));
+            at = scan::space(bytes, end);
+            if bytes.get(at) != Some(&b',') {
+                break;
+            }
+            at = scan::space(bytes, at + 1);
         }
-        if bytes.get(at) != Some(&b',') {
-            return None;
-        }
-        at = scan::space(bytes, at + 1);
     }
-    (at + 1 == text.len()).then_some(entries)
+    (bytes.get(at) == Some(&closing) && at + 1 == text.len()).then_some(entries)
 }
 
 /// The value that the text is, without the white space around it; `None` if it is not well-formed.
