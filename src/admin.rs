@@ -59,6 +59,8 @@ pub struct Admin<T> {
     pub place: Place,
     /// What Temporal counted last.
     pub counted: events::Cache,
+    /// For those who want lists of Temporal.
+    pub turns: Semaphore,
     /// Turns true when the listener is about to stop.
     pub stopped: watch::Receiver<bool>,
     /// A seat for each client that follows the stream.

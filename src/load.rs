@@ -1,8 +1,9 @@
 //! Flags, environment and file -> checked settings, every mistake of all of them in one run.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::fs::{File, metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use crate::cli::ServeArgs;
@@ -118,7 +119,13 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 /// No more of the file than so many bytes: `/dev/zero` has no end.
 fn read_up_to(path: &Path, bytes: u64) -> Result<Vec<u8>, String> {
-    let read = File::open(path).and_then(|file| {
+    let read = metadata(path).and_then(|it| {
+        // Whoever opens one waits until somebody writes. A shell's `<(…)` has a writer.
+        let is_given = path.starts_with("/dev") || path.starts_with("/proc");
+        if it.file_type().is_fifo() && !is_given {
+            return Err(io::Error::other("a named pipe: expected a file"));
+        }
+        let file = File::open(path)?;
         let mut content = Vec::new();
         file.take(bytes).read_to_end(&mut content)?;
         Ok(content)

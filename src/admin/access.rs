@@ -236,10 +236,16 @@ fn asked_for(parts: &Parts) -> Option<&str> {
         let text = str::from_utf8(header()?).unwrap_or("?");
         let is_whole = text
             .parse::<Authority>()
-            .is_ok_and(|it| !it.as_str().contains('@'));
+            .is_ok_and(|it| !it.as_str().contains('@') && has_port_or_none(text));
         return Some(if is_whole { without_port(text) } else { "?" });
     };
     Some(authority.host())
+}
+
+fn has_port_or_none(host: &str) -> bool {
+    let port = host.strip_prefix(without_port(host)).unwrap_or_default();
+    port.strip_prefix(':')
+        .is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 fn without_port(host: &str) -> &str {

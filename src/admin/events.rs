@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 use tonic::Status;
 
@@ -22,6 +23,11 @@ use crate::events::{Error, Events, show};
 use crate::forward::Settings;
 use crate::temporal::Temporal;
 use crate::temporal::visibility::Visibility;
+
+/// Turns to ask Temporal for lists.
+pub fn turns() -> Semaphore {
+    Semaphore::new(AT_ONCE)
+}
 
 /// The counts of the last few moments.
 pub type Cache = Mutex<Option<(Instant, Value)>>;
@@ -60,19 +66,20 @@ async fn page<T: Temporal + Visibility>(
         let filter = default.with(parameters, now)?;
         of(admin, &settings).page(&filter, now).await
     };
-    match timeout(PATIENCE, found).await {
-        Ok(Ok(page)) => answer::json(StatusCode::OK, &json!(page)),
-        Ok(Err(Error::Wrong(wrong))) => bad(&wrong),
-        Ok(Err(Error::Temporal(error))) => away(&error),
-        Err(_) => away(&Status::deadline_exceeded("it takes too long")),
+    match patiently(admin, found).await {
+        Ok(page) => answer::json(StatusCode::OK, &json!(page)),
+        Err(refusal) => refusal,
     }
 }
 
 async fn event<T: Temporal + Visibility>(
     State(admin): State<Arc<Admin<T>>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Response {
+    let Ok(Path(id)) = id else {
+        return bad(&Wrong::new("id", "expected UTF-8, percent-encoded"));
+    };
     let mut run_id = String::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match &*name {
@@ -82,14 +89,30 @@ async fn event<T: Temporal + Visibility>(
     }
     let settings = admin.forwarder.settings();
     let events = of(&admin, &settings);
-    match timeout(PATIENCE, show::shown(&events, &id, &run_id)).await {
-        Ok(Ok(Some(shown))) => answer::json(StatusCode::OK, &json!(shown)),
-        Ok(Ok(None)) => {
+    match patiently(&admin, show::shown(&events, &id, &run_id)).await {
+        Ok(Some(shown)) => answer::json(StatusCode::OK, &json!(shown)),
+        Ok(None) => {
             let detail = "no workflow of the forwarder's, and no event, has this id; or Temporal has forgotten it";
             answer::problem(StatusCode::NOT_FOUND, "not found", detail)
         }
-        Ok(Err(error)) => away(&error),
-        Err(_) => away(&Status::deadline_exceeded("it takes too long")),
+        Err(refusal) => refusal,
+    }
+}
+
+/// What Temporal's lists say, in its turn, or why they do not: webhooks need Temporal more than whoever looks.
+async fn patiently<T, A>(
+    admin: &Admin<T>,
+    asked: impl Future<Output = Result<A, Error>>,
+) -> Result<A, Response> {
+    let in_turn = async {
+        let _turn = admin.turns.acquire().await;
+        asked.await
+    };
+    match timeout(PATIENCE, in_turn).await {
+        Ok(Ok(said)) => Ok(said),
+        Ok(Err(Error::Wrong(wrong))) => Err(bad(&wrong)),
+        Ok(Err(Error::Temporal(error))) => Err(away(&error)),
+        Err(_) => Err(away(&Status::deadline_exceeded("it takes too long"))),
     }
 }
 
@@ -150,3 +173,5 @@ pub(super) const DEAD_LETTERS: &str = "/dead-letters";
 /// For one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 const CACHED: Duration = Duration::from_secs(3);
+/// Lists that Temporal is asked for at once; the others wait for their turn.
+const AT_ONCE: usize = 2;

@@ -55,7 +55,11 @@ impl Wanted {
                 }
                 "source" => wanted.source = Some(value.into_owned()),
                 "outcome" => wanted.outcome = Some(value.into_owned()),
-                _ => return Err("expected limit, source (a path, or none) and outcome".to_owned()),
+                _ => {
+                    return Err(format!(
+                        "{name}: unknown: expected limit, source (a path, or none) or outcome"
+                    ));
+                }
             }
         }
         Ok(wanted)

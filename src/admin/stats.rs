@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
@@ -18,7 +18,14 @@ pub(super) fn router<T: Temporal + Visibility>() -> Router<Arc<Admin<T>>> {
     Router::new().route(PATH, get(stats::<T>))
 }
 
-async fn stats<T: Temporal + Visibility>(State(admin): State<Arc<Admin<T>>>) -> Response {
+async fn stats<T: Temporal + Visibility>(
+    State(admin): State<Arc<Admin<T>>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    if query.is_some() {
+        let detail = "expected no parameters: these are the counts of everything; /events has filters, and a total";
+        return answer::problem(StatusCode::BAD_REQUEST, "bad query", detail);
+    }
     let mut process = admin.journal.totals();
     process["sources"] = sources::counts(&admin);
     let temporal = events::stats(&admin).await;

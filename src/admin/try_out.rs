@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Router;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use axum::routing::post;
@@ -35,10 +36,18 @@ pub(super) fn router<T: Temporal>() -> Router<Arc<Admin<T>>> {
 
 async fn try_out<T: Temporal>(
     State(admin): State<Arc<Admin<T>>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let Ok(Path(name)) = name else {
+        let detail = "the source's name: expected UTF-8, percent-encoded";
+        return problem(StatusCode::BAD_REQUEST, "bad name", detail);
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(why) => return problem(why.status(), "bad body", why.body_text()),
+    };
     if !admin.access.has_token() {
         return problem(StatusCode::FORBIDDEN, "tests need a token", NO_TOKEN);
     }

@@ -270,6 +270,7 @@ pub async fn serve(
                 temporal: temporal_address,
                 place,
                 counted: admin::events::Cache::default(),
+                turns: admin::events::turns(),
                 stopped: stopped.clone(),
                 streams: admin::streams(),
             };

@@ -184,6 +184,12 @@ fn keys_of_lines(text: &[u8]) -> Result<Vec<Secret>, Vec<String>> {
             problems.push(format!(", line {number}: {NO_TICKET_KEY}"));
             continue;
         };
+        if key.reveal().windows(2).all(|pair| pair[0] == pair[1]) {
+            problems.push(format!(
+                ", line {number}: anybody guesses it: expected a random key ({MAKE_ONE})"
+            ));
+            continue;
+        }
         match keys.iter().find(|(_, other)| other.equals(key.reveal())) {
             Some((first, _)) => problems.push(format!(
                 ", line {number}: the key of line {first} once more: a rotation takes a new one ({MAKE_ONE})"
@@ -315,7 +321,10 @@ mod tests {
             let said = keys_of_lines(nothing.as_bytes()).expect_err("no key");
             assert!(said[0].starts_with(": no key in it: expected 64 hex digits"));
         }
-        let many: String = (0..=MAX_TICKET_KEYS)
+        let zeros = "0".repeat(64);
+        let said = keys_of_lines(zeros.as_bytes()).expect_err("no key");
+        assert!(said[0].starts_with(", line 1: anybody guesses it"));
+        let many: String = (1..=MAX_TICKET_KEYS + 1)
             .map(|n| format!("{n:064x}\n"))
             .collect();
         let said = keys_of_lines(many.as_bytes()).expect_err("too many");

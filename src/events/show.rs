@@ -1,12 +1,14 @@
 //! One event, by its workflow's id or its own.
 
+use std::time::SystemTime;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tonic::Status;
 use webhook_core::outcome::Execution;
 
-use super::Events;
-use super::item::Item;
+use super::filter::{Filter, MAX_LIMIT};
+use super::item::{Item, label};
+use super::{Error, Events};
 use crate::temporal::visibility::{Info, Visibility};
 
 /// An event as it stands.
@@ -22,7 +24,8 @@ pub struct Shown {
 }
 
 /// The workflow of this id, or the newest of those that were started with the event of this id; without a
-/// run's id the newest run. `None`: there is none that was started by us.
+/// run's id the newest run. `None`: there is none that was started by us; or an id that is written otherwise
+/// in its workflow's (`a%3Ab`) is farther back than a page's memos.
 ///
 /// # Errors
 /// What Temporal says.
@@ -30,7 +33,7 @@ pub async fn shown<V: Visibility>(
     events: &Events<'_, V>,
     id: &str,
     run_id: &str,
-) -> Result<Option<Shown>, Status> {
+) -> Result<Option<Shown>, Error> {
     let named = Execution {
         workflow_id: id.to_owned(),
         run_id: run_id.to_owned(),
@@ -41,12 +44,15 @@ pub async fn shown<V: Visibility>(
     {
         return Ok(Some(Shown::new(&info, item, Vec::new())));
     }
-    let Some(condition) = events.scope.of_event(id) else {
-        return Ok(None);
-    };
-    let listed = events.store.list(&condition, MOST, Vec::new()).await?;
-    let mut found: Vec<_> = listed
-        .workflows
+    let mut workflows = Vec::new();
+    if let Some(condition) = events.scope.of_event(id) {
+        let listed = events.store.list(&condition, MOST, Vec::new()).await?;
+        workflows = listed.workflows;
+    }
+    if workflows.is_empty() {
+        workflows = with_memo(events, id).await?;
+    }
+    let mut found: Vec<_> = workflows
         .iter()
         .filter(|info| run_id.is_empty() || info.execution.run_id == run_id)
         .filter_map(|info| Some((info, item(info)?)))
@@ -57,6 +63,26 @@ pub async fn shown<V: Visibility>(
     };
     let others = found.iter().map(|(info, _)| info.execution.clone());
     Ok(Some(Shown::new(info, item, others.collect())))
+}
+
+/// The workflows whose memo names this event: a template may write its id otherwise, or not at all.
+async fn with_memo<V: Visibility>(events: &Events<'_, V>, id: &str) -> Result<Vec<Info>, Error> {
+    let filter = Filter {
+        text: Some(id.to_owned()),
+        limit: MAX_LIMIT,
+        ..Filter::default()
+    };
+    let page = events.page(&filter, SystemTime::now()).await?;
+    let is_it = |item: &&Item| item.event_id.as_deref() == Some(&*label(id));
+    let mut found = Vec::new();
+    for item in page.items.iter().filter(is_it).take(SEVERAL) {
+        let execution = Execution {
+            workflow_id: item.workflow_id.clone(),
+            run_id: item.run_id.clone(),
+        };
+        found.extend(events.store.info(&execution).await?);
+    }
+    Ok(found)
 }
 
 impl Shown {
@@ -76,3 +102,5 @@ impl Shown {
 
 /// Workflows that one event's id may name.
 const MOST: i32 = 20;
+/// Of those that a memo named: each costs a call.
+const SEVERAL: usize = 5;

@@ -65,8 +65,18 @@ impl Traces {
 struct Headers<'h>(&'h HeaderMap);
 
 impl Extractor for Headers<'_> {
+    /// What stands there once, and as the recommendation (W3C Trace Context) writes it: the library takes a `+`
+    /// for a digit, and the worker's history keeps whatever state is passed on.
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
+        let mut values = self.0.get_all(key).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return None;
+        };
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+        value.to_str().ok().filter(|text| match key {
+            "traceparent" => text.bytes().all(is_digit),
+            _ => text.len() <= MAX_STATE,
+        })
     }
 
     fn keys(&self) -> Vec<&str> {
@@ -168,6 +178,9 @@ fn carrier(context: &SpanContext) -> serde_json::Map<String, serde_json::Value> 
     let parent = ("traceparent".to_owned(), parent.into());
     [parent].into_iter().chain(state).collect()
 }
+
+/// Characters of a `tracestate` that everybody has to pass on.
+const MAX_STATE: usize = 512;
 
 /// The span of one call to Temporal.
 pub struct CallSpan(Span);

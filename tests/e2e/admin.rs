@@ -22,6 +22,10 @@ fn a_page_elsewhere_that_leads_its_own_name_here_is_not_answered() {
         for path in PATHS {
             let rebound = admin.get_with(path, &[("Host", "evil.example")]).await;
             assert_problem(&rebound, 421, "hosts = [");
+            for no_host in ["localhost:evil", "localhost:", "127.0.0.1:70000"] {
+                let answer = admin.get_with(path, &[("Host", no_host)]).await;
+                assert!([400, 421].contains(&answer.status), "{no_host}: {answer:?}");
+            }
             let own = format!("localhost:{}", forwarder.admin.port());
             let answer = admin.get_with(path, &[("Host", &own)]).await;
             assert_ne!(answer.status, 421, "{answer:?}");

@@ -214,12 +214,34 @@ fn a_sender_that_is_trusted_has_its_trace_continued() {
             "{header}"
         );
         // And one that is broken begins anew.
-        let order = Delivery::order().with("traceparent", "00-nonsense-01");
-        assert_eq!(sender.send(&order).await.outcome(), "200 started");
-        let found = collector.span("a trace of its own", |_, span| {
-            text(&span.attributes, "webhook.event_id").as_ref() == Some(&order.id)
-        });
-        assert!(found.await.parent_span_id.is_empty());
+        let mut twice = Delivery::order().with("traceparent", PARENT);
+        twice.headers.extend(twice.headers.last().cloned());
+        let signed = PARENT.replacen('4', "+", 1);
+        for order in [
+            Delivery::order().with("traceparent", "00-nonsense-01"),
+            Delivery::order().with("traceparent", &signed),
+            twice,
+        ] {
+            assert_eq!(sender.send(&order).await.outcome(), "200 started");
+            let found = collector.span("a trace of its own", |_, span| {
+                text(&span.attributes, "webhook.event_id").as_ref() == Some(&order.id)
+            });
+            assert!(found.await.parent_span_id.is_empty());
+        }
+        // Of a state nobody has to pass on more than 512 characters.
+        for (state, is_kept) in [
+            ("a=".to_owned() + &"b".repeat(255), true),
+            ("a=b,".repeat(200), false),
+        ] {
+            let order = Delivery::order()
+                .with("traceparent", PARENT)
+                .with("tracestate", &state);
+            assert_eq!(sender.send(&order).await.outcome(), "200 started");
+            let start = Temporal::shared().await.start_of(&order.id).await;
+            let header = &start.header.expect("a header").fields[TRACER_DATA];
+            let header = String::from_utf8_lossy(&header.data).into_owned();
+            assert_eq!(header.contains("tracestate"), is_kept, "{header}");
+        }
     });
 }
 

@@ -1,10 +1,12 @@
 //! A list of events: a table for people, JSON for programs.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::io::{IsTerminal, stdout};
 use std::time::{Duration, SystemTime};
 
 use webhook_core::event::short;
+use webhook_core::shown::readable;
 
 use crate::cli::events::{FormArgs, ListArgs};
 use crate::commands::connected::Connected;
@@ -63,9 +65,10 @@ pub(in crate::commands) fn is_json(form: &FormArgs) -> bool {
     form.json || !form.table && !stdout().is_terminal()
 }
 
-/// For a terminal: whoever starts workflows chooses their ids.
-pub(in crate::commands) fn plain(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+/// For a terminal: whoever starts workflows chooses their ids. What turns the direction of a text round, or is
+/// not seen, makes one look like another.
+pub(in crate::commands) fn plain(text: &str) -> Cow<'_, str> {
+    readable(text)
 }
 
 /// How long ago it was: `3m`, `2h`, `5d`.
@@ -103,7 +106,7 @@ fn table(items: &[Item], with_head: bool, is_letters: bool, now: SystemTime) -> 
                 text(&item.source),
                 text(&item.topic),
                 text(&item.event_id),
-                plain(item.reason.as_deref().unwrap_or("-")),
+                plain(item.reason.as_deref().unwrap_or("-")).into_owned(),
             ];
         }
         let is_letter = item.reason.is_some() && item.route.is_some();
@@ -118,14 +121,14 @@ fn table(items: &[Item], with_head: bool, is_letters: bool, now: SystemTime) -> 
             text(&item.source),
             text(&item.topic),
             text(&item.tenant),
-            plain(&item.workflow_id),
+            plain(&item.workflow_id).into_owned(),
         ]
     }));
     aligned(&rows)
 }
 
 fn cell(label: &str) -> String {
-    plain(&short(label, LONGEST))
+    plain(&short(label, LONGEST)).into_owned()
 }
 
 /// Columns as wide as their widest cell; the last as it is.

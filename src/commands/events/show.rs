@@ -58,9 +58,9 @@ pub(in crate::commands) async fn run(
     }
     let run_id = args.run_id.as_deref().unwrap_or_default();
     let found = shown(&connected.events(), &id, run_id).await;
-    let found = found.map_err(|error| anyhow!("{id}: {}", status::text(&error)))?;
+    let found = found.map_err(|error| anyhow!("{}: {error}", plain(&id)))?;
     let shown = found.ok_or_else(|| {
-        anyhow!("{id}: no workflow of the forwarder's, and no event, has this id; or Temporal has forgotten it. `events -q` looks for what begins so")
+        anyhow!("{}: no workflow of the forwarder's, and no event, has this id; or Temporal has forgotten it. `events -q` looks for what begins so", plain(&id))
     })?;
     let whole = whole(connected, shown).await?;
     match is_json(&args.form) {
@@ -178,8 +178,8 @@ fn print(whole: &Whole) -> Result<(), Failure> {
     for received in &whole.received {
         let Received { at, by, .. } = received;
         let key = received.event_key.as_deref().unwrap_or_default();
-        let head = plain(&format!("{by} at {at} {key}"));
-        say(format_args!("\n{}", head.trim_end()))?;
+        let head = format!("{by} at {at} {key}");
+        say(format_args!("\n{}", plain(head.trim_end())))?;
         say(serde_json::to_string_pretty(&received.payload)?)?;
     }
     Ok(())

@@ -124,6 +124,10 @@ fn what_no_test_can_be_made_of_says_why() {
         ] {
             assert_problem(&post(&forwarder, path).await, status, says);
         }
+        let admin = Sender::plain(&forwarder.admin.to_string());
+        let large = Delivery::bare(Method::POST, "/test/shopify").with("Authorization", BEARER);
+        let large = admin.ask(&large.with_body(vec![b' '; 3 << 20])).await;
+        assert_problem(&large, 413, "");
         // What would reach a workflow of a real event is not done.
         let signal = post(&forwarder, "/test/signals").await.json();
         assert_eq!(signal["passed"], false, "{signal}");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Stage, TOPICS, ids};
+use super::{KEY, Stage, TOPICS, ids};
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::AES;
 use crate::support::leaks::CANARY;
@@ -107,6 +107,53 @@ fn one_event_is_shown_whole_with_what_was_received() {
 }
 
 #[test]
+fn an_event_is_found_whatever_its_workflow_is_called() {
+    run(async {
+        let stage = Stage::with(NAMED, true).await;
+        let sender = Sender::new(&stage.forwarder);
+        let ids = ["plain", "gid:1", "50%25"];
+        for id in ids {
+            for path in ["/temporal/shopify", "/by-topic"] {
+                let event = Delivery {
+                    path: path.to_owned(),
+                    ..Delivery::order()
+                };
+                let event = event.with_id(id).signed(KEY.1);
+                assert_eq!(sender.send(&event).await.outcome(), "200 started");
+            }
+        }
+        stage.has(6).await;
+        for id in ids {
+            let json = stage.run(&["events", "show", id]).fine();
+            let json: Value = serde_json::from_str(&json).expect("JSON");
+            assert_eq!(json["event_id"], id, "{json}");
+            let path = id.replace('%', "%25");
+            let item = stage.get(&format!("/events/{path}")).await;
+            assert_eq!(
+                (&item["event_id"], &item["run_id"]),
+                (&json["event_id"], &json["run_id"])
+            );
+        }
+        stage
+            .run(&["events", "show", "turned\u{202e}round", "--table"])
+            .failed(1, &["turned%E2%80%AEround: no workflow"]);
+        for (path, says) in [
+            ("/events/%ff", "id: expected UTF-8"),
+            ("/stats?source=shopify", "expected no parameters"),
+            (
+                "/rejections?sources=shopify",
+                "sources: unknown: expected limit",
+            ),
+        ] {
+            let answer = stage.answer(path).await;
+            assert_eq!(answer.status, 400, "{path}: {answer:?}");
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            assert!(answer.text.contains(says), "{path}: {answer:?}");
+        }
+    });
+}
+
+#[test]
 fn without_the_key_an_event_is_still_listed_and_says_what_is_missing() {
     run(async {
         let mut stage = Stage::new(false, true).await;
@@ -168,3 +215,21 @@ fn an_order_is_found_by_what_people_call_it() {
         );
     });
 }
+
+/// Ids that are not the event's as it was sent.
+const NAMED: &str = "
+[admin]
+listen = '127.0.0.1:0'
+
+[[source]]
+path = '/temporal/shopify'
+provider = 'shopify'
+secrets = ['env:SHOPIFY_WEBHOOKS_KEY']
+
+[[source]]
+path = '/by-topic'
+name = 'by-topic'
+provider = 'shopify'
+secrets = ['env:SHOPIFY_WEBHOOKS_KEY']
+workflow_id = 'of-{topic}-{event_id}'
+";
