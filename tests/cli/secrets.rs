@@ -2,6 +2,7 @@
 //! files that are not there are named with the folder that they were looked for in.
 
 use std::fs;
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -143,6 +144,39 @@ fn a_file_that_is_not_there_is_named_with_the_folder_that_was_tried() {
     ] {
         let run = Run::inside(folder.path(), args, &secret);
         run.failed(code, &[&format!("{says}{tried}")]);
+    }
+}
+
+/// Whoever reads one waits until somebody writes: a reload would never end.
+#[test]
+fn a_named_pipe_is_no_file_and_is_not_waited_for() {
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let source = "path = '/a'\nprovider = 'shopify'\nsecrets = ['file:pipe']\n";
+    fs::write(
+        folder.path().join("f.toml"),
+        format!("[[source]]\n{source}"),
+    )
+    .expect("the folder is writable");
+    for (args, place) in [
+        (
+            ["--config", "f.toml", "--no-tls"],
+            "source[1].secrets[1]: pipe",
+        ),
+        (
+            ["--config", "pipe", "--no-tls"],
+            "--config (TWF_CONFIG) pipe",
+        ),
+        (
+            ["--cert", "pipe", "--no-global-queue"],
+            "--cert (TWF_CERT): pipe",
+        ),
+    ] {
+        let args = [&["check", "--offline"], &args[..]].concat();
+        let run = Run::inside(folder.path(), &args, &[]);
+        run.misconfigured(&[&format!("{place}: a named pipe: expected a file")]);
     }
 }
 
