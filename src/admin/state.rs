@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{self};
-use super::{Admin, sources};
+use super::{Admin, queues, sources};
 use crate::expiry;
 use crate::forward::journal::entry::time;
 use crate::temporal::Temporal;
@@ -38,20 +38,6 @@ pub(super) async fn state<T: Temporal>(admin: &Admin<T>) -> Value {
             })
         })
         .collect();
-    let queues = admin
-        .forwarder
-        .queues
-        .states()
-        .into_iter()
-        .map(|(name, state)| {
-            json!({
-                "name": name,
-                "pollers": state.polled.pollers,
-                "backlog_age_seconds": state.polled.backlog_age.as_secs_f64(),
-                "deserted": state.is_deserted,
-                "asked_at": time(state.asked_at),
-            })
-        });
     json!({
         "now": time(now),
         "version": env!("CARGO_PKG_VERSION"),
@@ -65,7 +51,7 @@ pub(super) async fn state<T: Temporal>(admin: &Admin<T>) -> Value {
         "process": admin.journal.totals(),
         "series": admin.journal.series(),
         "sources": sources::all(admin),
-        "queues": queues.collect::<Vec<_>>(),
+        "queues": queues::all(admin),
         "certificates": certificates,
         "configuration": admin.configuration.json(),
         "can_test": admin.access.has_token(),
