@@ -83,7 +83,7 @@ build: ## The optimised program, in target/release
 	cargo build --release --locked
 
 .PHONY: install
-install: ## What `make build` made, with manual page, completions, systemd unit (PREFIX=/usr/local DESTDIR= BINARY=)
+install: ## What `make build` made, with manual page, completions, systemd units (PREFIX=/usr/local DESTDIR= BINARY=)
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" BINARY="$(BINARY)" scripts/install.sh install
 
 .PHONY: uninstall

@@ -16,6 +16,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 use temporal_webhook_forwarder::cli::log::LogFormat;
 use temporal_webhook_forwarder::commands::serve;
 use temporal_webhook_forwarder::reload::SharedEnvironment;
+use temporal_webhook_forwarder::systemd::Sockets;
 use temporal_webhook_forwarder::telemetry;
 use tokio::runtime::Runtime;
 
@@ -58,7 +59,11 @@ fn start(runtime: &Runtime, temporal: &str) -> SocketAddr {
     // For as long as the program runs.
     std::mem::forget(written.expect("a thread"));
     let environment: SharedEnvironment = Arc::new(Fixed::new(&format!("http://{temporal}")));
-    let ready = runtime.block_on(serve::prepare(&arguments(), &*environment));
+    let ready = runtime.block_on(serve::prepare(
+        &arguments(),
+        &*environment,
+        Sockets::default(),
+    ));
     let ready = ready.unwrap_or_else(|failure| panic!("{failure:?}"));
     let address = ready.address().expect("an address");
     runtime.spawn(async move { serve::serve(ready, &arguments(), environment, pending()).await });

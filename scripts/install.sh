@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make install` and `make uninstall`: the program, its manual page, completions, systemd unit, example and licence.
+# `make install` and `make uninstall`: the program, its manual page, completions, systemd units, example and licence.
 # Usage: install.sh install|uninstall, with PREFIX (/usr/local), DESTDIR (none) and BINARY (what `make build` made).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,6 +37,7 @@ each() { # each put|remove: MODE FILE WHAT-PRINTS-IT...
     "$1" 0644 "share/doc/$name/LICENSE" cat LICENSE
     [ "$(uname)" = Linux ] || return 0
     "$1" 0644 "lib/systemd/system/$name.service" unit
+    "$1" 0644 "lib/systemd/system/$name.socket" cat "deploy/systemd/$name.socket"
     "$1" 0644 "lib/sysusers.d/$name.conf" cat "deploy/systemd/$name.sysusers"
 }
 

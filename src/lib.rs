@@ -11,6 +11,7 @@
 //! - [`events`]: what was received, as Temporal has it
 //! - [`admin`]: health and metrics
 //! - [`codec_server`]: Temporal's remote codec protocol
+//! - [`systemd`]: sockets and messages, where it runs the process
 //! - [`commands`]: one file per subcommand
 //!
 //! `ARCHITECTURE.md` has the map and the invariants.
@@ -27,6 +28,7 @@ pub mod load;
 pub mod reload;
 pub mod server;
 pub mod storage;
+pub mod systemd;
 pub mod telemetry;
 pub mod temporal;
 pub mod tls;

@@ -57,6 +57,7 @@ mod e2e {
     mod shutdown;
     mod slow;
     mod sni;
+    mod systemd;
     mod tenants;
     mod text_log;
     mod traces;

@@ -11,11 +11,12 @@ mod layers {
     use imports::Import;
 
     /// From the bottom to the top; what is side by side is listed from the bottom to the top, too.
-    const LAYERS: [&str; 16] = [
+    const LAYERS: [&str; 17] = [
         "webhook_core",
         "cli",
         "config",
         "telemetry",
+        "systemd",
         "tls",
         "temporal",
         "load",

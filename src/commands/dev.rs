@@ -27,6 +27,7 @@ use crate::config::file::File;
 use crate::config::source::SHOPIFY_KEY;
 use crate::config::{Environment, Identity};
 use crate::load::{self, SystemEnvironment};
+use crate::systemd::Sockets;
 use crate::temporal::connect::Settings;
 use crate::temporal::link;
 
@@ -47,7 +48,7 @@ pub fn run(args: DevArgs) -> Result<(), Failure> {
     fill_in(&mut serve, &*environment, &folder)?;
     block_on(async {
         // Mistakes first: nothing is started for a configuration that cannot serve.
-        let mut ready = serve::prepare(&serve, &*environment).await?;
+        let mut ready = serve::prepare(&serve, &*environment, Sockets::default()).await?;
         let mut hangup = signal(SignalKind::hangup())?;
         let temporal = tokio::select! {
             temporal = start_temporal(ready.temporal(), args.temporal_bin.as_deref(), &folder) => temporal?,

@@ -1,23 +1,25 @@
 //! `serve`: configuration -> listeners -> forwarder, until a signal comes.
 
+mod listeners;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use webhook_core::source::Source;
 
+use self::listeners::bound;
 use super::{Failure, block_on};
 use crate::admin::access::Access;
 use crate::admin::configuration::Configuration;
 use crate::admin::{self, Admin};
 use crate::cli::ServeArgs;
-use crate::config::listen::Listen;
-use crate::config::{Config, Environment, Mistake};
+use crate::config::{Config, Environment};
 use crate::events::item::Place;
 use crate::forward::journal::Journal;
 use crate::forward::limits::Sizes;
@@ -27,8 +29,9 @@ use crate::load::{self, Loaded, SystemEnvironment};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedEnvironment};
 use crate::server::refused::Refusals;
 use crate::server::service::webhooks;
-use crate::server::{Limits, Listener, bind};
+use crate::server::{Limits, Listener};
 use crate::storage::Store;
+use crate::systemd::{self, Sockets};
 use crate::telemetry::traces::Exported;
 use crate::temporal::client::Client;
 use crate::temporal::connect::Settings;
@@ -42,6 +45,8 @@ pub struct Ready {
     temporal: Settings,
     certificate: Option<Arc<Certificate>>,
     public: TcpListener,
+    /// Whoever connected before the start may have waited in its queue.
+    is_passed: bool,
     admin: Option<AdminSocket>,
     origin: Origin,
 }
@@ -92,9 +97,10 @@ impl Ready {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let passed = Sockets::take()?;
     block_on(async {
         let environment: SharedEnvironment = Arc::new(SystemEnvironment);
-        let ready = prepare(args, &*environment).await?;
+        let ready = prepare(args, &*environment, passed).await?;
         until_signal(ready, args, environment).await
     })
 }
@@ -126,28 +132,25 @@ pub async fn until_signal(
     }
 }
 
-/// Loads and checks everything, listeners bound: every mistake in one run.
+/// Loads and checks everything, listeners bound unless they are `passed`: every mistake in one run.
 ///
 /// # Errors
 /// [`Failure::Configuration`].
-pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<Ready, Failure> {
+pub async fn prepare(
+    args: &ServeArgs,
+    environment: &dyn Environment,
+    passed: Sockets,
+) -> Result<Ready, Failure> {
     let recorder = Recorder::new(environment);
     let loaded = Loaded::new(args, &recorder).map_err(Failure::Configuration)?;
     let digest = recorder.digest();
     let listens = (loaded.public.clone().ok(), loaded.admin.clone().ok());
-    let public = match loaded.public {
-        Ok(listen) => bind_listener(listen).await,
-        Err(mistake) => Err(mistake),
-    };
-    let admin = match loaded.admin {
-        Ok(Some(listen)) => bind_listener(listen.clone())
-            .await
-            .map(|socket| Some((socket, listen.host))),
-        Ok(None) => Ok(None),
-        Err(mistake) => Err(mistake),
-    };
-    let (config, public, admin, temporal) =
-        load::all(loaded.config, public, admin, loaded.temporal).map_err(Failure::Configuration)?;
+    let is_passed = passed.public.is_some();
+    let bound = bound(loaded.public, loaded.admin, passed).await;
+    let (mut config, public, admin, temporal) =
+        load::all(loaded.config, bound.public, bound.admin, loaded.temporal)
+            .map_err(Failure::Configuration)?;
+    config.warnings.extend(bound.warnings);
     let acceptor = tls::acceptor_of(config.tls.as_ref())?;
     let large = config.large.as_ref().map(Store::new).transpose()?;
     let admin = match admin {
@@ -172,20 +175,9 @@ pub async fn prepare(args: &ServeArgs, environment: &dyn Environment) -> Result<
         config,
         temporal,
         public,
+        is_passed,
         admin,
     })
-}
-
-async fn bind_listener(listen: Listen) -> Result<TcpListener, Mistake> {
-    let Listen {
-        host,
-        port,
-        setting,
-    } = listen;
-    let problem = |error| format!("cannot listen on {host} port {port}: {error}");
-    let found = lookup_host((host.as_str(), port)).await;
-    let socket = found.and_then(|addresses| bind(&addresses.collect::<Vec<_>>()));
-    socket.map_err(|error| Mistake::new(setting, problem(error)))
 }
 
 /// Serves until `shutdown`, then drains.
@@ -209,6 +201,7 @@ pub async fn serve(
         temporal,
         certificate,
         public,
+        is_passed,
         admin,
         origin,
     } = ready;
@@ -219,7 +212,7 @@ pub async fn serve(
     let place = Place::of(&temporal);
     let client = Client::new(temporal);
     let settings_sender = client.settings_sender();
-    let asked = Arc::clone(&client);
+    let (asked, waiting) = (Arc::clone(&client), Arc::clone(&client));
     let connecting = tokio::spawn(Arc::clone(&client).connect());
     if config.index {
         client.index().use_it();
@@ -278,6 +271,12 @@ pub async fn serve(
             let stopped = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
             tokio::spawn(admin::listener(socket, admin).run(stopped))
         });
+    if is_passed {
+        // It would be refused what is there in a moment.
+        waiting.first_connection(FIRST_CONNECTION).await;
+    }
+    let watchdog = tokio::spawn(systemd::watchdog());
+    systemd::ready(&format!("webhooks on {}", public.local_addr()?));
     let public = Listener {
         name: "public",
         socket: public,
@@ -288,6 +287,7 @@ pub async fn serve(
     };
     let not_ready = async {
         shutdown.await;
+        systemd::stopping();
         forwarder.pages.drain();
     };
     public.run(not_ready).await;
@@ -305,6 +305,7 @@ pub async fn serve(
         exported.finish().await;
     }
     forwarder.say_what_was_left_out();
+    watchdog.abort();
     tracing::info!("stopped");
     Ok(())
 }
@@ -376,4 +377,6 @@ impl Signals {
     }
 }
 
+/// For Temporal to be found, before webhooks are taken that have waited for a restart.
+const FIRST_CONNECTION: Duration = Duration::from_secs(2);
 const UPKEEP: Duration = Duration::from_secs(5);

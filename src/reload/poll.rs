@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::Digest;
 use crate::config::Mistake;
+use crate::systemd::Reloading;
 
 /// Settings or what is wrong with them, and the digest of everything that they were read from.
 pub type Reading<G> = (Digest, Result<G, Vec<Mistake>>);
@@ -46,6 +47,8 @@ async fn watch_asked<G, R>(
                 true
             }
         };
+        // Until the end of this round.
+        let _reloading = asked.then(Reloading::begin);
         let Some((digest, result)) = settled(seen, asked, &read).await else {
             continue;
         };

@@ -18,7 +18,7 @@ use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInf
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeWorkflowExecutionRequest,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tonic::Status;
 use webhook_core::action::OnMissing;
 use webhook_core::outcome::{Execution, Outcome, Reject};
@@ -98,6 +98,14 @@ impl Client {
                 },
             }
             used = Some(settings);
+        }
+    }
+
+    /// Waits until there is a connection, but no longer than this.
+    pub async fn first_connection(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while !self.link.is_connected() && Instant::now() < until {
+            sleep(A_MOMENT).await;
         }
     }
 
@@ -342,3 +350,4 @@ impl Temporal for Client {
 }
 
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
+const A_MOMENT: Duration = Duration::from_millis(10);

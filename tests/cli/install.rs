@@ -116,9 +116,10 @@ fn files(root: &Path) -> BTreeMap<String, u32> {
     found
 }
 
-const INSTALLED: [&str; 10] = [
+const INSTALLED: [&str; 11] = [
     "opt/hooks/bin/temporal-webhook-forwarder",
     "opt/hooks/lib/systemd/system/temporal-webhook-forwarder.service",
+    "opt/hooks/lib/systemd/system/temporal-webhook-forwarder.socket",
     "opt/hooks/lib/sysusers.d/temporal-webhook-forwarder.conf",
     "opt/hooks/share/bash-completion/completions/temporal-webhook-forwarder",
     "opt/hooks/share/doc/temporal-webhook-forwarder/LICENSE",

@@ -1,6 +1,7 @@
 //! TLS sessions that are resumed: by another replica and after a restart, with the same file of
 //! ticket keys, and only with it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,6 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, SupportedProtocolVersion};
 
+use crate::support::balancer::Balancer;
 use crate::support::certs::Certificates;
 use crate::support::configured::Configured;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
@@ -38,6 +40,40 @@ fn a_session_is_resumed_by_whoever_has_the_same_keys_and_by_nobody_else() {
                 assert_eq!(client.visit(nobody).await, Full, "{version:?}");
                 assert_eq!(client.visit(nobody).await, Resumed, "{version:?}: its own");
             }
+        }
+    });
+}
+
+/// What it is for: a balancer that passes TCP on, and does not know which replica a client has met before.
+#[test]
+fn behind_a_balancer_over_two_replicas_nine_of_ten_sessions_are_resumed_and_half_without_keys() {
+    run(async {
+        const VISITS: usize = 60;
+        let keys = configured(&[OLD]);
+        for (config, expected) in [
+            (with(&keys), VISITS * 9 / 10..=VISITS),
+            // By chance the same replica: what makes the test one of the keys.
+            (ForwarderConfig::default(), 0..=VISITS * 8 / 10),
+        ] {
+            let replicas = [
+                Forwarder::start(config.clone()).await,
+                Forwarder::start(config).await,
+            ];
+            let balancer = Balancer::start(replicas.each_ref().map(|it| it.public)).await;
+            for version in VERSIONS {
+                let client = Client::new(version);
+                client.visit_at(balancer.address).await;
+                let mut resumed = 0;
+                for _ in 0..VISITS {
+                    resumed += usize::from(client.visit_at(balancer.address).await == Resumed);
+                }
+                assert!(
+                    expected.contains(&resumed),
+                    "{version:?}: {resumed} of {VISITS}"
+                );
+            }
+            let taken = balancer.taken();
+            assert!(taken.iter().all(|taken| *taken > VISITS / 2), "{taken:?}");
         }
     });
 }
@@ -110,7 +146,11 @@ impl Client {
 
     /// One request, and how the handshake before it went.
     async fn visit(&self, forwarder: &Forwarder) -> HandshakeKind {
-        let stream = TcpStream::connect(forwarder.public).await;
+        self.visit_at(forwarder.public).await
+    }
+
+    async fn visit_at(&self, address: SocketAddr) -> HandshakeKind {
+        let stream = TcpStream::connect(address).await;
         let name = ServerName::try_from("localhost").expect("a name");
         let connector = TlsConnector::from(Arc::clone(&self.0));
         let stream = connector.connect(name, stream.expect("it listens")).await;

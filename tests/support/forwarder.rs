@@ -13,8 +13,10 @@ use serde_json::Value;
 use super::certs::Certificates;
 use super::leaks;
 use super::log::Log;
+use super::passed::Passed;
 use super::process::Process;
 use super::proxy::ChaosProxy;
+use super::run::BINARY;
 use super::run_folder;
 use super::sender::{Answer, Sender};
 use super::temporal::Temporal;
@@ -26,6 +28,10 @@ pub(crate) struct ForwarderConfig {
     pub(crate) endpoint: Option<String>,
     /// Where to listen.
     pub(crate) host: &'static str,
+    /// On which port, if a flag says so.
+    pub(crate) port: Option<&'static str>,
+    /// The sockets that systemd would pass.
+    pub(crate) passed: Option<Passed>,
     /// The configuration file.
     pub(crate) config: Option<PathBuf>,
     pub(crate) tls: bool,
@@ -47,6 +53,8 @@ impl Default for ForwarderConfig {
         Self {
             endpoint: None,
             host: "127.0.0.1",
+            port: Some("0"),
+            passed: None,
             config: None,
             tls: true,
             certificate_in_file: false,
@@ -229,19 +237,18 @@ fn assert_in_time(line: &Value, deadline: Duration) {
 }
 
 fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_temporal-webhook-forwarder"));
+    let mut command = match &config.passed {
+        Some(passed) => passed.command(),
+        None => Command::new(BINARY),
+    };
+    if let Some(port) = config.port {
+        command.args(["--host", config.host, "--port", port]);
+    }
     command
         .env_clear()
         // No temporal.toml of whoever runs the tests.
         .env("XDG_CONFIG_HOME", "/nonexistent")
-        .args([
-            "--host",
-            config.host,
-            "--port",
-            "0",
-            "--admin",
-            config.admin,
-        ])
+        .args(["--admin", config.admin])
         .args(["--log-format", "json", "--endpoint", endpoint])
         .args(config.args)
         .envs(config.env.iter().copied())
@@ -267,6 +274,9 @@ fn command(config: &ForwarderConfig, endpoint: &str) -> Command {
     if let Some((key, id)) = config.aes {
         leaks::forbid(key);
         command.env("AES_KEY", key).env("AES_KEY_ID", id);
+    }
+    if let Some(passed) = &config.passed {
+        passed.pass(&mut command);
     }
     command
 }

@@ -1,5 +1,6 @@
 //! The harness: real programs as children, a network that breaks, and what Temporal says.
 
+pub(crate) mod balancer;
 pub(crate) mod certs;
 pub(crate) mod codec;
 pub(crate) mod codec_server;
@@ -18,6 +19,7 @@ pub(crate) mod install;
 pub(crate) mod leaks;
 pub(crate) mod limits;
 pub(crate) mod log;
+pub(crate) mod passed;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod proxy;

@@ -52,12 +52,18 @@ impl Run {
 
     /// Runs any command. One that does not end is a failure.
     pub(crate) fn of(command: &mut Command) -> Self {
+        Self::begun(command, |_| {})
+    }
+
+    /// The same; the last thing done to the command is this.
+    pub(crate) fn begun(command: &mut Command, finish: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
         let file = |name: &str| {
             let file = fs::File::create(folder.path().join(name));
             Stdio::from(file.expect("the folder is writable"))
         };
         command.stdout(file("stdout")).stderr(file("stderr"));
+        finish(command);
         let mut process = Process::spawn("the forwarder", command);
         let status = process.wait(PATIENCE);
         let text = |name| {
