@@ -110,6 +110,10 @@ test-image: ## That image, started as a container would start it: serves, is hea
 check-deploy: ## Helm chart, compose.yaml, release workflow and systemd unit, each by what reads it (Linux)
 	@scripts/check-deploy.sh
 
+.PHONY: test-edge
+test-edge: ## What h2spec, sslyze, testssl.sh and slowhttptest say of the public listener (Debian, Ubuntu; some three minutes)
+	@scripts/edge-tools.sh
+
 .PHONY: temporal
 temporal: ## The Temporal CLI: found, or built with Go
 	@scripts/temporal.sh
@@ -117,4 +121,4 @@ temporal: ## The Temporal CLI: found, or built with Go
 .PHONY: clean
 clean: ## Remove what was built
 	cargo clean
-	rm -rf bench/target .venv .venv-large .venv-sdk .venv-telemetry tests/{page,sdk}/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target
+	rm -rf bench/target .venv .venv-large .venv-sdk .venv-telemetry .venv-edge tests/{page,sdk}/node_modules examples/workers/typescript/{node_modules,lib} examples/workers/java/target

@@ -8,11 +8,17 @@ use std::iter;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs::cipher_suite::{
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+};
 use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig, version};
+use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite, version};
 
 use self::by_name::ByName;
 use self::chain::{chain, explain, private_key};
@@ -113,10 +119,13 @@ fn config(
     certificates: ByName,
     clients: Arc<dyn ClientCertVerifier>,
 ) -> Result<ServerConfig, Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+    let mut provider = default_provider();
+    provider.cipher_suites = CIPHER_SUITES.to_vec();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(certificates));
+    config.ignore_client_order = true;
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
     // A session is resumed from what its client keeps: none is held here.
     config.ticketer = Ticketer::new()?;
@@ -134,6 +143,19 @@ pub fn http1_only(acceptor: &TlsAcceptor) -> TlsAcceptor {
 pub fn expiry(identity: &Identity) -> Option<i64> {
     Some(validity(&identity.cert)?.end)
 }
+
+/// The cheapest that is strong comes first: a sender is a server, with instructions for AES.
+const CIPHER_SUITES: &[SupportedCipherSuite] = &[
+    TLS13_AES_128_GCM_SHA256,
+    TLS13_AES_256_GCM_SHA384,
+    TLS13_CHACHA20_POLY1305_SHA256,
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
 
 /// HTTP/2's name in ALPN.
 pub const H2: &[u8] = b"h2";
