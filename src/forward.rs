@@ -43,7 +43,7 @@ use self::hints::Hints;
 use self::intake::RawBody;
 use self::journal::Journal;
 use self::limits::steps::Effort;
-use self::limits::{Limits, Sizes};
+use self::limits::{Held, Limits, Sizes};
 use self::pages::{Pages, about};
 use self::prepare::{Arrived, Prepared, prepare};
 use self::queues::Queues;
@@ -111,6 +111,11 @@ impl<T: Temporal> Forwarder<T> {
     /// Where events go.
     pub fn temporal(&self) -> &T {
         &self.temporal
+    }
+
+    /// What is held of its limits now.
+    pub fn held(&self) -> Held {
+        self.limits.held()
     }
 
     /// From the first request on spans are made of it.

@@ -20,6 +20,7 @@ pub mod status;
 mod stub;
 mod update;
 pub mod visibility;
+pub mod wire;
 
 use std::future::Future;
 

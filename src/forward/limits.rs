@@ -75,4 +75,24 @@ impl Limits {
             ),
         }
     }
+
+    /// What is held now: nothing of anything, when no request is in flight.
+    pub fn held(&self) -> Held {
+        Held {
+            memory: self.memory.held(),
+            steps: self.steps.held(),
+            calls: self.starts.held() + self.waiting_calls.held(),
+        }
+    }
+}
+
+/// How much of the limits is in use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Bytes.
+    pub memory: usize,
+    /// Places for long bodies.
+    pub steps: usize,
+    /// Permits for calls, of whatever class, those of sources among them.
+    pub calls: usize,
 }

@@ -31,7 +31,7 @@ use super::hedge::Budget;
 use super::index::Index;
 use super::lean;
 use super::limits::{Limits, Sizes};
-use super::link::Link;
+use super::link::{Link, Network};
 use super::request::{Caller, run};
 use super::status::CallContext;
 use super::{Call, Done, Temporal, status};
@@ -50,7 +50,12 @@ pub struct Client {
 impl Client {
     /// A client without a connection: [`Client::connect`] makes it.
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self::with(Link::new(settings.clone()), settings))
+        Self::over(Network::real(), settings)
+    }
+
+    /// The same, over this network.
+    pub fn over(network: Network, settings: Settings) -> Arc<Self> {
+        Arc::new(Self::with(Link::new(settings.clone(), network), settings))
     }
 
     /// A client with a connection, which knows the namespace's limits.
@@ -90,6 +95,7 @@ impl Client {
             let settings = self.link.renew(&mut updates, used).await;
             let keep = self.link.keep(&settings);
             tokio::select! {
+                biased;
                 () = self.watch() => {}
                 () = self.watch_index() => {}
                 () = keep => {}

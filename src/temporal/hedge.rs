@@ -11,7 +11,6 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::Status;
-use uuid::Uuid;
 
 use super::pool::{Lease, Pool};
 use super::status;
@@ -78,7 +77,7 @@ where
         let lease = pool.lease(failed.as_ref()).ok_or_else(none)?;
         match hedges.call(&lease, &attempt).await {
             Some(Err(error)) if status::may_be_over_in_a_moment(&error) => {
-                let pause_now = jittered(pause);
+                let pause_now = jittered(pause, pool.random());
                 if Instant::now() + pause_now >= deadline {
                     return Err(error);
                 }
@@ -237,9 +236,8 @@ fn none() -> Status {
 }
 
 /// A fifth more or less: those who failed together do not come again together.
-fn jittered(pause: Duration) -> Duration {
-    let [random, ..] = Uuid::new_v4().into_bytes();
-    pause.mul_f32(0.8 + 0.4 * f32::from(random) / 255.0)
+fn jittered(pause: Duration, random: f32) -> Duration {
+    pause.mul_f32(0.8 + 0.4 * random)
 }
 
 const WON: &str = "won";

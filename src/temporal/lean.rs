@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use h2::client::SendRequest;
 use h2::{Ping, PingPong, RecvStream};
 use http::uri::{self, Authority, PathAndQuery, Scheme};
@@ -19,6 +20,7 @@ use tonic::{Code, Status};
 
 use self::dial::Dial;
 use super::connect::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, Settings};
+use super::wire::Wire;
 
 /// A connection that is made anew when it is lost.
 pub struct Lean {
@@ -53,19 +55,6 @@ impl Lean {
         let sender = lean.sender().await;
         sender.map_err(|error| super::status::text(&error))?;
         Ok(Arc::new(lean))
-    }
-
-    /// From the next call on, this API key and metadata go along.
-    pub fn go_on_with(&self, settings: &Settings) {
-        let mut current = self.headers.write().unwrap_or_else(PoisonError::into_inner);
-        *current = headers(settings, &self.agent);
-    }
-
-    /// Until anything comes on the connection that is there.
-    pub async fn answers(&self) {
-        let left = Duration::from_secs(60);
-        let frame = frame(&GetSystemInfoRequest::default());
-        drop(self.call("GetSystemInfo", frame, left).await);
     }
 
     /// One attempt of this method of the workflow service, as gRPC lays it down; the answer's message.
@@ -158,6 +147,28 @@ impl Lean {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         current?.ready().await.ok()
+    }
+}
+
+impl Wire for Lean {
+    fn unary(
+        self: Arc<Self>,
+        method: &'static str,
+        frame: Bytes,
+        left: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, Status>> {
+        Box::pin(async move { self.call(method, frame, left).await })
+    }
+
+    fn answers(&self) -> BoxFuture<'_, ()> {
+        let left = Duration::from_secs(60);
+        let frame = frame(&GetSystemInfoRequest::default());
+        Box::pin(async move { drop(self.call("GetSystemInfo", frame, left).await) })
+    }
+
+    fn go_on_with(&self, settings: &Settings) {
+        let mut current = self.headers.write().unwrap_or_else(PoisonError::into_inner);
+        *current = headers(settings, &self.agent);
     }
 }
 

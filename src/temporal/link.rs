@@ -5,17 +5,19 @@ use std::error::Error;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::{Connection, GrpcCompression};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use self::frozen::keep;
 use super::connect::Settings;
 use super::lean::Lean;
 use super::pool::Pool;
 use super::status;
+use super::wire::Wire;
 
 mod frozen;
 
@@ -25,23 +27,45 @@ pub struct Line {
     /// For everything.
     pub official: Connection,
     /// For unary calls; none if they are to be compressed.
-    pub lean: Option<Arc<Lean>>,
+    pub wire: Option<Arc<dyn Wire>>,
+}
+
+/// What is below the connections: the real network, or a simulated one.
+pub struct Network {
+    /// Makes a connection with these settings, or says why there is none.
+    pub dial: Box<Dial>,
+    /// Where chance begins.
+    pub seed: u64,
+}
+
+/// See [`Network::dial`].
+pub type Dial = dyn Fn(Settings) -> BoxFuture<'static, Result<Line, String>> + Send + Sync;
+
+impl Network {
+    /// The real one.
+    pub fn real() -> Self {
+        Self {
+            dial: Box::new(|settings| Box::pin(async move { Line::connect(&settings).await })),
+            seed: Uuid::new_v4().as_u64_pair().0,
+        }
+    }
 }
 
 impl Line {
     async fn connect(settings: &Settings) -> Result<Self, String> {
         let official = connect(settings).await?;
         let agent = [official.client_name(), official.client_version()].map(str::to_owned);
-        let lean = match settings.options.grpc_compression {
+        let wire: Option<Arc<dyn Wire>> = match settings.options.grpc_compression {
             GrpcCompression::None => Some(Lean::connect(settings, agent).await?),
             _ => None,
         };
-        Ok(Self { official, lean })
+        Ok(Self { official, wire })
     }
 }
 
 /// Connections, as soon as there are some.
 pub struct Link {
+    dial: Box<Dial>,
     updates: watch::Sender<Settings>,
     pool: Pool<Line>,
     /// Of the last try.
@@ -50,9 +74,10 @@ pub struct Link {
 
 impl Link {
     /// No connection yet.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, network: Network) -> Self {
         Self {
-            pool: Pool::new(settings.connections),
+            dial: network.dial,
+            pool: Pool::new(settings.connections, network.seed),
             updates: watch::Sender::new(settings),
             error: RwLock::new(None),
         }
@@ -64,7 +89,7 @@ impl Link {
     /// Why there is none.
     pub async fn connected(settings: Settings) -> Result<Self, String> {
         let line = Line::connect(&settings).await?;
-        let link = Self::new(settings);
+        let link = Self::new(settings, Network::real());
         link.pool.begin(line, 1);
         Ok(link)
     }
@@ -109,7 +134,7 @@ impl Link {
             if self.goes_on(&settings, used.as_ref()) {
                 return settings;
             }
-            match Line::connect(&settings).await {
+            match (self.dial)(settings.clone()).await {
                 Ok(line) => {
                     self.pool.begin(line, settings.connections);
                     tracing::info!(
@@ -132,6 +157,7 @@ impl Link {
                 }
             }
             tokio::select! {
+                biased;
                 () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
                 _ = updates.changed() => pause = FIRST_PAUSE,
             }
@@ -141,7 +167,7 @@ impl Link {
     /// Keeps as many connections as the settings say, and replaces those that freeze, for ever.
     pub async fn keep(&self, settings: &Settings) {
         let dial = || async move {
-            let connected = Line::connect(settings).await;
+            let connected = (self.dial)(settings.clone()).await;
             if let Err(error) = &connected {
                 let address = &settings.address;
                 tracing::debug!(address, error, "no further connection to Temporal");
@@ -166,8 +192,8 @@ impl Link {
             if set.is_err() {
                 return false;
             }
-            if let Some(lean) = &line.lean {
-                lean.go_on_with(settings);
+            if let Some(wire) = &line.wire {
+                wire.go_on_with(settings);
             }
         }
         tracing::info!(

@@ -1,10 +1,10 @@
 //! The connections that calls are spread over: which one a call takes, and what is known of each.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// A slot for each connection, empty until there is one.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct Pool<C> {
     slots: RwLock<Vec<Option<Arc<Pooled<C>>>>>,
     /// Where the next call begins to look.
     next: AtomicUsize,
+    random: AtomicU64,
 }
 
 /// A connection in its slot, and what its calls have seen of it.
@@ -22,7 +23,8 @@ pub struct Pooled<C> {
     /// Answers so far.
     heard: AtomicUsize,
     suspected: Notify,
-    is_given_up: watch::Sender<bool>,
+    is_given_up: AtomicBool,
+    given_up: Notify,
 }
 
 /// A call's hold on a connection.
@@ -33,12 +35,22 @@ pub struct Lease<C> {
 }
 
 impl<C> Pool<C> {
-    /// No connection yet.
-    pub fn new(size: usize) -> Self {
+    /// No connection yet. What is random is drawn from the seed on.
+    pub fn new(size: usize, seed: u64) -> Self {
         Self {
             slots: RwLock::new((0..size).map(|_| None).collect()),
             next: AtomicUsize::new(0),
+            random: AtomicU64::new(seed),
         }
+    }
+
+    /// Another random number each time, from 0 to 1: SplitMix64.
+    pub fn random(&self) -> f32 {
+        let drawn = self.random.fetch_add(GOLDEN, Ordering::Relaxed);
+        let mixed = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let [random, ..] = mixed.to_be_bytes();
+        f32::from(random) / 255.0
     }
 
     /// The connection with the fewest calls in flight; of equals, one after the other. A connection
@@ -102,7 +114,8 @@ impl<C> Pool<C> {
         let before = slots[slot].replace(Arc::new(Pooled::new(connection)));
         drop(slots);
         if let Some(before) = before {
-            before.is_given_up.send_replace(true);
+            before.is_given_up.store(true, Ordering::Release);
+            before.given_up.notify_waiters();
         }
     }
 }
@@ -114,7 +127,8 @@ impl<C> Pooled<C> {
             in_flight: AtomicUsize::new(0),
             heard: AtomicUsize::new(0),
             suspected: Notify::new(),
-            is_given_up: watch::Sender::new(false),
+            is_given_up: AtomicBool::new(false),
+            given_up: Notify::new(),
         }
     }
 
@@ -155,9 +169,11 @@ impl<C> Lease<C> {
 
     /// Until another connection is in its place, since nothing will come on this one.
     pub async fn given_up(&self) {
-        let mut given_up = self.pooled.is_given_up.subscribe();
-        // It cannot be dropped while this lease holds it.
-        given_up.wait_for(|given_up| *given_up).await.ok();
+        // From here on it is told, whenever it is polled first.
+        let told = self.pooled.given_up.notified();
+        if !self.pooled.is_given_up.load(Ordering::Acquire) {
+            told.await;
+        }
     }
 }
 
@@ -175,12 +191,15 @@ impl<C> Drop for Lease<C> {
     }
 }
 
+/// The golden ratio's, in 64 bits.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of_two() -> Pool<char> {
-        let pool = Pool::new(2);
+        let pool = Pool::new(2, 0);
         pool.put(0, 'a');
         pool.put(1, 'b');
         pool
@@ -211,8 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_random_is_spread_and_begins_with_the_seed() {
+        let draw = |seed| {
+            let pool: Pool<()> = Pool::new(0, seed);
+            (0..1000).map(|_| pool.random()).collect::<Vec<_>>()
+        };
+        let drawn = draw(7);
+        assert_eq!(drawn, draw(7));
+        assert_ne!(drawn, draw(8));
+        let mean = drawn.iter().sum::<f32>() / 1000.0;
+        assert!((0.45..0.55).contains(&mean), "{mean}");
+    }
+
+    #[test]
     fn the_only_connection_is_better_than_none() {
-        let pool = Pool::new(2);
+        let pool = Pool::new(2, 0);
         assert!(pool.lease(None).is_none());
         pool.put(1, 'b');
         let lease = pool.lease(None).expect("one");

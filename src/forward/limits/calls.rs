@@ -14,6 +14,7 @@ pub struct CallLimit {
     /// What they are called in a reason.
     name: &'static str,
     all: Semaphore,
+    size: usize,
     per_source: usize,
     /// By path. Sources come from the configuration.
     sources: Mutex<HashMap<String, Arc<Semaphore>>>,
@@ -32,6 +33,7 @@ impl CallLimit {
         Self {
             name,
             all: Semaphore::new(size),
+            size,
             per_source,
             sources: Mutex::default(),
         }
@@ -57,6 +59,15 @@ impl CallLimit {
             _of_source: of_source,
             _of_all: of_all,
         })
+    }
+
+    /// Permits that are out, of all and of each source.
+    pub fn held(&self) -> usize {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_sources = sources
+            .values()
+            .map(|source| self.per_source - source.available_permits());
+        self.size - self.all.available_permits() + of_sources.sum::<usize>()
     }
 
     fn of(&self, source: &str) -> Arc<Semaphore> {

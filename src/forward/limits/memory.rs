@@ -30,6 +30,11 @@ impl Memory {
         self.size
     }
 
+    /// Bytes that are in use.
+    pub fn held(&self) -> usize {
+        self.size - self.left.available_permits()
+    }
+
     /// So many bytes, now or not at all: whoever waited would hold what it has already.
     ///
     /// # Errors

@@ -66,6 +66,11 @@ impl Steps {
         }
     }
 
+    /// Places that are taken.
+    pub fn held(&self) -> usize {
+        self.count as usize - self.places.available_permits()
+    }
+
     /// Works on a body: at once if it is short; else in a step of its own.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use webhook_core::outcome::{Execution, Outcome, Reject};
 
 use super::Client;
-use super::unary::{timed, within};
+use crate::temporal::lean;
 use crate::temporal::limits::Sizes;
 use crate::temporal::request::{self, EVENT_KEY};
 use crate::temporal::{Call, Done, Temporal, status};
@@ -89,7 +89,6 @@ impl Client {
         event_key: &str,
         deadline: Instant,
     ) -> Result<bool, Status> {
-        let mut service = self.ready_service()?;
         let mut request = GetWorkflowExecutionHistoryRequest {
             namespace: self.caller().namespace.to_owned(),
             execution: Some(request::run(run)),
@@ -97,10 +96,11 @@ impl Client {
             ..GetWorkflowExecutionHistoryRequest::default()
         };
         loop {
-            let call = service.get_workflow_execution_history(within(request.clone(), deadline));
-            let answer = timed("GetWorkflowExecutionHistory", deadline, call)
-                .await?
-                .into_inner();
+            let (operation, frame) = ("GetWorkflowExecutionHistory", lean::frame(&request));
+            let answer = self.hedged(operation, frame, deadline, |service, request| {
+                service.get_workflow_execution_history(request)
+            });
+            let answer = answer.await?;
             let events = answer.history.unwrap_or_default().events;
             if events
                 .iter()

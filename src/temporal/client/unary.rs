@@ -94,9 +94,8 @@ where
         frame.clone(),
         deadline.saturating_duration_since(Instant::now()),
     );
-    if let Some(lean) = &line.lean {
-        let lean = Arc::clone(lean);
-        return Box::pin(async move { lean.call(operation, frame, left).await });
+    if let Some(wire) = &line.wire {
+        return Arc::clone(wire).unary(operation, frame, left);
     }
     let mut connection = line.official.clone();
     Box::pin(async move {

@@ -54,7 +54,7 @@ impl Fake {
 /// A pool whose first call takes the first of these.
 fn pool(scripts: &[Script]) -> (Pool<Arc<Fake>>, Vec<Arc<Fake>>) {
     let fakes: Vec<_> = scripts.iter().map(|script| Fake::new(*script)).collect();
-    let pool = Pool::new(fakes.len());
+    let pool = Pool::new(fakes.len(), 0);
     for (slot, fake) in fakes.iter().enumerate() {
         pool.put(slot, Arc::clone(fake));
     }

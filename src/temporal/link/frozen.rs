@@ -21,13 +21,13 @@ impl Peer for Line {
     async fn answers(&self) {
         let request = GetSystemInfoRequest::default().into_request();
         let mut service = self.official.workflow_service();
-        let lean = async {
-            if let Some(lean) = &self.lean {
-                lean.answers().await;
+        let wire = async {
+            if let Some(wire) = &self.wire {
+                wire.answers().await;
             }
         };
         // Either may be what is frozen. An error is an answer, too.
-        drop(tokio::join!(service.get_system_info(request), lean));
+        drop(tokio::join!(service.get_system_info(request), wire));
     }
 }
 
@@ -73,6 +73,7 @@ where
     }
     let begun = Instant::now();
     let other = tokio::select! {
+        biased;
         () = &mut answers => return None,
         other = dial() => other.ok()?,
     };
@@ -140,7 +141,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_filled_and_what_is_frozen_in_it_replaced_once_a_call_suspects_it() {
-        let pool: Pool<Fake> = Pool::new(1);
+        let pool: Pool<Fake> = Pool::new(1, 0);
         let dials = AtomicUsize::new(0);
         let dial = async || match dials.fetch_add(1, Ordering::Relaxed) {
             0 => Err("refused".to_owned()),
