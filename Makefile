@@ -28,6 +28,11 @@ test: ## Every test, on a real Temporal server with real workers (ARGS="--test e
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && \
 	export TEMPORAL_BIN VERSITYGW_BIN && exec cargo test --workspace --locked $(ARGS)
 
+.PHONY: simulate
+simulate: ## 100,000 simulated worlds, each from its seed (SEEDS=1000 for so many, SEED=7 for one and its trace)
+	@scripts/need.sh cargo cc
+	@$(if $(SEED),SEED="$(SEED)",SEEDS="$(or $(SEEDS),100000)") exec cargo test --locked --profile simulation --test simulation -- every_invariant --nocapture
+
 .PHONY: test-page
 test-page: ## The admin listener's page in a real Chromium, which is installed where there is none
 	@scripts/need.sh cargo cc node
