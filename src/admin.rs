@@ -77,6 +77,7 @@ pub fn listener<T: Temporal + Visibility>(
         socket,
         certificate: None,
         limits: Limits::operator(DRAIN),
+        proxies: None,
         refusals: None,
         service: pages(router(admin)),
     }

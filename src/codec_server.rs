@@ -83,6 +83,7 @@ pub fn listener(
         socket,
         certificate,
         limits: Limits::operator(DRAIN),
+        proxies: None,
         refusals: Some(Refusals::new()),
         service: pages(router),
     }

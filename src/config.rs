@@ -20,8 +20,10 @@ mod weak;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use webhook_core::client::Proxies;
 use webhook_core::codec::Codec;
 use webhook_core::codec::key::Key;
 use webhook_core::handshake::Handshake;
@@ -49,6 +51,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How many connections one peer may hold; `None`: all.
     pub max_connections_per_peer: Option<usize>,
+    /// Who may say whom a request is from; `None`: nobody.
+    pub proxies: Option<Arc<Proxies>>,
     /// Who may ask the admin listener.
     pub admin: Admin,
     /// Encrypts payloads; without keys they are stored as they are.
@@ -161,6 +165,7 @@ impl Config {
             max_connections_per_peer: args
                 .max_connections_per_peer
                 .or(file.server.max_connections_per_peer),
+            proxies: file.server.proxies.clone().map(Arc::new),
             admin: Admin::new(args, file, environment, &mut mistakes, &mut warnings),
             codec: codec(file, environment, &mut mistakes),
             large: (file.large.as_ref())

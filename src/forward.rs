@@ -4,6 +4,7 @@
 pub mod admit;
 pub mod answer;
 pub mod context;
+pub mod cors;
 pub mod dispatch;
 pub mod encode;
 pub mod fetch;
@@ -68,6 +69,7 @@ pub struct Forwarder<T> {
     /// Refusals of requests that fit no source.
     stray: Flood,
     limits: Limits,
+    buckets: usize,
     in_flight: ::metrics::Gauge,
     /// For whoever asks what happened; `None`: nobody can.
     journal: Option<Arc<Journal>>,
@@ -81,13 +83,14 @@ impl<T: Temporal> Forwarder<T> {
         Self {
             pages: Pages::new(Arc::clone(&temporal)),
             queues: Queues::default(),
-            settings: RwLock::new(Arc::new(settings)),
+            settings: RwLock::new(Arc::new(settings.limited(None, sizes.buckets))),
             temporal,
             authorised: Arc::new(Authorised::new(sizes.authorised)),
             keys: Keys::default(),
             hints: Hints::default(),
             stray: Flood::new(NO_SOURCE),
             limits: Limits::new(sizes),
+            buckets: sizes.buckets,
             in_flight: ::metrics::gauge!(IN_FLIGHT),
             journal: None,
             traces: None,
@@ -128,10 +131,11 @@ impl<T: Temporal> Forwarder<T> {
 
     /// From the next request on these settings; requests in flight finish on what they began with.
     pub fn replace(&self, settings: Settings) {
-        *self
+        let mut current = self
             .settings
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(settings.limited(Some(&**current), self.buckets));
     }
 
     /// The task queues on which sources start workflows, those that depend on the event apart, and how often to
@@ -188,9 +192,12 @@ impl<T: Temporal> Forwarder<T> {
         let _in_flight = Gauge::enter(&self.in_flight);
         let settings = self.settings();
         let (parts, mut body) = request.into_parts();
-        let mut context = RequestContext::new(request_id, &parts, first_byte, peer);
+        let proxies = settings.proxies.as_ref().filter(|_| trial.is_none());
+        let client = proxies.map_or(peer, |proxies| proxies.client(peer, &parts.headers));
+        let mut context = RequestContext::new(request_id, &parts, first_byte, client);
         context.is_test = trial.is_some();
         let result = self.handle(&settings, &mut body, &mut context, trial).await;
+        self.note_signature(&settings, &context, &result);
         report(&context, &result, &self.stray);
         if let Some(journal) = &self.journal {
             journal.note(&context, &result);
@@ -200,6 +207,9 @@ impl<T: Temporal> Forwarder<T> {
         let broken = hopeless && intake::check_head(&parts).is_err();
         let outcome = report::outcome(&result);
         let mut answer = answer::of(result, &context);
+        if let Some((source, _)) = context.source {
+            cors::say_who_may_read(source, &parts.headers, answer.headers_mut());
+        }
         if let Some((trace, outcome)) = context.trace.take().zip(outcome) {
             trace.end(outcome, answer.status().as_u16(), context.event.as_deref());
         }
@@ -231,10 +241,19 @@ impl<T: Temporal> Forwarder<T> {
         if !source.allows(peer) {
             return Err(Reject::Forbidden("the address may not send to this source"));
         }
+        if let Some(answer) = cors::preflight(source, parts) {
+            return answer.map(Completion::Page);
+        }
         match RequestKind::of(source, &parts.method, parts.uri.query(), &parts.headers) {
             RequestKind::Webhook => {}
             RequestKind::Probe => return Ok(Completion::Page(about(source))),
             RequestKind::NotAllowed => return Err(request_kind::refusal(source, &parts.method)),
+        }
+        if let (Some(block), None) = (&source.block, &trial) {
+            self.limits.blocks.check(block, &source.path, peer)?;
+        }
+        if let (Some(limiter), None) = (&settings.limiters[index], &trial) {
+            limiter.charge_client(peer)?;
         }
         if let Some(traces) = &self.traces {
             context.trace = Some(Box::new(traces.webhook(source, parts, context.first_byte)));
@@ -272,11 +291,13 @@ impl<T: Temporal> Forwarder<T> {
             Err(refused) => {
                 if refused.is_proven {
                     context.unproven_body = None;
+                    context.is_proven = true;
                 }
                 return Err(refused.reject);
             }
         };
         context.unproven_body = None;
+        context.is_proven = true;
         context.event = Some(Arc::clone(&event.event));
         let dispatcher = Dispatcher {
             temporal: &*self.temporal,
@@ -287,6 +308,39 @@ impl<T: Temporal> Forwarder<T> {
         };
         let outcome = dispatcher.dispatch(index, event, context).await;
         outcome.map(Completion::Event)
+    }
+
+    /// For `[server] block`: who signs badly too often is not heard for a while.
+    fn note_signature(
+        &self,
+        settings: &Settings,
+        context: &RequestContext<'_>,
+        result: &Result<Completion, Reject>,
+    ) {
+        let Some((source, metrics)) = context.source.filter(|_| !context.is_test) else {
+            return;
+        };
+        let Some(block) = &source.block else {
+            return;
+        };
+        let (blocks, client) = (&self.limits.blocks, context.peer);
+        if context.is_proven {
+            return blocks.note_good(&source.path, client);
+        }
+        // A proxy is everybody who comes through it.
+        let is_proxy = || {
+            settings
+                .proxies
+                .as_ref()
+                .is_some_and(|it| it.trusts(client))
+        };
+        if matches!(result, Err(Reject::InvalidSignature(_)))
+            && !is_proxy()
+            && blocks.note_bad(block, &source.path, client)
+        {
+            metrics.count_blocked();
+            report::blocked(source, block, client);
+        }
     }
 
     /// The public keys that the request needs of its sender.

@@ -28,6 +28,7 @@ use crate::expiry::{self, Dated};
 use crate::forward::{Forwarder, Settings};
 use crate::load::{Loaded, all};
 use crate::server::Limits;
+use crate::server::proxy::Trusted;
 use crate::storage::Store;
 use crate::telemetry::{self, LAST_RELOAD};
 use crate::temporal::connect::Settings as Connection;
@@ -45,6 +46,8 @@ pub struct Reload<T> {
     pub environment: SharedEnvironment,
     /// Gets new sources and payload keys.
     pub forwarder: Arc<Forwarder<T>>,
+    /// Gets new proxies that are trusted.
+    pub trusted: Arc<Trusted>,
     /// Gets a new certificate.
     pub certificate: Option<Arc<Certificate>>,
     /// Gets new settings of the connection to Temporal.
@@ -153,11 +156,16 @@ impl<T: Temporal> Reload<T> {
             metrics,
             warnings,
             index,
+            proxies,
             ..
         } = good.config;
         let count = sources.len();
-        self.forwarder
-            .replace(Settings::new(sources, codec, good.large, &metrics).indexed(index));
+        self.trusted.replace(proxies.clone());
+        self.forwarder.replace(
+            Settings::new(sources, codec, good.large, &metrics)
+                .indexed(index)
+                .behind(proxies),
+        );
         let changed = inventory.since(&in_use);
         *in_use = inventory;
         self.configuration.taken(&changed, needs_restart, &warnings);

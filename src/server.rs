@@ -4,8 +4,10 @@ mod activity;
 pub mod bearer;
 mod connection;
 mod handshake;
+mod hardened;
 mod limits;
 mod outgoing;
+pub mod proxy;
 pub mod refused;
 mod seats;
 pub mod service;
@@ -27,6 +29,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::connection::Connection;
 pub use self::limits::Limits;
+use self::proxy::Trusted;
 use self::refused::{EVICTED, FULL, Refusals, SHARE};
 use self::seats::{Admission, Seats};
 use self::service::Service;
@@ -42,6 +45,8 @@ pub struct Listener<S> {
     pub certificate: Option<Arc<Certificate>>,
     /// How many, how long.
     pub limits: Limits,
+    /// Whose connections are others'; `None`: nobody's.
+    pub proxies: Option<Arc<Trusted>>,
     /// Counts and logs connections that bring no request; `None`: nobody does.
     pub refusals: Option<Refusals>,
     /// Answers the requests.
@@ -52,6 +57,7 @@ pub struct Listener<S> {
 struct Terms<S> {
     certificate: Option<Arc<Certificate>>,
     limits: Limits,
+    proxies: Option<Arc<Trusted>>,
     refusals: Option<Refusals>,
     service: S,
 }
@@ -76,6 +82,7 @@ impl<S: Service> Listener<S> {
             terms: Arc::new(Terms {
                 certificate: self.certificate,
                 limits: self.limits,
+                proxies: self.proxies,
                 refusals: self.refusals,
                 service: self.service,
             }),
@@ -172,7 +179,10 @@ impl<S: Service> Open<S> {
     }
 
     fn serve(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let seat = match self.seats.admit(peer.ip()) {
+        let proxies = self.terms.proxies.as_ref();
+        let proxies = proxies.and_then(|proxies| proxies.of(peer));
+        let own = proxies.is_none().then(|| peer.ip());
+        let seat = match self.seats.admit(own) {
             Admission::Free(seat) => seat,
             Admission::InPlaceOfIdle(seat) => {
                 self.terms.note(&EVICTED, peer);
@@ -183,6 +193,7 @@ impl<S: Service> Open<S> {
         };
         let connection = Connection {
             peer,
+            speaks_proxy: proxies.is_some_and(|proxies| proxies.protocol),
             seat,
             terms: Arc::clone(&self.terms),
             stopped: self.stopped.subscribe(),

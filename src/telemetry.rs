@@ -49,6 +49,10 @@ pub const KEY_USED: &str = "webhook_forwarder_signature_key_used_total";
 pub const CERTIFICATE_EXPIRY: &str = "webhook_forwarder_certificate_expiry_timestamp_seconds";
 /// `config_last_reload_success`
 pub const LAST_RELOAD: &str = "webhook_forwarder_config_last_reload_success";
+/// `addresses_blocked_total{source}`
+pub const BLOCKED: &str = "webhook_forwarder_addresses_blocked_total";
+/// `proxy_headers_total{result}`
+pub const PROXY_HEADERS: &str = "webhook_forwarder_proxy_headers_total";
 /// `connections_shed_total{reason}`
 pub const CONNECTIONS_SHED: &str = "webhook_forwarder_connections_shed_total";
 /// `tls_handshakes_total{result}`
@@ -118,6 +122,14 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_counter!(
         CONNECTIONS_SHED,
         "Connections closed for want of room, by reason"
+    );
+    metrics::describe_counter!(
+        BLOCKED,
+        "Addresses that were blocked for their bad signatures"
+    );
+    metrics::describe_counter!(
+        PROXY_HEADERS,
+        "PROXY protocol headers of trusted proxies, by what became of them"
     );
     metrics::describe_counter!(TLS_HANDSHAKES, "TLS handshakes, by how they ended");
     metrics::describe_counter!(

@@ -6,6 +6,7 @@ mod e2e {
     mod actions;
     mod admin;
     mod alerts;
+    mod blocked;
     mod bodies;
     mod broken_http;
     mod catalogue;
@@ -15,6 +16,7 @@ mod e2e {
     mod codec_server;
     mod compression;
     mod connection;
+    mod cors;
     mod dead_letters;
     mod delivery;
     mod delivery_ids;
@@ -44,7 +46,9 @@ mod e2e {
     mod operations;
     mod outage;
     mod payload;
+    mod proxies;
     mod queues;
+    mod rate_limits;
     mod refusal_log;
     mod refusals;
     mod reload;

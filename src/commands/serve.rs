@@ -27,6 +27,7 @@ use crate::forward::trace::Traces;
 use crate::forward::{self, Forwarder, flood};
 use crate::load::{self, Loaded, SystemEnvironment};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedEnvironment};
+use crate::server::proxy::Trusted;
 use crate::server::refused::Refusals;
 use crate::server::service::webhooks;
 use crate::server::{Limits, Listener};
@@ -218,7 +219,8 @@ pub async fn serve(
         client.index().use_it();
     }
     let settings = forward::Settings::new(config.sources, config.codec, large, &config.metrics)
-        .indexed(config.index);
+        .indexed(config.index)
+        .behind(config.proxies.clone());
     let configuration = Arc::new(Configuration::new(args, &config.warnings));
     let journal = admin.as_ref().map(|_| Arc::new(Journal::new()));
     let mut forwarder = Forwarder::new(settings, client, &Sizes::default());
@@ -235,7 +237,9 @@ pub async fn serve(
     let (certificates, expires) = watch::channel(certificates);
     let expiring = tokio::spawn(expiry::watch(expires.clone()));
     let access = admin.as_ref().map(|admin| Arc::clone(&admin.access));
+    let trusted = Arc::new(Trusted::new(config.proxies.clone()));
     let reload = Reload {
+        trusted: Arc::clone(&trusted),
         args: args.clone(),
         environment,
         forwarder: Arc::clone(&forwarder),
@@ -282,6 +286,7 @@ pub async fn serve(
         socket: public,
         certificate,
         limits,
+        proxies: Some(Arc::clone(&trusted)),
         refusals: Some(Refusals::new()),
         service: webhooks(Arc::clone(&forwarder)),
     };

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use webhook_core::client::Proxies;
+use webhook_core::limit::Block;
 use webhook_core::provider::values::{ConnectionsPerPeer, IdleTimeout, Span};
 
 use super::Mistake;
@@ -16,7 +18,9 @@ use super::secret::SecretRef;
 
 pub mod admin;
 pub mod capture;
+pub mod limits;
 pub mod metrics;
+mod proxies;
 pub mod route;
 pub mod source;
 pub mod temporal;
@@ -69,6 +73,10 @@ pub struct Server {
     pub idle_timeout: Option<Duration>,
     /// How many connections one peer may hold.
     pub max_connections_per_peer: Option<usize>,
+    /// Who may say whom a request is from; `None`: nobody.
+    pub proxies: Option<Proxies>,
+    /// When an address is not listened to; `None`: every one is.
+    pub block: Option<Block>,
     /// Whether a sender's trace is continued.
     pub trust_traceparent: Option<bool>,
 }
@@ -167,6 +175,8 @@ impl Server {
             max_connections_per_peer: section
                 .take(r, "max_connections_per_peer")
                 .map(|ConnectionsPerPeer(connections)| connections),
+            proxies: proxies::read(r, &mut section),
+            block: limits::block(r, &mut section),
             trust_traceparent: section.take(r, "trust_traceparent"),
             ..Self::default()
         };

@@ -3,6 +3,7 @@
 
 mod capture;
 mod entries;
+mod limits;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -86,12 +87,16 @@ fn source(
     overwrite(&mut provider, &mut entry);
     let capture = capture::capture(&entry, &provider, mistakes, warnings);
     warnings.extend(credentials(&provider, &entry.places));
+    warnings.extend(limits::doubts(&entry, &provider));
+    let block = limits::block(&entry, &provider, mistakes);
     mistakes.extend(same_for_every_get(&provider, &entry.places));
     let file::Source {
         path,
         public_url,
         params,
         allow,
+        rate_limit,
+        cors_origins,
         ..
     } = entry;
     Some(Source {
@@ -102,6 +107,11 @@ fn source(
         verify_token,
         verify_context: VerifyContext { public_url, params },
         allow: allow.into_iter().map(|Network(network)| network).collect(),
+        rate_limit,
+        block,
+        cors_origins: (cors_origins.into_iter().flatten())
+            .map(|file::limits::Origin(text)| text)
+            .collect(),
         fetch_keys: entry.fetch_keys,
         routes,
         body_limit: entry.body_limit.unwrap_or(BODY_LIMIT),

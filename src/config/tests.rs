@@ -269,7 +269,7 @@ listen = 5
             &world()
         ),
         [
-            "f.toml:2 server.port: unknown key, expected one of: listen, drain_timeout, idle_timeout, max_connections_per_peer, trust_traceparent, tls, certificate",
+            "f.toml:2 server.port: unknown key, expected one of: listen, drain_timeout, idle_timeout, max_connections_per_peer, trusted_proxies, client_header, proxy_protocol, block, trust_traceparent, tls, certificate",
             "f.toml:3 server.listen: expected a text in quotes, found a number",
             "f.toml:4 serber: unknown key (did you mean `server`?), expected one of: server, admin, metrics, temporal, encryption, large_payloads, source",
         ]

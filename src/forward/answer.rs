@@ -11,7 +11,7 @@ use hyper::body::Body;
 use serde::Serialize;
 use serde_json::json;
 use webhook_core::handshake::Reply;
-use webhook_core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject};
+use webhook_core::outcome::{Outcome, RETRY_AFTER_SECONDS, Reject, retry_after};
 use webhook_core::provider::Provider;
 use webhook_core::respond as workflow;
 
@@ -128,6 +128,10 @@ pub fn problem(reject: &Reject, request_id: &str) -> Answer {
     answer.headers_mut().insert(CONTENT_TYPE, problem);
     if row.status == StatusCode::SERVICE_UNAVAILABLE {
         ask_again(&mut answer);
+    }
+    if let Reject::RateLimited(wait, _) = reject {
+        let seconds = HeaderValue::from(retry_after(*wait));
+        answer.headers_mut().insert(RETRY_AFTER, seconds);
     }
     if let Reject::MethodNotAllowed(allow, _) = reject {
         let allow = HeaderValue::from_str(allow).ok();

@@ -22,12 +22,14 @@ pub struct RequestContext<'a> {
     pub parts: &'a Parts,
     /// When it began: its deadline counts from here.
     pub first_byte: Instant,
-    /// Whence it came.
+    /// Whence it came: the client's address, as far as it is known.
     pub peer: IpAddr,
     /// Whose path it has, and its metrics.
     pub source: Option<(&'a Source, &'a SourceMetrics)>,
     /// The raw body, from when it is read until the sender is proven: for its length and its look.
     pub unproven_body: Option<Bytes>,
+    /// Whether its sender is proven.
+    pub is_proven: bool,
     /// What it says, once its sender is proven.
     pub event: Option<Arc<Event>>,
     /// The route it took, if the source has any.
@@ -56,6 +58,7 @@ impl<'a> RequestContext<'a> {
             peer,
             source: None,
             unproven_body: None,
+            is_proven: false,
             event: None,
             route: None,
             parked: None,

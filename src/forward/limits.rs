@@ -1,9 +1,13 @@
 //! Every limit of what is forwarded at a time: its name, its size, and why it is of this size.
 
+pub mod blocks;
 pub mod calls;
 pub mod memory;
+pub mod rates;
+mod recent;
 pub mod steps;
 
+use self::blocks::Blocks;
 use self::calls::CallLimit;
 use self::memory::Memory;
 use self::steps::Steps;
@@ -31,6 +35,11 @@ pub struct Sizes {
     pub waiting_calls_per_source: usize,
     /// Addresses that have shown a verify token. The one whose time is over first makes room.
     pub authorised: usize,
+    /// Buckets of a source's `rate_limit`: clients, tenants or whatever its key says. About 200 bytes each. The
+    /// one that was not used longest makes room.
+    pub buckets: usize,
+    /// Addresses that have signed well, and as many that have signed badly, for `[server] block`. Likewise.
+    pub addresses: usize,
 }
 
 impl Default for Sizes {
@@ -43,6 +52,8 @@ impl Default for Sizes {
             waiting_calls: 1024,
             waiting_calls_per_source: 512,
             authorised: 10_000,
+            buckets: 10_000,
+            addresses: 10_000,
         }
     }
 }
@@ -58,6 +69,8 @@ pub struct Limits {
     pub starts: CallLimit,
     /// Updates, and what goes to S3 before.
     pub waiting_calls: CallLimit,
+    /// Addresses that sign badly.
+    pub blocks: Blocks,
 }
 
 impl Limits {
@@ -67,6 +80,7 @@ impl Limits {
         Self {
             steps: Steps::new(sizes.steps, memory.clone()),
             memory,
+            blocks: Blocks::new(sizes.addresses),
             starts: CallLimit::new("starts", sizes.starts, sizes.starts_per_source),
             waiting_calls: CallLimit::new(
                 "waiting calls",

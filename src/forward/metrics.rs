@@ -16,7 +16,7 @@ use self::events::EventCounters;
 pub use self::events::Labels;
 use crate::forward::flood::Flood;
 use crate::telemetry::timing::Timing;
-use crate::telemetry::{KEY_USED, LAST_EVENT, REQUEST_DURATION, REQUESTS};
+use crate::telemetry::{BLOCKED, KEY_USED, LAST_EVENT, REQUEST_DURATION, REQUESTS};
 
 /// Of one source. What was counted before, under the same labels, goes on.
 pub struct SourceMetrics {
@@ -24,6 +24,8 @@ pub struct SourceMetrics {
     outcomes: Vec<OutcomeMetrics>,
     /// One for each secret, in their order.
     secrets: Vec<Counter>,
+    /// Addresses that were blocked; `None`: none ever is.
+    blocked: Option<Counter>,
     /// Of its refusals.
     pub flood: Flood,
     events: EventCounters,
@@ -55,6 +57,8 @@ impl SourceMetrics {
         Self {
             outcomes: LABELS.iter().map(outcome).collect(),
             secrets: secrets.iter().map(secret).collect(),
+            blocked: (source.block.as_ref())
+                .map(|_| metrics::counter!(BLOCKED, "source" => path.clone())),
             flood: Flood::new(path),
             events: EventCounters::new(source, labels),
             last_event: OnceLock::new(),
@@ -87,6 +91,13 @@ impl SourceMetrics {
                 .get_or_init(|| metrics::gauge!(LAST_EVENT, "source" => self.path.clone()));
             let at = event.received_at.duration_since(UNIX_EPOCH);
             last_event.set(at.unwrap_or_default().as_secs_f64());
+        }
+    }
+
+    /// One more address is blocked.
+    pub fn count_blocked(&self) {
+        if let Some(blocked) = &self.blocked {
+            blocked.increment(1);
         }
     }
 

@@ -142,9 +142,16 @@ fn admitted(arrived: Arrived) -> Result<Read, Refused> {
     let proof = source.verified_by(verified.proof());
     let mut event =
         Event::new(&verified, &source.provider, &source.path, proof).map_err(refused(true))?;
+    if settings.proxies.is_some() {
+        event.name_client(peer);
+    }
     let tenant = event.tenant.as_deref();
     check_tenant(source, verified.proof(), tenant).map_err(refused(true))?;
     metrics.count_secret(verified.proof());
+    if let (Some(limiter), None) = (&settings.limiters[arrived.source], &arrived.trial) {
+        let charged = limiter.charge_event(&event, &source.name);
+        charged.map_err(refused(true))?;
+    }
     if arrived.trial.is_some() {
         event.mark_as_test();
     }

@@ -9,10 +9,12 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use webhook_core::event::short;
 use webhook_core::hint::hint;
+use webhook_core::limit::Block;
 use webhook_core::outcome::{Fault, Reject};
 use webhook_core::provider::locator::Locator;
 use webhook_core::request::media_type;
 use webhook_core::shown::{readable, shown};
+use webhook_core::source::Source;
 
 use crate::forward::answer::Completion;
 use crate::forward::context::RequestContext;
@@ -88,6 +90,13 @@ pub(super) fn claimed(places: &[Locator], parts: &Parts) -> Option<String> {
 pub fn count(reject: &Reject) {
     let labels = [("source", NO_SOURCE), ("outcome", reject.row().label)];
     metrics::counter!(REQUESTS, &labels).increment(1);
+}
+
+/// From now on nothing of the address is looked at for a while.
+pub fn blocked(source: &Source, block: &Block, client: IpAddr) {
+    let (source, peer) = (&source.path, client.to_canonical());
+    let (bad_signatures, seconds) = (block.bad_signatures, block.lasts.as_secs());
+    tracing::warn!(source, %peer, bad_signatures, seconds, "an address is blocked");
 }
 
 /// How it ended, in the words of the table of outcomes; a page has none.

@@ -33,6 +33,7 @@ pub struct Inventory {
     admin: Digest,
     large: Digest,
     metrics: Digest,
+    proxies: Digest,
     index: bool,
     connection: Connection,
 }
@@ -76,6 +77,7 @@ impl Inventory {
                     .map_or([0; 32], |large| of_credentials(&large.credentials)),
             ]),
             metrics: digest([text(&config.metrics).as_bytes()]),
+            proxies: digest([text(&config.proxies).as_bytes()]),
             index: config.index,
             connection: connection.clone(),
         }
@@ -143,6 +145,9 @@ impl Inventory {
         }
         if self.metrics != before.metrics {
             said.push("metrics changed".to_owned());
+        }
+        if self.proxies != before.proxies {
+            said.push("trusted_proxies of [server] changed".to_owned());
         }
         if self.index != before.index {
             let now = if self.index { "on" } else { "off" };
@@ -226,6 +231,9 @@ fn parts(source: &Source) -> Parts {
         verify_token: _,
         verify_context,
         allow,
+        rate_limit,
+        block,
+        cors_origins,
         fetch_keys,
         routes,
         body_limit,
@@ -247,6 +255,9 @@ fn parts(source: &Source) -> Parts {
         ("public_url", text(&verify_context.public_url)),
         ("params", text(&verify_context.params)),
         ("allow", text(allow)),
+        ("rate_limit", text(rate_limit)),
+        ("block", text(block)),
+        ("cors_origins", text(cors_origins)),
         ("fetch_keys", text(fetch_keys)),
         ("body_limit", text(body_limit)),
         ("capture_rejections", text(capture)),

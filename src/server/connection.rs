@@ -20,10 +20,11 @@ use webhook_core::outcome::Reject;
 
 use super::activity::{Activity, Handled, Overdue, watched};
 use super::handshake::handshake;
+use super::hardened::harden;
 use super::outgoing::Outgoing;
-use super::seats::Seat;
+use super::seats::{Seat, Share};
 use super::service::{Arrival, Service};
-use super::{Terms, refused};
+use super::{Terms, proxy, refused};
 use crate::forward::report;
 use crate::telemetry::{CONNECTIONS, Gauge};
 use crate::tls::H2;
@@ -31,6 +32,8 @@ use crate::tls::H2;
 /// A connection that was accepted.
 pub(super) struct Connection<V> {
     pub(super) peer: SocketAddr,
+    /// The peer is a trusted proxy, and says first whose connection it is.
+    pub(super) speaks_proxy: bool,
     pub(super) seat: Seat,
     pub(super) terms: Arc<Terms<V>>,
     pub(super) stopped: watch::Receiver<bool>,
@@ -38,19 +41,20 @@ pub(super) struct Connection<V> {
 
 impl<V: Service> Connection<V> {
     /// Serves it to its end.
-    pub(super) async fn serve(self, stream: TcpStream) {
+    pub(super) async fn serve(mut self, mut stream: TcpStream) {
         let is_counted = self.terms.refusals.is_some();
         let _open = is_counted.then(|| Gauge::enter(&metrics::gauge!(CONNECTIONS)));
         let _ = stream.set_nodelay(true);
+        if self.speaks_proxy && !Box::pin(self.find_client(&mut stream)).await {
+            return;
+        }
         let tls = self.terms.certificate.as_ref();
         let Some(tls) = tls.map(|certificate| certificate.current()) else {
             return self.http1(stream).await;
         };
         let (stream, kind) = tokio::select! {
             result = handshake(stream, tls, self.terms.limits.handshake) => result,
-            // Nothing was asked yet.
-            () = self.seat.evicted() => return,
-            () = async { self.stopped().await; sleep(self.terms.limits.goodbye()).await } => return,
+            () = self.given_up() => return,
         };
         if let Some(kind) = kind {
             self.terms.note(kind, self.peer);
@@ -61,6 +65,43 @@ impl<V: Service> Connection<V> {
             }
             Some(stream) => self.http1(stream).await,
             None => {}
+        }
+    }
+
+    /// From here on the peer is the client. `false`: it is not to be served.
+    async fn find_client(&mut self, stream: &mut TcpStream) -> bool {
+        let (client, kind) = tokio::select! {
+            result = proxy::client(stream, self.peer, self.terms.limits.handshake) => result,
+            () = self.given_up() => return false,
+        };
+        if let Some(kind) = kind {
+            self.terms.note(kind, self.peer);
+        }
+        let Some(client) = client else {
+            return false;
+        };
+        if client == self.peer {
+            return true;
+        }
+        self.peer = client;
+        match self.seat.belongs_to(client.ip()) {
+            Share::Free => true,
+            Share::InPlaceOfIdle => {
+                self.terms.note(&refused::EVICTED, client);
+                true
+            }
+            Share::Full => {
+                self.terms.note(&refused::SHARE, client);
+                false
+            }
+        }
+    }
+
+    /// Before anything was asked: another connection has got the seat, or the process stops.
+    async fn given_up(&self) {
+        tokio::select! {
+            () = self.seat.evicted() => {}
+            () = async { self.stopped().await; sleep(self.terms.limits.goodbye()).await } => {}
         }
     }
 
@@ -157,7 +198,8 @@ async fn respond<V: Service>(
     let is_http2 = request.version() == Version::HTTP_2;
     let first_byte = handled.first_byte;
     let arrival = Arrival { peer, first_byte };
-    let answer = terms.service.call(request, arrival).await;
+    let mut answer = terms.service.call(request, arrival).await;
+    harden(answer.headers_mut());
     let unsent = handled.answered();
     Ok(answer.map(|body| Outgoing::new(body, is_http2, unsent)))
 }
@@ -243,7 +285,7 @@ where
 /// For a client to be told that its idle connection is given to another.
 const EVICTION: Duration = Duration::from_millis(250);
 const HEAD_TOO_SLOW: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n";
 /// For a client to read the rest of an answer.
 const LINGER: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 32 * 1024;

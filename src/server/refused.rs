@@ -17,8 +17,11 @@ use tokio::time::sleep;
 use tokio_rustls::rustls::{AlertDescription, Error, PeerIncompatible};
 
 use self::kinds::*;
-pub(super) use self::kinds::{EVICTED, FULL, OK, SHARE, TIMEOUT};
-use crate::telemetry::{CONNECTIONS_SHED, HTTP_ERRORS, TLS_HANDSHAKES};
+pub(super) use self::kinds::{
+    EVICTED, FULL, OK, PROXY_CLOSED, PROXY_MALFORMED, PROXY_MISSING, PROXY_OK, PROXY_TIMEOUT,
+    SHARE, TIMEOUT,
+};
+use crate::telemetry::{CONNECTIONS_SHED, HTTP_ERRORS, PROXY_HEADERS, TLS_HANDSHAKES};
 
 /// One way to end, or to begin.
 #[derive(Debug)]
@@ -125,6 +128,15 @@ impl Kind {
         }
     }
 
+    const fn proxy(value: &'static str, reason: &'static str) -> Self {
+        Self {
+            metric: PROXY_HEADERS,
+            label: "result",
+            value,
+            reason,
+        }
+    }
+
     const fn shed(value: &'static str, reason: &'static str) -> Self {
         Self {
             metric: CONNECTIONS_SHED,
@@ -146,6 +158,9 @@ impl Kind {
         let (kind, reason) = (self.value, self.reason);
         match self.metric {
             TLS_HANDSHAKES => tracing::info!(kind, count, %peer, reason, "TLS handshakes failed"),
+            PROXY_HEADERS => {
+                tracing::warn!(kind, count, %peer, reason, "connections of a trusted proxy closed");
+            }
             HTTP_ERRORS => {
                 tracing::info!(kind, count, %peer, reason, "requests could not be read");
             }
@@ -155,7 +170,8 @@ impl Kind {
 }
 
 fn all() -> impl Iterator<Item = &'static Kind> {
-    HANDSHAKES.into_iter().chain(HEADS).chain(SHEDS)
+    let kinds = HANDSHAKES.into_iter().chain(HEADS);
+    kinds.chain(PROXIES).chain(SHEDS)
 }
 
 /// Why a handshake failed, by the client's first bytes and rustls' error.

@@ -2,11 +2,12 @@
 //! makes room for a new one; one with a request in flight never does.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use webhook_core::client::network;
 
 /// The seats of a listener.
 pub(super) struct Seats {
@@ -27,7 +28,8 @@ struct Taken {
 }
 
 struct Occupant {
-    peer: IpAddr,
+    /// `None`: a trusted proxy's, which has no share: whose it is, nobody has said.
+    peer: Option<IpAddr>,
     idle_since: Option<Instant>,
     evict: Arc<Notify>,
 }
@@ -42,6 +44,15 @@ pub(super) enum Admission {
     Full,
     /// No: the same of all connections that its peer may hold.
     ShareIsFull,
+}
+
+/// Whether a peer may hold one connection more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    Free,
+    /// Its own that was idle longest is being closed for it.
+    InPlaceOfIdle,
+    Full,
 }
 
 /// An open connection's; free when dropped.
@@ -61,13 +72,13 @@ impl Seats {
         })
     }
 
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Admission {
-        let peer = network(peer);
+    /// `None`: the peer is a trusted proxy, which has no share of its own.
+    pub(super) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Admission {
+        let peer = peer.map(network);
         let mut taken = self.lock();
-        let held = taken.peers.get(&peer).copied().unwrap_or_default();
-        let share_is_full = self.limit_per_peer.is_some_and(|limit| held >= limit);
+        let share_is_full = peer.is_some_and(|peer| self.is_share_full(&taken, peer));
         let is_full = taken.seats.len() >= self.limit;
-        if share_is_full && !taken.evict_of(peer, self.opened) {
+        if share_is_full && !peer.is_some_and(|peer| taken.evict_of(peer, self.opened)) {
             return Admission::ShareIsFull;
         }
         if is_full && !share_is_full && !taken.evict() {
@@ -87,25 +98,44 @@ impl Seats {
         }
     }
 
+    fn is_share_full(&self, taken: &Taken, peer: IpAddr) -> bool {
+        let held = taken.peers.get(&peer).copied().unwrap_or_default();
+        self.limit_per_peer.is_some_and(|limit| held >= limit)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Taken {
-    fn seat(&mut self, peer: IpAddr) -> (u64, Arc<Notify>) {
+    fn seat(&mut self, peer: Option<IpAddr>) -> (u64, Arc<Notify>) {
         let (id, evict) = (self.next, Arc::new(Notify::new()));
         self.next += 1;
         let occupant = Occupant {
-            peer,
+            peer: None,
             idle_since: None,
             evict: Arc::clone(&evict),
         };
         self.seats.insert(id, occupant);
-        *self.peers.entry(peer).or_default() += 1;
+        if let Some(peer) = peer {
+            self.give(id, peer);
+        }
         // A connection that has not brought a request yet is idle.
         self.set_idle(id, Some(Instant::now()));
         (id, evict)
+    }
+
+    /// The seat is of this peer's share.
+    fn give(&mut self, id: u64, peer: IpAddr) {
+        let Some(occupant) = self.seats.get_mut(&id) else {
+            return;
+        };
+        occupant.peer = Some(peer);
+        *self.peers.entry(peer).or_default() += 1;
+        if let Some(since) = occupant.idle_since {
+            self.idle_by_peer.insert((peer, since, id));
+        }
     }
 
     fn evict(&mut self) -> bool {
@@ -129,10 +159,12 @@ impl Taken {
     fn free(&mut self, id: u64) -> Option<Occupant> {
         self.set_idle(id, None);
         let occupant = self.seats.remove(&id)?;
-        if let Some(held) = self.peers.get_mut(&occupant.peer) {
+        if let Some(peer) = occupant.peer
+            && let Some(held) = self.peers.get_mut(&peer)
+        {
             *held -= 1;
             if *held == 0 {
-                self.peers.remove(&occupant.peer);
+                self.peers.remove(&peer);
             }
         }
         Some(occupant)
@@ -145,11 +177,15 @@ impl Taken {
         let peer = occupant.peer;
         if let Some(before) = std::mem::replace(&mut occupant.idle_since, since) {
             self.idle.remove(&(before, id));
-            self.idle_by_peer.remove(&(peer, before, id));
+            if let Some(peer) = peer {
+                self.idle_by_peer.remove(&(peer, before, id));
+            }
         }
         if let Some(since) = since {
             self.idle.insert((since, id));
-            self.idle_by_peer.insert((peer, since, id));
+            if let Some(peer) = peer {
+                self.idle_by_peer.insert((peer, since, id));
+            }
         }
     }
 }
@@ -158,6 +194,22 @@ impl Seat {
     /// Since when its connection has no request in flight; `None`: it has one.
     pub(super) fn set_idle(&self, since: Option<Instant>) {
         self.seats.lock().set_idle(self.id, since);
+    }
+
+    /// A trusted proxy has said whose connection it is: it counts for that one's share.
+    pub(super) fn belongs_to(&self, client: IpAddr) -> Share {
+        let (seats, client) = (&self.seats, network(client));
+        let mut taken = seats.lock();
+        let is_full = seats.is_share_full(&taken, client);
+        if is_full && !taken.evict_of(client, seats.opened) {
+            return Share::Full;
+        }
+        taken.give(self.id, client);
+        if is_full {
+            Share::InPlaceOfIdle
+        } else {
+            Share::Free
+        }
     }
 
     /// Waits until another connection has got the seat.
@@ -172,17 +224,6 @@ impl Drop for Seat {
     }
 }
 
-/// Whoever has an address of IPv6 has the whole /64.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let bits = address.to_bits() >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(bits))
-        }
-        address => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -192,15 +233,19 @@ mod tests {
 
     use super::*;
 
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().expect("an address"))
+    }
+
     fn seat(seats: &Arc<Seats>, peer: &str) -> Seat {
-        match seats.admit(peer.parse().expect("an address")) {
+        match seats.admit(address(peer)) {
             Admission::Free(seat) => seat,
             _ => panic!("there is room"),
         }
     }
 
     fn in_place_of_idle(seats: &Arc<Seats>, peer: &str) -> Seat {
-        match seats.admit(peer.parse().expect("an address")) {
+        match seats.admit(address(peer)) {
             Admission::InPlaceOfIdle(seat) => seat,
             _ => panic!("one is idle"),
         }
@@ -226,7 +271,7 @@ mod tests {
             newcomers.push(new);
             assert!(is_evicted(&taken[index]), "{index}");
         }
-        let full = seats.admit("192.0.2.2".parse().expect("an address"));
+        let full = seats.admit(address("192.0.2.2"));
         assert!(matches!(full, Admission::Full), "all are busy");
     }
 
@@ -235,7 +280,7 @@ mod tests {
         let seats = Seats::new(1, None);
         let busy = seat(&seats, "192.0.2.1");
         busy.set_idle(None);
-        let other = "192.0.2.2".parse().expect("an address");
+        let other = address("192.0.2.2");
         assert!(matches!(seats.admit(other), Admission::Full));
         assert!(!is_evicted(&busy));
         drop(busy);
@@ -259,12 +304,38 @@ mod tests {
         assert!(is_evicted(&first) && !is_evicted(&second) && !is_evicted(&other));
         second.set_idle(None);
         third.set_idle(None);
-        let peer = "192.0.2.1".parse().expect("an address");
+        let peer = address("192.0.2.1");
         assert!(matches!(seats.admit(peer), Admission::ShareIsFull));
         drop(first);
         assert!(matches!(seats.admit(peer), Admission::ShareIsFull));
         drop(third);
         drop(seat(&seats, "192.0.2.1"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_has_no_share_and_whom_it_speaks_for_has() {
+        let seats = Seats::new(100, Some(1));
+        let through_proxy = || match seats.admit(None) {
+            Admission::Free(seat) => seat,
+            _ => panic!("a proxy has no share"),
+        };
+        let client = |last| IpAddr::from([192, 0, 2, last]);
+        let taken: Vec<_> = (0..10).map(|_| through_proxy()).collect();
+        assert_eq!(taken[0].belongs_to(client(1)), Share::Free);
+        assert_eq!(taken[1].belongs_to(client(2)), Share::Free);
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(taken[2].belongs_to(client(1)), Share::InPlaceOfIdle);
+        assert!(is_evicted(&taken[0]) && !is_evicted(&taken[1]));
+        taken[2].set_idle(None);
+        assert_eq!(taken[3].belongs_to(client(1)), Share::Full);
+        taken[2].set_idle(Some(Instant::now()));
+        assert_eq!(taken[4].belongs_to(client(1)), Share::InPlaceOfIdle);
+        drop(taken);
+        assert!(seats.lock().peers.is_empty(), "nothing is left behind");
+        assert!(
+            seats.lock().idle_by_peer.is_empty(),
+            "nothing is left behind"
+        );
     }
 
     #[tokio::test(start_paused = true)]

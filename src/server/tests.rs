@@ -52,16 +52,18 @@ impl Served {
     fn new(service: impl Service, is_http2: bool) -> Self {
         let (client, server) = duplex(PIPE);
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let Admission::Free(seat) = Seats::new(1, None).admit(peer.ip()) else {
+        let Admission::Free(seat) = Seats::new(1, None).admit(Some(peer.ip())) else {
             panic!("there is room");
         };
         let stop = watch::Sender::new(false);
         let connection = Connection {
             peer,
+            speaks_proxy: false,
             seat,
             terms: Arc::new(Terms {
                 certificate: None,
                 limits: LIMITS,
+                proxies: None,
                 refusals: None,
                 service,
             }),

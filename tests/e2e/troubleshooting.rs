@@ -88,6 +88,7 @@ async fn written() -> Vec<Value> {
     // Python takes a moment to come up: until then no worker takes the update.
     sender.send_until_taken(&update).await;
 
+    let forged = order.clone().signed("another-secret");
     let mut answers = Vec::new();
     for delivery in [
         order.clone(),
@@ -117,6 +118,12 @@ async fn written() -> Vec<Value> {
         Delivery::shopify(format!("[\"{}\"]", "x".repeat(2 * 1024 * 1024))),
         order.clone().with("Content-Encoding", "gzip"),
         event("fulfillments/create", "{}"),
+        at("/temporal/limited", order.clone()),
+        at("/temporal/limited", order.clone()),
+        at("/temporal/guarded", forged.clone()),
+        at("/temporal/guarded", forged.clone()),
+        at("/temporal/guarded", forged),
+        at("/temporal/guarded", order.clone()),
     ] {
         let answer = sender.send(&delivery).await;
         answers.push(forwarder.request_line(answer.request_id()));
@@ -177,6 +184,9 @@ const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 const PANIC: &str = "a request's task panicked";
 const KEY: &str = "a-secret-of-this-test-6f5e";
 const CONFIG: &str = r#"
+[server]
+block = { bad_signatures = 3, within = "1m", for = "5m" }
+
 [[source]]
 path = "/temporal/shopify"
 provider = "shopify"
@@ -234,4 +244,20 @@ path = "/temporal/inside"
 provider = "shopify"
 secrets = ["env:SHOPIFY_WEBHOOKS_KEY"]
 allow = ["192.0.2.0/24"]
+block = false
+
+[[source]]
+path = "/temporal/limited"
+provider = "shopify"
+secrets = ["env:SHOPIFY_WEBHOOKS_KEY"]
+rate_limit = { per_hour = 1 }
+
+[[source.route]]
+when = 'topic == "products/update"'
+action = "drop"
+
+[[source]]
+path = "/temporal/guarded"
+provider = "shopify"
+secrets = ["env:SHOPIFY_WEBHOOKS_KEY", "env:OLD"]
 "#;

@@ -23,6 +23,7 @@ pub(crate) mod passed;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod proxy_protocol;
 pub(crate) mod raw;
 pub(crate) mod run;
 pub(crate) mod s3;

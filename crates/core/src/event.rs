@@ -4,6 +4,7 @@
 mod content;
 mod token;
 
+use core::net::IpAddr;
 use std::borrow::Cow;
 use std::time::SystemTime;
 
@@ -130,6 +131,12 @@ impl Event {
             .push((TEST_HEADER.to_owned(), "true".to_owned()));
     }
 
+    /// Says whom it came from.
+    pub fn name_client(&mut self, address: IpAddr) {
+        let address = address.to_canonical().to_string();
+        self.headers.push((CLIENT_HEADER.to_owned(), address));
+    }
+
     /// Whether anything proved the sender.
     pub const fn is_verified(&self) -> bool {
         !self.verified_by.is_empty()
@@ -138,7 +145,7 @@ impl Event {
 
 /// Whether a header of this name is ours, whoever sent it.
 pub fn is_own(name: &str) -> bool {
-    OWN_HEADERS.contains(&name) || name == TEST_HEADER
+    OWN_HEADERS.contains(&name) || name == TEST_HEADER || name == CLIENT_HEADER
 }
 
 /// The headers that are ours.
@@ -272,6 +279,9 @@ pub const OWN_HEADERS: [&str; 3] = ["x-webhook-route", "x-webhook-method", "x-we
 
 /// Set by us as well, of what the operator sends to try: no sender can.
 pub const TEST_HEADER: &str = "x-webhook-test";
+
+/// Set by us where proxies are trusted: the address of whoever asked them. No sender can.
+pub const CLIENT_HEADER: &str = "x-webhook-client";
 
 #[cfg(test)]
 pub(crate) mod tests;

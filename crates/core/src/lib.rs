@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod base64;
+pub mod client;
 pub mod codec;
 pub mod dead_letter;
 pub mod delivery;
@@ -15,6 +16,7 @@ pub mod holes;
 pub mod index;
 pub mod keys;
 pub mod large;
+pub mod limit;
 pub mod options;
 pub mod outcome;
 pub mod payload;

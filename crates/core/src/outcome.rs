@@ -1,6 +1,8 @@
 //! Every way a request can end, and ONE table of what each means: status, public text, metric
 //! label, log level, and whether sending again can help.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde::Serialize;
 
@@ -68,7 +70,7 @@ impl Outcome {
 }
 
 /// The table: each way to be refused with its row. One that asks the sender to send again is 503, which
-/// some senders alone repeat; every other is 4xx.
+/// some senders alone repeat, or 429 if it is the sender's own pace; every other is 4xx.
 macro_rules! rejects {
     ($($(#[$doc:meta])* $name:ident $(($($held:ty),+))? = $status:literal, $label:literal, $title:literal, $fault:ident;)+) => {
         /// A request that is not acknowledged. The text in it is for the log, never for the caller.
@@ -104,6 +106,8 @@ rejects! {
     MethodNotAllowed(String, &'static str) = 405, "method_not_allowed", "method not allowed", Caller;
     /// The address may not send to this source, or a handshake's token is wrong.
     Forbidden(&'static str) = 403, "forbidden", "forbidden", Caller;
+    /// Over a limit of the source, or its address is blocked: after so long it is worth a try.
+    RateLimited(Duration, String) = 429, "rate_limited", "too many requests", Moment;
     /// The body is over the source's limit; the text has it.
     TooLarge(String) = 413, "too_large", "payload too large", Caller;
     /// Encoded, it is over what Temporal takes; the text has both sizes.
@@ -157,7 +161,7 @@ pub struct Row {
 pub enum Fault {
     /// The caller's: sending the same again cannot help (4xx). Logged at `info`.
     Caller,
-    /// The moment's: sending again is what helps (503). Logged at `warn`.
+    /// The moment's: sending again is what helps (503, 429). Logged at `warn`.
     Moment,
     /// The operator's, who wants it refused for good (4xx). Logged at `error`.
     Configuration,
@@ -187,6 +191,7 @@ impl Reject {
             | Self::UnsupportedType(reason)
             | Self::Oversized(reason)
             | Self::MaybeTaken(_, reason)
+            | Self::RateLimited(_, reason)
             | Self::Unavailable(reason)
             | Self::Refused(reason) => reason,
             Self::MethodNotAllowed(_, reason) => reason,
@@ -210,6 +215,7 @@ pub const LABELS: &[&str] = &[
     "not_found",
     "method_not_allowed",
     "forbidden",
+    "rate_limited",
     "too_large",
     "unsupported_type",
     "too_slow",
@@ -221,6 +227,11 @@ pub const LABELS: &[&str] = &[
 /// Seconds in `Retry-After`: below the 60 that some senders treat as a limit.
 pub const RETRY_AFTER_SECONDS: &str = "5";
 
+/// The same of a limit whose bucket has room after so long: whoever comes too early is told again.
+pub fn retry_after(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).clamp(1, 59) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -231,7 +242,8 @@ mod tests {
     fn a_503_asks_to_send_again_and_a_4xx_does_not() {
         for row in ROWS {
             let unavailable = row.status == StatusCode::SERVICE_UNAVAILABLE;
-            assert_eq!(unavailable, row.fault.send_again(), "{row:?}");
+            let too_fast = row.status == StatusCode::TOO_MANY_REQUESTS;
+            assert_eq!(unavailable || too_fast, row.fault.send_again(), "{row:?}");
             assert_ne!(unavailable, row.status.is_client_error(), "{row:?}");
         }
     }
@@ -249,6 +261,7 @@ mod tests {
             (404, "not_found", Caller),
             (405, "method_not_allowed", Caller),
             (403, "forbidden", Caller),
+            (429, "rate_limited", Moment),
             (413, "too_large", Caller),
             (413, "too_large", Configuration),
             (400, "malformed", Configuration),

@@ -7,6 +7,7 @@ use http::{HeaderName, Method};
 use ipnet::IpNet;
 
 use super::handshake::Handshake;
+use super::limit::{Block, RateLimit};
 use super::provider::Provider;
 use super::route::Route;
 use super::secret::Secret;
@@ -30,6 +31,12 @@ pub struct Source {
     pub verify_context: VerifyContext,
     /// The networks that may send; empty: all.
     pub allow: Vec<IpNet>,
+    /// How much it takes in a time; `None`: all.
+    pub rate_limit: Option<RateLimit>,
+    /// When an address is not listened to; `None`: every one is.
+    pub block: Option<Block>,
+    /// Pages of these origins may send to it from a browser.
+    pub cors_origins: Vec<String>,
     /// Public keys may be fetched from the provider's hosts.
     pub fetch_keys: bool,
     /// What becomes of its events; the last one has no condition.

@@ -9,11 +9,13 @@ use http::StatusCode;
 use ipnet::IpNet;
 use serde::Deserialize;
 use webhook_core::dead_letter;
+use webhook_core::limit::{Block, RateLimit};
 use webhook_core::provider::locator::Locator;
 use webhook_core::provider::values::{Deadline, Size, Span, Success};
 use webhook_core::provider::{HeaderPattern, Provider};
 
 use super::capture::Capture;
+use super::limits::{self, Origin};
 use super::route::{Overrides, Route};
 use crate::config::provider::{self, catalogue};
 use crate::config::reader::{Places, Reader, Section};
@@ -52,6 +54,14 @@ pub struct Source {
     pub params: Vec<(String, String)>,
     /// Addresses that may send; empty: all.
     pub allow: Vec<Network>,
+    /// How much it takes in a time; `None`: all.
+    pub rate_limit: Option<RateLimit>,
+    /// Whether `[server] block` is for it, too.
+    pub block: Option<bool>,
+    /// What `[server] block` says.
+    pub block_of_server: Option<Block>,
+    /// Pages of these origins may send to it.
+    pub cors_origins: Option<Vec<Origin>>,
     /// What it says otherwise than its provider of what becomes of its events.
     pub overrides: Overrides,
     /// What becomes of some of them, in the order of the file.
@@ -252,6 +262,10 @@ impl Source {
             public_url: s.take(r, "public_url").map(|PublicUrl(text)| text),
             params: params.unwrap_or_default().into_iter().collect(),
             allow: s.take_list(r, "allow").unwrap_or_default(),
+            rate_limit: limits::rate_limit(r, &mut s),
+            block: s.take(r, "block"),
+            block_of_server: None,
+            cors_origins: s.take_list(r, "cors_origins"),
             overrides: Overrides::read(r, &mut s),
             routes: routes
                 .into_iter()

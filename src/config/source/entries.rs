@@ -27,6 +27,7 @@ pub fn entries(args: &ServeArgs, file: &File) -> Vec<file::Source> {
     }
     for entry in &mut entries {
         entry.danger_accept_unverified |= !verify;
+        entry.block_of_server.clone_from(&file.server.block);
     }
     if args.generic_unverified {
         let mut generic = default_source("generic", "--generic-unverified");

@@ -68,13 +68,14 @@ pub(super) fn explain(context: &RequestContext<'_>, reject: &Reject) -> Explaine
         (Reject::Forbidden(_), _) => {
             let peer = context.peer.to_canonical();
             let advice = format!(
-                "if {peer} is the sender, add it to allow of the source; if it is a proxy of yours, its address is all that is seen behind it"
+                "if {peer} is the sender, add it to allow of the source; if it is a proxy of yours, name it in [server] trusted_proxies"
             );
             (words(), Some(advice.into()))
         }
         (Reject::Malformed(_), _) => (words(), Some(MALFORMED.into())),
         (Reject::Unstartable(_), _) => (words(), Some(UNSTARTABLE.into())),
         (Reject::MaybeTaken(..), _) => (words(), Some(MAYBE_TAKEN.into())),
+        (Reject::RateLimited(..), _) => (words(), Some(RATE_LIMITED.into())),
         (Reject::TooLarge(_), _) => (words(), Some(TOO_LARGE.into())),
         (Reject::Oversized(_), _) => (words(), Some(OVERSIZED.into())),
         (Reject::UnsupportedType(_), _) => (words(), Some(UNSUPPORTED.into())),
@@ -226,6 +227,7 @@ const MALFORMED: &str = "the sender will not send it again: compare what it send
 const UNSTARTABLE: &str = "mend the source's route; dead_letter would have kept the event";
 const MAYBE_TAKEN: &str =
     "the workflow that the route names takes no more: dead_letter would have kept the event";
+const RATE_LIMITED: &str = "the sender was asked to send it again, later. If the pace is wanted, raise rate_limit of the source; if the address is blocked, look at its refused signatures: /rejections?outcome=invalid_signature";
 const TOO_LARGE: &str = "if the sender has such events, raise body_limit of the source; beyond 2 MiB with [large_payloads]";
 const OVERSIZED: &str = "compress = \"zlib\" makes most JSON fit, [large_payloads] stores the rest in S3, and the namespace's limit can be raised";
 const UNSUPPORTED: &str = "the signature is over the bytes as they were sent: let the sender, or the proxy before the forwarder, send them uncompressed";

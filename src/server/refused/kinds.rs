@@ -17,7 +17,7 @@ pub(super) static PLAIN_HTTP: Kind = Kind::handshake(
 );
 pub(super) static PROXY_LINE: Kind = Kind::handshake(
     "proxy_line",
-    "a PROXY protocol header came before TLS: switch it off at the balancer",
+    "a PROXY protocol header came before TLS: name the balancer in [server] trusted_proxies beside proxy_protocol = true, or switch it off there",
 );
 pub(super) static NOT_TLS: Kind = Kind::handshake("not_tls", "what came is neither TLS nor HTTP");
 pub(super) static OLD_VERSION: Kind = Kind::handshake(
@@ -63,7 +63,7 @@ pub(super) static TOO_LARGE: Kind = Kind::head(
 );
 pub(super) static HTTP_PROXY_LINE: Kind = Kind::head(
     "proxy_line",
-    "a PROXY protocol header came before HTTP: switch it off at the balancer",
+    "a PROXY protocol header came before HTTP: name the balancer in [server] trusted_proxies beside proxy_protocol = true, or switch it off there",
 );
 pub(super) static TLS: Kind = Kind::head(
     "tls",
@@ -81,6 +81,28 @@ pub(super) const HEADS: [&Kind; 6] = [
     &TLS,
     &HTTP2_UNASKED,
     &HTTP2,
+];
+
+/// A proxy said whose connection it is, or that it is its own.
+pub(in crate::server) static PROXY_OK: Kind = Kind::proxy("ok", "");
+pub(in crate::server) static PROXY_MISSING: Kind = Kind::proxy(
+    "missing",
+    "it does not begin with a PROXY protocol header, and proxy_protocol is true: switch it on at the balancer, or take the peer out of trusted_proxies",
+);
+pub(in crate::server) static PROXY_MALFORMED: Kind = Kind::proxy(
+    "malformed",
+    "what it begins with is no PROXY protocol header of version 1 or 2",
+);
+pub(in crate::server) static PROXY_CLOSED: Kind =
+    Kind::proxy("closed", "the proxy went away in the middle of its header");
+pub(in crate::server) static PROXY_TIMEOUT: Kind =
+    Kind::proxy("timeout", "the proxy did not send its header in 10 s");
+pub(super) const PROXIES: [&Kind; 5] = [
+    &PROXY_OK,
+    &PROXY_MISSING,
+    &PROXY_MALFORMED,
+    &PROXY_CLOSED,
+    &PROXY_TIMEOUT,
 ];
 
 /// The connection that was idle longest, closed for a new one.

@@ -191,6 +191,7 @@ fn listening<S: Service>(socket: TcpListener, limits: Limits, service: S) -> Lis
         socket,
         certificate: None,
         limits,
+        proxies: None,
         refusals: None,
         service,
     }

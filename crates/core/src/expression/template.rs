@@ -53,6 +53,11 @@ impl Template {
         self
     }
 
+    /// What the expression says, and nothing around it.
+    pub fn of(expression: Expression) -> Self {
+        Self(vec![Piece::Hole(expression)])
+    }
+
     /// Whether an expression in it reads the variable.
     pub fn reads(&self, variable: &str) -> bool {
         self.expressions().any(|hole| hole.reads(variable))
