@@ -86,6 +86,8 @@ fn spawn(port: u16, folder: &Path, args: &[&str]) -> Process {
         .args(["--log-level", "error", "--port", &port.to_string()])
         .arg("--db-filename")
         .arg(folder.join("temporal.db"))
+        // What it wrote outlives its process, which is all that is killed here: no test waits for disks.
+        .args(["--sqlite-pragma", "synchronous=0"])
         .args(args)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file handle can be copied"))
