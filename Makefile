@@ -3,6 +3,9 @@
 CARGO_DENY_VERSION := 0.20.2
 SCRIPTS := $(wildcard scripts/*.sh) .ci/run deploy/debian/postinst deploy/debian/prerm
 
+# Most tests wait: for a worker, a deadline, a Temporal that comes.
+export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
+
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -32,6 +35,18 @@ test: ## Every test, on a real Temporal server with real workers (ARGS="--test e
 simulate: ## 100,000 simulated worlds, each from its seed (SEEDS=1000 for so many, SEED=7 for one and its trace)
 	@scripts/need.sh cargo cc
 	@$(if $(SEED),SEED="$(SEED)",SEEDS="$(or $(SEEDS),100000)") exec cargo test --locked --profile simulation --test simulation -- every_invariant --nocapture
+
+.PHONY: chaos
+chaos: ## Ten faults, each again and again for a minute under load, and a ledger (SECONDS=60 RATE=100)
+	@scripts/need.sh cargo cc
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN CHAOS_SECONDS="$(or $(SECONDS),60)" CHAOS_RATE="$(or $(RATE),100)" && \
+	exec cargo test --locked --test e2e chaos::whatever -- --nocapture
+
+.PHONY: soak
+soak: ## 200 events a second for half an hour: what a replica holds does not grow (MINUTES=30)
+	@scripts/need.sh cargo cc
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN SOAK_MINUTES="$(or $(MINUTES),30)" && \
+	exec cargo test --locked --test e2e chaos::soak -- --nocapture
 
 .PHONY: test-page
 test-page: ## The admin listener's page in a real Chromium, which is installed where there is none

@@ -10,6 +10,7 @@ mod e2e {
     mod bodies;
     mod broken_http;
     mod catalogue;
+    mod chaos;
     mod check;
     mod client_certificates;
     mod clients;

@@ -1,6 +1,6 @@
 //! The harness itself: the proxy breaks what it says, the worker opens what Temporal's codec seals.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use prost::Message;
@@ -17,7 +17,7 @@ use crate::support::forwarder::AES;
 use crate::support::history::{metadata, open};
 use crate::support::proxy::ChaosProxy;
 use crate::support::temporal::Temporal;
-use crate::support::wait::run;
+use crate::support::wait::{PATIENCE, run};
 use crate::support::worker::PythonWorker;
 
 #[test]
@@ -54,15 +54,37 @@ fn the_proxy_breaks_the_network_and_mends_it() {
         assert!(echoes(&mut stream).await);
 
         proxy.hold().await;
-        assert!(!echoes(&mut stream).await);
+        assert!(is_mute(&mut stream).await);
         proxy.pass().await;
         let mut late = [0; 4];
         stream.read_exact(&mut late).await.expect("held bytes come");
 
-        proxy.black_hole().await;
-        assert!(!echoes(&mut stream).await);
+        proxy.delay(Duration::from_secs(60)).await;
+        assert!(is_mute(&mut stream).await);
         proxy.pass().await;
-        assert!(!echoes(&mut stream).await, "lost bytes stay lost");
+        stream.read_exact(&mut late).await.expect("late bytes come");
+        proxy.delay(Duration::from_millis(50)).await;
+        let began = Instant::now();
+        assert!(echoes(&mut stream).await);
+        assert!(
+            began.elapsed() >= Duration::from_millis(100),
+            "there and back"
+        );
+
+        proxy.throttle(1000).await;
+        let began = Instant::now();
+        stream.write_all(&[0; 500]).await.expect("it is open");
+        stream.read_exact(&mut [0; 500]).await.expect("an answer");
+        assert!(
+            began.elapsed() >= Duration::from_millis(400),
+            "half a second"
+        );
+        proxy.pass().await;
+
+        proxy.black_hole().await;
+        assert!(is_mute(&mut stream).await);
+        proxy.pass().await;
+        assert!(is_mute(&mut stream).await, "lost bytes stay lost");
         proxy.cut();
         assert_eq!(stream.read(&mut late).await.ok().unwrap_or(0), 0, "cut");
 
@@ -91,10 +113,17 @@ async fn echo() -> String {
 }
 
 async fn echoes(stream: &mut TcpStream) -> bool {
+    echo_within(stream, PATIENCE).await
+}
+
+async fn is_mute(stream: &mut TcpStream) -> bool {
+    !echo_within(stream, Duration::from_millis(200)).await
+}
+
+async fn echo_within(stream: &mut TcpStream, bound: Duration) -> bool {
     stream.write_all(b"ping").await.expect("it is open");
     let mut answer = [0; 4];
-    let read = stream.read_exact(&mut answer);
-    let read = tokio::time::timeout(Duration::from_millis(200), read).await;
+    let read = tokio::time::timeout(bound, stream.read_exact(&mut answer)).await;
     matches!(read, Ok(Ok(_))) && answer == *b"ping"
 }
 

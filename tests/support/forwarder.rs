@@ -196,6 +196,11 @@ impl Forwarder {
         self.log.lines()
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.process.is_running()
     }

@@ -13,6 +13,7 @@ pub(crate) mod event;
 pub(crate) mod formats;
 pub(crate) mod forwarder;
 pub(crate) mod gateway;
+pub(crate) mod grpc;
 pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod install;

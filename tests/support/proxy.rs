@@ -1,14 +1,17 @@
 //! A TCP proxy that breaks the network on purpose.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 /// Forwards to `target` until told otherwise.
 #[derive(Debug)]
@@ -23,7 +26,11 @@ pub(crate) struct ChaosProxy {
     frozen: watch::Sender<usize>,
     /// Connections so far.
     came: Arc<AtomicUsize>,
+    /// The numbers of those that are open.
+    open: Open,
 }
+
+type Open = Arc<Mutex<BTreeSet<usize>>>;
 
 #[derive(Debug)]
 enum Door {
@@ -38,6 +45,9 @@ enum Mode {
     Hold,
     BlackHole,
     SwallowAnswers,
+    Delay(Duration),
+    /// Bytes in a second, of each connection in each direction.
+    Throttle(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +68,7 @@ impl ChaosProxy {
             epoch: watch::Sender::new(0),
             frozen: watch::Sender::new(0),
             came: Arc::default(),
+            open: Arc::default(),
         }
     }
 
@@ -91,11 +102,31 @@ impl ChaosProxy {
         self.set(Mode::SwallowAnswers).await;
     }
 
+    /// Whatever comes goes on so much later, in both directions; what is on its way when that ends
+    /// arrives at once.
+    pub(crate) async fn delay(&mut self, by: Duration) {
+        self.set(Mode::Delay(by)).await;
+    }
+
+    /// So many bytes in a second, of each connection in each direction.
+    pub(crate) async fn throttle(&mut self, bytes: usize) {
+        self.set(Mode::Throttle(bytes)).await;
+    }
+
     /// The first connections that ever came stay open and lose all bytes from now on, as if their
     /// peer's machine had gone; others are not touched.
     pub(crate) fn freeze_first(&self, count: usize) {
         let came = self.came.load(Ordering::Relaxed);
         self.frozen.send_replace(count.min(came));
+    }
+
+    /// As [`Self::freeze_first`], of the one that has been open longest and is not frozen yet.
+    pub(crate) fn freeze_next(&self) {
+        let open = self.open.lock().expect("no holder panics");
+        let frozen = *self.frozen.borrow();
+        if let Some(next) = open.range(frozen + 1..).next() {
+            self.frozen.send_replace(*next);
+        }
     }
 
     /// Cuts all connections; new ones are welcome.
@@ -127,8 +158,8 @@ impl ChaosProxy {
                 mode,
                 frozen: self.frozen.subscribe(),
             };
-            let came = Arc::clone(&self.came);
-            let accepting = accept(listener, self.target.clone(), weather, came, epoch);
+            let count = (Arc::clone(&self.came), Arc::clone(&self.open));
+            let accepting = accept(listener, self.target.clone(), weather, count, epoch);
             self.door = Door::Open(tokio::spawn(accepting));
         }
     }
@@ -154,7 +185,7 @@ async fn accept(
     listener: TcpListener,
     target: String,
     weather: Weather,
-    came: Arc<AtomicUsize>,
+    (came, open): (Arc<AtomicUsize>, Open),
     epoch: watch::Receiver<u64>,
 ) {
     while let Ok((client, _)) = listener.accept().await {
@@ -165,11 +196,14 @@ async fn accept(
             number,
             ..weather.clone()
         };
+        open.lock().expect("no holder panics").insert(number);
+        let open = Arc::clone(&open);
         tokio::spawn(async move {
             tokio::select! {
                 () = connect(client, target, weather) => {}
                 _ = epoch.changed() => {}
             }
+            open.lock().expect("no holder panics").remove(&number);
         });
     }
 }
@@ -221,24 +255,41 @@ async fn copy(
         if mode.wait_for(|mode| *mode != Mode::Hold).await.is_err() {
             return;
         }
-        let held = async {
-            let held = mode.wait_for(|mode| *mode == Mode::Hold).await;
-            held.map(drop).ok()
+        let now = *mode.borrow();
+        let most = match now {
+            Mode::Throttle(bytes) => (bytes / TICKS).max(1),
+            _ => bytes.len(),
+        };
+        let changed = async {
+            let changed = mode.wait_for(|mode| *mode != now).await;
+            changed.map(drop).ok()
         };
         let read = tokio::select! {
             biased;
-            Some(()) = held => continue,
-            read = from.read(&mut bytes) => read,
+            Some(()) = changed => continue,
+            read = from.read(&mut bytes[..most]) => read,
         };
         mute |= weather.is_frozen();
         let Ok(count @ 1..) = read else {
             break;
         };
-        mute |= match *weather.mode.borrow() {
-            Mode::Pass | Mode::Hold => false,
+        let now = *weather.mode.borrow();
+        mute |= match now {
+            Mode::Pass | Mode::Hold | Mode::Delay(_) | Mode::Throttle(_) => false,
             Mode::BlackHole => true,
             Mode::SwallowAnswers => direction == Direction::Answers,
         };
+        let wait = match now {
+            Mode::Delay(by) => by,
+            Mode::Throttle(_) => SECOND / u32::try_from(TICKS).expect("few"),
+            _ => Duration::ZERO,
+        };
+        if !wait.is_zero() {
+            tokio::select! {
+                () = sleep(wait) => {}
+                _ = weather.mode.wait_for(|mode| *mode != now) => {}
+            }
+        }
         if !mute && to.write_all(&bytes[..count]).await.is_err() {
             break;
         }
@@ -249,3 +300,7 @@ async fn copy(
     }
     to.shutdown().await.ok();
 }
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Pieces in a second of a connection that is throttled.
+const TICKS: usize = 20;
