@@ -63,6 +63,7 @@ impl World {
             waiting_calls: 4,
             waiting_calls_per_source: 3,
             authorised: 1,
+            ..Sizes::default()
         };
         trace.say(format!("{count} replicas, {weather:?}"));
         let replica = |index| Replica::new(index, Arc::clone(&cluster), sizes.clone(), bug);
