@@ -100,6 +100,10 @@ pub trait Environment {
     fn check_authorities(&self, _pem: &[u8]) -> Result<(), String> {
         Ok(())
     }
+    /// Whether this text (PEM) has a revocation list of each of these authorities.
+    fn check_revocation(&self, _authorities: &[u8], _pem: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
     /// What may keep senders from trusting a chain that can serve.
     fn doubts(&self, _identity: &Identity) -> Vec<String> {
         Vec::new()

@@ -1,4 +1,4 @@
-//! Certificates that have expired or soon will: a warning at the start, when they are replaced, and
+//! Certificates, and lists of revoked ones, that have expired or soon will: a warning at the start, when they are replaced, and
 //! every day.
 
 use std::ops::Range;
@@ -31,6 +31,8 @@ enum Whose {
     Other(String),
     /// We to Temporal.
     Client,
+    /// Nobody: this file says which certificates of clients are revoked.
+    Revocation(String),
 }
 
 /// The certificates that senders see, and the one that Temporal sees.
@@ -40,6 +42,11 @@ pub fn certificates(config: &Config, temporal: &Settings) -> Vec<Dated> {
         dated.extend(tls::expiry(&tls.identity).map(Dated::server));
         for Other { file, identity } in &tls.others {
             dated.extend(tls::expiry(identity).map(|end| Dated::other(file, end)));
+        }
+        let clients = tls.clients.as_ref();
+        if let Some(lists) = clients.and_then(|clients| clients.revocation.as_ref()) {
+            let validity = tls::revocation_validity(&lists.pem);
+            dated.extend(validity.map(|validity| Dated::revocation(&lists.file, &validity)));
         }
     }
     dated.extend(temporal.certificate.as_ref().map(Dated::client));
@@ -60,7 +67,7 @@ pub fn measure(certificates: &[Dated], before: &[Dated]) {
             Whose::Other(file) => {
                 metrics::gauge!(CERTIFICATE_EXPIRY, "certificate" => file.clone()).set(end);
             }
-            Whose::Client => {}
+            Whose::Client | Whose::Revocation(_) => {}
         }
     }
 }
@@ -83,6 +90,14 @@ impl Dated {
         }
     }
 
+    /// Lists of revoked certificates. Most are replaced after days.
+    fn revocation(file: &str, validity: &Range<i64>) -> Self {
+        Self {
+            whose: Whose::Revocation(file.to_owned()),
+            ..Self::client(validity)
+        }
+    }
+
     /// The one that is shown to Temporal. Some live for hours only, and are renewed in time.
     pub fn client(validity: &Range<i64>) -> Self {
         Self {
@@ -98,6 +113,7 @@ impl Dated {
             Whose::Server => "the certificate".to_owned(),
             Whose::Other(file) => format!("the certificate {file}"),
             Whose::Client => "the client certificate for Temporal".to_owned(),
+            Whose::Revocation(file) => format!("the revocation list {file}"),
         }
     }
 

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use http::{Request, Version};
 use tokio::time::Instant;
+use webhook_core::client_certificate::ClientCertificate;
 use webhook_core::outcome::Reject;
 use webhook_core::request::Received;
 use webhook_core::request_kind::{self, RequestKind};
@@ -255,6 +256,8 @@ impl<T: Temporal> Forwarder<T> {
         if let (Some(limiter), None) = (&settings.limiters[index], &trial) {
             limiter.charge_client(peer)?;
         }
+        let certificate = parts.extensions.get::<Arc<ClientCertificate>>();
+        admit::check_certificate(source, certificate.map(Arc::as_ref))?;
         if let Some(traces) = &self.traces {
             context.trace = Some(Box::new(traces.webhook(source, parts, context.first_byte)));
         }
@@ -280,6 +283,7 @@ impl<T: Temporal> Forwarder<T> {
             received,
             memory,
             peer,
+            certificate: certificate.map(Arc::clone),
             authorised: Arc::clone(&self.authorised),
             keys,
             trial,

@@ -100,6 +100,10 @@ impl Environment for SystemEnvironment {
         tls::check_authorities(pem)
     }
 
+    fn check_revocation(&self, authorities: &[u8], pem: &[u8]) -> Result<(), String> {
+        tls::check_revocation(authorities, pem)
+    }
+
     fn doubts(&self, identity: &Identity) -> Vec<String> {
         tls::doubts(identity)
     }

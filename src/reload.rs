@@ -15,7 +15,6 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use webhook_core::secret::Secret;
 
 pub use self::changes::Inventory;
@@ -33,7 +32,7 @@ use crate::storage::Store;
 use crate::telemetry::{self, LAST_RELOAD};
 use crate::temporal::connect::Settings as Connection;
 use crate::temporal::{Temporal, attributes};
-use crate::tls::{self, Certificate};
+use crate::tls::{self, Acceptor, Certificate};
 
 /// The world, as a task of its own may ask it.
 pub type SharedEnvironment = Arc<dyn Environment + Send + Sync>;
@@ -93,7 +92,7 @@ pub type Digest = [u8; 32];
 /// Settings that were read and found to be good.
 struct Good {
     config: Config,
-    acceptor: Option<TlsAcceptor>,
+    acceptor: Option<Acceptor>,
     temporal: Connection,
     large: Option<Store>,
     fixed: Fixed,
@@ -300,6 +299,10 @@ impl Environment for Recorder<'_> {
 
     fn check_authorities(&self, pem: &[u8]) -> Result<(), String> {
         self.environment.check_authorities(pem)
+    }
+
+    fn check_revocation(&self, authorities: &[u8], pem: &[u8]) -> Result<(), String> {
+        self.environment.check_revocation(authorities, pem)
     }
 
     fn doubts(&self, identity: &Identity) -> Vec<String> {

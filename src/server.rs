@@ -196,6 +196,7 @@ impl<S: Service> Open<S> {
             speaks_proxy: proxies.is_some_and(|proxies| proxies.protocol),
             seat,
             terms: Arc::clone(&self.terms),
+            certificate: None,
             stopped: self.stopped.subscribe(),
         };
         self.connections.spawn(connection.serve(stream));

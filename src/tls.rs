@@ -2,11 +2,14 @@
 
 mod by_name;
 mod chain;
+mod clients;
 mod tickets;
 
+use std::io;
 use std::iter;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::cipher_suite::{
     TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -18,26 +21,32 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite, version};
+use tokio_rustls::rustls::{
+    ConfigBuilder, Error, ServerConfig, SupportedCipherSuite, WantsVerifier, version,
+};
+use tokio_rustls::server::TlsStream;
+use webhook_core::client_certificate::ClientCertificate;
 
 use self::by_name::ByName;
 use self::chain::{chain, explain, private_key};
 pub use self::chain::{check_authorities, doubts, names, validity};
+use self::clients::{Lenient, Shown, Unshown};
+pub use self::clients::{check_revocation, revocation_validity};
 use self::tickets::Tickets;
 use crate::config::tls::Tls;
 use crate::config::{Identity, Mistake};
 
 /// The certificate in use: replaced between two connections.
-pub struct Certificate(RwLock<TlsAcceptor>);
+pub struct Certificate(RwLock<Acceptor>);
 
 impl Certificate {
     /// Begins with this one.
-    pub const fn new(acceptor: TlsAcceptor) -> Self {
+    pub const fn new(acceptor: Acceptor) -> Self {
         Self(RwLock::new(acceptor))
     }
 
     /// For the next connection.
-    pub fn current(&self) -> TlsAcceptor {
+    pub fn current(&self) -> Acceptor {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -45,8 +54,81 @@ impl Certificate {
     }
 
     /// From the next connection on this one.
-    pub fn replace(&self, acceptor: TlsAcceptor) {
+    pub fn replace(&self, acceptor: Acceptor) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+}
+
+/// Makes encrypted streams of connections.
+#[derive(Clone)]
+pub struct Acceptor {
+    config: Arc<ServerConfig>,
+    /// Who may show a certificate, where nobody has to.
+    optional: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl Acceptor {
+    fn new(config: ServerConfig) -> Self {
+        Self {
+            config: Arc::new(config),
+            optional: None,
+        }
+    }
+
+    /// The handshake; and what certificate the client has shown, if any.
+    ///
+    /// # Errors
+    /// It failed.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, Option<Arc<ClientCertificate>>)> {
+        let accept = async |config| TlsAcceptor::from(config).accept(stream).await;
+        let Some(strict) = &self.optional else {
+            let stream = accept(Arc::clone(&self.config)).await?;
+            let shown = stream.get_ref().1.peer_certificates();
+            let leaf = shown.and_then(<[_]>::first);
+            let shown = leaf.map(|leaf| ClientCertificate::Good(clients::names(leaf)));
+            return Ok((stream, shown.map(Arc::new)));
+        };
+        let shown = Arc::new(Shown::default());
+        let config = self.asking(Arc::clone(strict), Arc::clone(&shown));
+        let stream = accept(Arc::new(config.map_err(io::Error::other)?)).await?;
+        Ok((stream, shown.take()))
+    }
+
+    /// For one connection: the verifier has no other way of saying what it has seen.
+    fn asking(
+        &self,
+        strict: Arc<dyn ClientCertVerifier>,
+        shown: Arc<Shown>,
+    ) -> Result<ServerConfig, Error> {
+        let common = &self.config;
+        let tickets = Arc::clone(&common.ticketer);
+        let clients = Arc::new(Lenient {
+            strict,
+            shown: Arc::clone(&shown),
+        });
+        let mut config = builder()?
+            .with_client_cert_verifier(clients)
+            .with_cert_resolver(Arc::clone(&common.cert_resolver));
+        config.ignore_client_order = common.ignore_client_order;
+        config.alpn_protocols.clone_from(&common.alpn_protocols);
+        // By its id a session of TLS 1.2 would be resumed without a ticket, whatever was shown.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = Arc::new(Unshown { tickets, shown });
+        Ok(config)
+    }
+
+    /// The same, without HTTP/2.
+    #[must_use]
+    pub fn http1_only(&self) -> Self {
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = vec![HTTP1.to_vec()];
+        Self {
+            config: Arc::new(config),
+            optional: self.optional.clone(),
+        }
     }
 }
 
@@ -54,34 +136,35 @@ impl Certificate {
 ///
 /// # Errors
 /// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
-pub fn acceptor(identity: &Identity) -> Result<TlsAcceptor, String> {
+pub fn acceptor(identity: &Identity) -> Result<Acceptor, String> {
     let certificates = ByName::new(certified(identity)?);
     let clients = WebPkiClientVerifier::no_client_auth();
     let config = config(certificates, clients).map_err(|error| error.to_string())?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Acceptor::new(config))
 }
 
 /// The one for the settings, if there is to be one.
 ///
 /// # Errors
 /// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
-pub fn acceptor_of(settings: Option<&Tls>) -> Result<Option<TlsAcceptor>, Mistake> {
+pub fn acceptor_of(settings: Option<&Tls>) -> Result<Option<Acceptor>, Mistake> {
     let acceptor = settings.map(of_settings).transpose();
     acceptor.map_err(|problem| Mistake::new("TLS", problem))
 }
 
-fn of_settings(settings: &Tls) -> Result<TlsAcceptor, String> {
+fn of_settings(settings: &Tls) -> Result<Acceptor, String> {
     let mut certificates = ByName::new(certified(&settings.identity)?);
     let others = settings.others.iter().map(|other| &other.identity);
     for identity in iter::once(&settings.identity).chain(others) {
         certificates.add(&names(&identity.cert), certified(identity)?);
     }
-    let clients = match &settings.client_ca {
-        Some(pem) => signed_by(pem)?,
-        None => WebPkiClientVerifier::no_client_auth(),
-    };
+    let strict = settings.clients.as_ref().map(clients::verifier);
+    let strict = strict.transpose()?;
+    let is_required = settings.clients.as_ref().is_some_and(|it| it.required);
+    let required = strict.as_ref().filter(|_| is_required).map(Arc::clone);
+    let clients = required.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
     let mut config = config(certificates, clients).map_err(|error| error.to_string())?;
-    if settings.client_ca.is_some() {
+    if is_required {
         // Resumed, nobody would look at the client's certificate again: whether it has expired, or the
         // authority is another by now.
         config.ticketer = Arc::new(Tickets::none());
@@ -90,7 +173,10 @@ fn of_settings(settings: &Tls) -> Result<TlsAcceptor, String> {
     } else if !settings.ticket_keys.is_empty() {
         config.ticketer = Arc::new(Tickets::new(&settings.ticket_keys)?);
     }
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Acceptor {
+        optional: strict.filter(|_| !is_required),
+        ..Acceptor::new(config)
+    })
 }
 
 /// Certificate and key as the handshake wants them.
@@ -104,25 +190,12 @@ fn certified(identity: &Identity) -> Result<CertifiedKey, String> {
         .map_err(|error| explain(&error, identity))
 }
 
-/// Requires a certificate of one of these authorities (PEM), valid now and made for clients.
-fn signed_by(authorities: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(chain(authorities)?);
-    let provider = Arc::new(default_provider());
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| format!("client_ca: {error}"))
-}
-
 /// Session tickets are of keys that nobody else has, new ones every six hours.
 fn config(
     certificates: ByName,
     clients: Arc<dyn ClientCertVerifier>,
 ) -> Result<ServerConfig, Error> {
-    let mut provider = default_provider();
-    provider.cipher_suites = CIPHER_SUITES.to_vec();
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+    let mut config = builder()?
         .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(certificates));
     config.ignore_client_order = true;
@@ -132,11 +205,11 @@ fn config(
     Ok(config)
 }
 
-/// The same, without HTTP/2.
-pub fn http1_only(acceptor: &TlsAcceptor) -> TlsAcceptor {
-    let mut config = ServerConfig::clone(acceptor.config());
-    config.alpn_protocols = vec![HTTP1.to_vec()];
-    TlsAcceptor::from(Arc::new(config))
+fn builder() -> Result<ConfigBuilder<ServerConfig, WantsVerifier>, Error> {
+    let mut provider = default_provider();
+    provider.cipher_suites = CIPHER_SUITES.to_vec();
+    ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
 }
 
 /// When the leaf certificate expires, Unix seconds.

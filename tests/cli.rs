@@ -1,6 +1,9 @@
 //! The command line without Temporal: help, exit codes, and every mistake in one run.
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "support/authority.rs"]
+mod authority;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "support/certs.rs"]
 mod certs;
 #[path = "support/chain.rs"]
@@ -16,6 +19,7 @@ mod cli {
     mod against;
     mod certificates;
     mod check_event;
+    mod client_certificates;
     mod command_line;
     mod completions;
     mod configuration;

@@ -59,8 +59,10 @@ fn about(source: &Source) -> Value {
             ("signature", names.collect())
         }
         Verification::AddressHandshake { .. } => ("address", Vec::new()),
+        Verification::ClientCertificate => ("client-certificate", Vec::new()),
         Verification::DangerUnverified => ("none", Vec::new()),
     };
+    let certificate = source.client_certificate.as_ref();
     let capture = source.capture.as_ref();
     json!({
         "name": source.name,
@@ -68,6 +70,7 @@ fn about(source: &Source) -> Value {
         "provider": { "name": source.provider.name, "title": source.provider.title },
         "verification": how,
         "secrets": secrets,
+        "client_certificate": certificate.map(|it| json!({ "subjects": it.subjects })),
         "deadline_seconds": source.provider.deadline.as_secs_f64(),
         "captures": capture.map(|it| json!({ "last": it.last, "bodies": it.bodies })),
     })

@@ -16,6 +16,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use uuid::Uuid;
+use webhook_core::client_certificate::{ClientCertificate, Names};
 use webhook_core::delivery::{Delivery, DeliveryOptions};
 use webhook_core::event::TEST_HEADER;
 use webhook_core::provider::Provider;
@@ -70,7 +71,7 @@ async fn try_out<T: Temporal>(
         Err((status, detail)) => return problem(status, "no test", detail),
     };
     let request_id = Uuid::new_v4().simple().to_string();
-    let Ok(request) = request(&source.path, delivery) else {
+    let Ok(mut request) = request(&source.path, delivery) else {
         let detail = "the sample is no request";
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "no test", detail);
     };
@@ -78,6 +79,14 @@ async fn try_out<T: Temporal>(
         task_queue: options.task_queue.clone(),
     };
     // Whoever may not send may try.
+    if let Some(required) = &source.client_certificate {
+        let names = Names {
+            common_name: required.subjects.first().cloned(),
+            ..Names::default()
+        };
+        let shown = Arc::new(ClientCertificate::Good(names));
+        request.extensions_mut().insert(shown);
+    }
     let peer = (source.allow.first()).map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |net| net.addr());
     let heard = admin
         .forwarder
@@ -159,7 +168,7 @@ fn delivery(
         provider.sample = sample;
     }
     let signer = match &source.verification {
-        Verification::DangerUnverified => None,
+        Verification::DangerUnverified | Verification::ClientCertificate => None,
         Verification::AddressHandshake { .. } => {
             return Err(unable(format!(
                 "{} knows its sender by its address, after a handshake: there is nothing that could be signed. Send one from there",

@@ -40,13 +40,8 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     for finding in settings::certificates(&config) {
         table.row("certificate", finding);
     }
-    if config
-        .tls
-        .as_ref()
-        .is_some_and(|tls| tls.client_ca.is_some())
-    {
-        let text = "only with a certificate of client_ca, on every path of the public listener";
-        table.row("clients", Ok(text.to_owned()));
+    if let Some(finding) = settings::clients(&config) {
+        table.row("clients", finding);
     }
     if let Some(text) = settings::tickets(&config) {
         table.row("tickets", Ok(text));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_rustls::TlsAcceptor;
 use webhook_core::codec::Codec;
 
 use super::serve::Signals;
@@ -21,7 +20,7 @@ use crate::reload::poll::{self, Reading};
 use crate::reload::{Recorder, not_used};
 use crate::server::bind;
 use crate::telemetry;
-use crate::tls::{self, Certificate};
+use crate::tls::{self, Acceptor, Certificate};
 
 /// Serves until SIGTERM or SIGINT. Keys, token and certificate are read again when their files
 /// change, and at SIGHUP.
@@ -61,7 +60,7 @@ pub fn run(args: &CodecServerArgs) -> Result<(), Failure> {
 /// Settings that were read and found to be good.
 struct ValidSettings {
     settings: CodecServer,
-    acceptor: Option<TlsAcceptor>,
+    acceptor: Option<Acceptor>,
 }
 
 /// What new settings replace: whom is answered with what, and the certificate. The rest stands in
@@ -118,7 +117,7 @@ fn validate(
     let acceptor = acceptor.map_err(|problem| Mistake::new("TLS", problem))?;
     Ok(ValidSettings {
         // Browsers and Temporal's CLI do without HTTP/2.
-        acceptor: acceptor.as_ref().map(tls::http1_only),
+        acceptor: acceptor.as_ref().map(Acceptor::http1_only),
         settings,
     })
 }

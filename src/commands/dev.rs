@@ -129,6 +129,14 @@ impl Environment for DevEnvironment {
         SystemEnvironment.check_identity(identity)
     }
 
+    fn check_authorities(&self, pem: &[u8]) -> Result<(), String> {
+        SystemEnvironment.check_authorities(pem)
+    }
+
+    fn check_revocation(&self, authorities: &[u8], pem: &[u8]) -> Result<(), String> {
+        SystemEnvironment.check_revocation(authorities, pem)
+    }
+
     fn names(&self, identity: &Identity) -> Vec<String> {
         SystemEnvironment.names(identity)
     }

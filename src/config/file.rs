@@ -18,6 +18,7 @@ use super::secret::SecretRef;
 
 pub mod admin;
 pub mod capture;
+pub mod clients;
 pub mod limits;
 pub mod metrics;
 mod proxies;
@@ -27,6 +28,7 @@ pub mod temporal;
 mod values;
 
 pub use self::admin::Admin;
+use self::clients::Clients;
 pub use self::metrics::Metrics;
 pub use self::source::Source;
 pub use self::temporal::Temporal;
@@ -63,8 +65,8 @@ pub struct Server {
     pub key: Option<PathBuf>,
     /// `[server.tls] ticket_keys`: what session tickets are sealed with, and its name for mistakes.
     pub ticket_keys: Option<Placed>,
-    /// `[server.tls] client_ca`: who signs clients' certificates, PEM, and its name for mistakes.
-    pub client_ca: Option<(String, PathBuf)>,
+    /// `[server.tls] client_…`: whose certificates clients may show, or have to.
+    pub clients: Clients,
     /// `[[server.certificate]]`: further ones, for other names.
     pub certificates: Vec<CertificateFiles>,
     /// How long a stop waits for requests in flight.
@@ -186,9 +188,7 @@ impl Server {
             let place = r.place(tls.at("ticket_keys"), &tls.full("ticket_keys"));
             let tickets = tls.take_secret(r, "ticket_keys");
             server.ticket_keys = tickets.map(|secret| (place, secret));
-            let place = r.place(tls.at("client_ca"), &tls.full("client_ca"));
-            let authorities = tls.take(r, "client_ca");
-            server.client_ca = authorities.map(|path| (place, path));
+            server.clients = Clients::read(r, &mut tls);
             tls.finish(r);
         }
         let certificates = section.tables(r, "certificate").into_iter();

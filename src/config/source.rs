@@ -2,6 +2,7 @@
 //! explicit consent to have none.
 
 mod capture;
+mod certificate;
 mod entries;
 mod limits;
 
@@ -47,7 +48,12 @@ pub(super) fn sources(
             );
             mistakes.push(Mistake::new(entry.places.of("path"), problem));
         }
-        sources.extend(source(args, name, entry, environment, mistakes, warnings));
+        let required = certificate::required(args, &entry, &file.server.clients, mistakes);
+        let source = source(args, name, entry, environment, mistakes, warnings);
+        sources.extend(source.map(|source| Source {
+            client_certificate: required,
+            ..source
+        }));
     }
     ids::reach_what_is_started(&mut sources);
     sources
@@ -104,6 +110,7 @@ fn source(
         path,
         provider,
         verification: verification?,
+        client_certificate: None,
         verify_token,
         verify_context: VerifyContext { public_url, params },
         allow: allow.into_iter().map(|Network(network)| network).collect(),
@@ -223,6 +230,10 @@ fn verification(
             token: token?.clone(),
             authorised_for: entry.authorised_for.unwrap_or(AUTHORISED_FOR),
         });
+    }
+    let has_secrets = entry.secrets.as_ref().is_none_or(|it| !it.is_empty());
+    if entry.verify == Some(VerifyWord::ClientCertificate) && !has_secrets && !entry.fetch_keys {
+        return Some(Verification::ClientCertificate);
     }
     if provider.schemes.is_empty() {
         let problem = format!(

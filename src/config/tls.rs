@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use webhook_core::secret::Secret;
 
+use super::file::clients::CertificateWord;
 use super::file::{CertificateFiles, File};
 use super::{Environment, Identity, Mistake, keep, resolve};
 use crate::cli::ServeArgs;
@@ -20,8 +21,28 @@ pub struct Tls {
     pub others: Vec<Other>,
     /// Of 32 bytes each. The first seals session tickets, all open them; none: keys that nobody else has.
     pub ticket_keys: Vec<Secret>,
-    /// Who signs the certificates that clients have to show (PEM); `None`: they show none.
-    pub client_ca: Option<Vec<u8>>,
+    /// Which certificates clients have to show, or may; `None`: they show none.
+    pub clients: Option<Clients>,
+}
+
+/// Whose certificates clients show.
+#[derive(Debug)]
+pub struct Clients {
+    /// Who signs them, PEM.
+    pub authorities: Vec<u8>,
+    /// Which of them are revoked.
+    pub revocation: Option<Revocation>,
+    /// Whether nobody gets in without one.
+    pub required: bool,
+}
+
+/// Lists of revoked certificates.
+#[derive(Debug)]
+pub struct Revocation {
+    /// Their file, as the settings name it.
+    pub file: String,
+    /// PEM.
+    pub pem: Vec<u8>,
 }
 
 /// One of `[[server.certificate]]`.
@@ -46,7 +67,7 @@ impl Tls {
             return None;
         }
         let ticket_keys = ticket_keys(file, environment, mistakes);
-        let client_ca = client_ca(file, environment, mistakes);
+        let clients = clients(file, environment, mistakes);
         let written = file.server.certificates.iter();
         let others: Vec<_> = written
             .filter_map(|files| Some((&files.place, other(files, environment, mistakes)?)))
@@ -62,27 +83,56 @@ impl Tls {
             identity,
             others: others.into_iter().map(|(_, other)| other).collect(),
             ticket_keys,
-            client_ca,
+            clients,
         })
     }
 }
 
-fn client_ca(
+fn clients(
     file: &File,
     environment: &dyn Environment,
     mistakes: &mut Vec<Mistake>,
-) -> Option<Vec<u8>> {
-    let (place, path) = file.server.client_ca.as_ref()?;
-    if let Some((place, _)) = &file.server.ticket_keys {
+) -> Option<Clients> {
+    let written = &file.server.clients;
+    let Some((place, path)) = &written.authorities else {
+        let others = [
+            written.revocation.as_ref().map(|(place, _)| place),
+            written.word.as_ref().map(|(place, _)| place),
+        ];
+        let others = others.into_iter().flatten();
+        mistakes.extend(others.map(|place| Mistake::new(place, NO_CLIENT_CA)));
+        return None;
+    };
+    let required = !matches!(written.word, Some((_, CertificateWord::Optional)));
+    if let Some((place, _)) = file.server.ticket_keys.as_ref().filter(|_| required) {
         mistakes.push(Mistake::new(place, NO_TICKETS));
     }
-    let pem = environment.read(path);
-    let pem = pem.and_then(|pem| environment.check_authorities(&pem).map(|()| pem));
-    keep(
-        mistakes,
-        place,
-        pem.map_err(|problem| format!("{}: {problem}", path.display())),
-    )
+    let named = |path: &Path, problem: String| format!("{}: {problem}", path.display());
+    let authorities = environment.read(path);
+    let authorities = authorities.and_then(|pem| environment.check_authorities(&pem).map(|()| pem));
+    let authorities = authorities.map_err(|problem| named(path, problem));
+    let authorities = keep(mistakes, place, authorities)?;
+    let revocation = match &written.revocation {
+        None => None,
+        Some((place, path)) => {
+            let pem = environment.read(path);
+            let pem = pem.and_then(|pem| {
+                let checked = environment.check_revocation(&authorities, &pem);
+                checked.map(|()| pem)
+            });
+            let file = path.display().to_string();
+            let pem = pem.map_err(|problem| named(path, problem));
+            Some(Revocation {
+                file,
+                pem: keep(mistakes, place, pem)?,
+            })
+        }
+    };
+    Some(Clients {
+        authorities,
+        revocation,
+        required,
+    })
 }
 
 fn other(
@@ -286,7 +336,9 @@ const NO_CERTIFICATE: &str = "
   behind a proxy that terminates TLS, --no-tls serves plain HTTP;
   certs/README.md says where certificates come from";
 const NEVER_SHOWN: &str = "never shown: a client names the host that it wants, and this certificate is for none that another is not for";
-const NO_TICKETS: &str = "of no use beside client_ca: a connection that showed a certificate is never resumed, since nobody would look at the certificate again";
+const NO_CLIENT_CA: &str =
+    "of no use without client_ca: the authorities that sign the certificates of clients, PEM";
+const NO_TICKETS: &str = "of no use beside client_ca, unless client_certificate is \"optional\": a connection that showed a certificate is never resumed, since nobody would look at the certificate again";
 /// Of AES-256.
 const KEY_BYTES: usize = 32;
 /// A ticket costs no more than a look at so many names.

@@ -1,6 +1,7 @@
 //! Who may in: the address list, the sender's handshakes, the proof that a request is the
 //! sender's.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
+use webhook_core::client_certificate::ClientCertificate;
 use webhook_core::handshake::{Refusal, Reply};
 use webhook_core::outcome::Reject;
 use webhook_core::provider::locator::{Locator, Lookup};
@@ -56,7 +58,23 @@ pub fn check_head(source: &Source, headers: &HeaderMap) -> Result<(), Reject> {
     }
 }
 
-/// Decides about a request to `source` from `peer`.
+/// Before the body is read: the certificate that the source asks for has to be its client's.
+///
+/// # Errors
+/// [`Reject::InvalidSignature`]
+pub fn check_certificate(source: &Source, shown: Option<&ClientCertificate>) -> Result<(), Reject> {
+    let Some(required) = &source.client_certificate else {
+        return Ok(());
+    };
+    let holder = required.holder(shown);
+    holder.map(drop).map_err(unproven)
+}
+
+fn unproven(reason: Cow<'static, str>) -> Reject {
+    Reject::InvalidSignature(reason.into())
+}
+
+/// Decides about a request to `source` from `peer`, whose client has `shown` this.
 ///
 /// # Errors
 /// [`Reject::InvalidSignature`], [`Reject::Forbidden`], [`Reject::MethodNotAllowed`] for a GET that
@@ -66,6 +84,7 @@ pub fn admit(
     metrics: &SourceMetrics,
     received: Received,
     peer: IpAddr,
+    shown: Option<&ClientCertificate>,
     authorised: &Authorised,
     fetched: &[Option<Arc<Key>>],
 ) -> Result<Admitted, Reject> {
@@ -84,6 +103,10 @@ pub fn admit(
     let now = received.at;
     let verified = match &source.verification {
         Verification::DangerUnverified => Verified::danger_unverified(received),
+        Verification::ClientCertificate => {
+            let required = source.client_certificate.as_ref();
+            Verified::by_certificate(received, required, shown).map_err(unproven)?
+        }
         Verification::AddressHandshake {
             token,
             authorised_for,
@@ -119,7 +142,7 @@ pub fn admit(
     if let Some(handshake) = handshake {
         let index = match verified.proof() {
             Proof::Secret(index) => index,
-            Proof::FetchedKey | Proof::Address | Proof::Unverified => 0,
+            Proof::FetchedKey | Proof::Address | Proof::ClientCertificate | Proof::Unverified => 0,
         };
         let reply = handshake.signed(verified.received(), shared_key(source, index));
         if let Some(reply) = reply.map_err(refused)? {
@@ -255,7 +278,9 @@ fn claimed_tenant(source: &Source, secrets: &[NamedSecret], received: &Received)
 fn shared_key(source: &Source, index: usize) -> Option<&Secret> {
     match &source.verification {
         Verification::Signature { secrets, .. } => secrets.get(index).map(|named| &named.secret),
-        Verification::AddressHandshake { .. } | Verification::DangerUnverified => None,
+        Verification::AddressHandshake { .. }
+        | Verification::ClientCertificate
+        | Verification::DangerUnverified => None,
     }
 }
 

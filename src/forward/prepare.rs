@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use webhook_core::client_certificate::ClientCertificate;
 use webhook_core::event::Event;
 use webhook_core::expression::cost::Allowance;
 use webhook_core::handshake::Reply;
@@ -35,6 +36,8 @@ pub struct Arrived {
     pub memory: Share,
     /// Whence it came.
     pub peer: IpAddr,
+    /// What its client showed in the TLS handshake.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// Who has shown a verify token.
     pub authorised: Arc<Authorised>,
     /// Public keys that were fetched for it.
@@ -134,7 +137,16 @@ fn admitted(arrived: Arrived) -> Result<Read, Refused> {
     let source = &settings.sources[arrived.source];
     let metrics = &settings.metrics[arrived.source];
     let (keys, authorised) = (&arrived.keys, &arrived.authorised);
-    let admitted = admit(source, metrics, arrived.received, peer, authorised, keys);
+    let shown = arrived.certificate.as_deref();
+    let admitted = admit(
+        source,
+        metrics,
+        arrived.received,
+        peer,
+        shown,
+        authorised,
+        keys,
+    );
     let verified = match admitted.map_err(refused(false))? {
         Admitted::Webhook(verified) => verified,
         Admitted::Handshake(reply) => return Ok(Read::Handshake(reply)),
@@ -152,6 +164,9 @@ fn admitted(arrived: Arrived) -> Result<Read, Refused> {
         let charged = limiter.charge_event(&event, &source.name);
         charged.map_err(refused(true))?;
     }
+    if let Some(holder) = holder(source, shown) {
+        event.name_certificate(holder);
+    }
     if arrived.trial.is_some() {
         event.mark_as_test();
     }
@@ -162,6 +177,18 @@ fn admitted(arrived: Arrived) -> Result<Read, Refused> {
         memory: arrived.memory,
         settings,
     }))
+}
+
+/// Whose good certificate the client has shown, whether or not the source asks for one.
+fn holder<'a>(source: &'a Source, shown: Option<&'a ClientCertificate>) -> Option<&'a str> {
+    let ClientCertificate::Good(names) = shown? else {
+        return None;
+    };
+    let required = source.client_certificate.as_ref();
+    required.map_or_else(
+        || Some(names.first()),
+        |required| required.holder(shown).ok(),
+    )
 }
 
 impl ReadEvent {

@@ -12,6 +12,7 @@ use webhook_core::source::{Source, Verification};
 use super::Digest;
 use crate::config::large::credentials::Credentials;
 use crate::config::source::take_overwritable;
+use crate::config::tls::{Clients, Tls};
 use crate::config::{Config, Identity, Mistake};
 use crate::temporal::connect::Settings as Connection;
 
@@ -29,7 +30,9 @@ pub struct Inventory {
     /// By file.
     other_certificates: Vec<(String, Digest)>,
     ticket_keys: Vec<Digest>,
-    client_ca: Option<Digest>,
+    clients: Option<Digest>,
+    /// Whether revoked certificates of clients are refused.
+    revokes: bool,
     admin: Digest,
     large: Digest,
     metrics: Digest,
@@ -63,7 +66,8 @@ impl Inventory {
             other_certificates: others
                 .map(|other| (other.file.clone(), of_identity(&other.identity)))
                 .collect(),
-            client_ca: tls.and_then(|tls| Some(digest([tls.client_ca.as_deref()?]))),
+            clients: tls.and_then(|tls| tls.clients.as_ref()).map(of_clients),
+            revokes: tls.is_some_and(has_revocation),
             ticket_keys: ticket_keys.map(of_secret).collect(),
             admin: digest([
                 text(&config.admin.hosts).as_bytes(),
@@ -93,9 +97,12 @@ impl Inventory {
         if !self.keys.is_empty() && new.codec.keys().is_empty() {
             losses.push(Mistake::new(file, NO_KEY));
         }
-        let asks = new.tls.as_ref().and_then(|tls| tls.client_ca.as_ref());
-        if self.client_ca.is_some() && asks.is_none() {
+        let tls = new.tls.as_ref();
+        let asks = tls.is_some_and(|tls| tls.clients.is_some());
+        if self.clients.is_some() && !asks {
             losses.push(Mistake::new(file, NO_CLIENT_CA));
+        } else if self.revokes && !tls.is_some_and(has_revocation) {
+            losses.push(Mistake::new(file, NO_CLIENT_CRL));
         }
         losses
     }
@@ -133,8 +140,10 @@ impl Inventory {
         if self.ticket_keys != before.ticket_keys {
             said.push("keys of session tickets changed".to_owned());
         }
-        if self.client_ca != before.client_ca {
-            said.push("client_ca changed".to_owned());
+        if self.clients != before.clients {
+            said.push(
+                "client_ca, client_crl or client_certificate of [server.tls] changed".to_owned(),
+            );
         }
         if self.admin != before.admin {
             said.push("token or hosts of [admin] changed".to_owned());
@@ -221,6 +230,8 @@ const NO_KEY: &str =
 const NO_CLIENT_CA: &str =
     "has no client_ca of [server.tls] any more: restart to let everybody in without a certificate";
 
+const NO_CLIENT_CRL: &str = "has no client_crl of [server.tls] any more: restart to accept certificates again that were revoked";
+
 /// Named as in the file. A new field of a source has to be put in its place here.
 fn parts(source: &Source) -> Parts {
     let Source {
@@ -228,6 +239,7 @@ fn parts(source: &Source) -> Parts {
         path: _,
         provider,
         verification,
+        client_certificate,
         verify_token: _,
         verify_context,
         allow,
@@ -244,6 +256,7 @@ fn parts(source: &Source) -> Parts {
     let (kind, authorised_for) = match verification {
         Verification::Signature { .. } => ("signature", Duration::ZERO),
         Verification::AddressHandshake { authorised_for, .. } => ("address", *authorised_for),
+        Verification::ClientCertificate => ("client certificate", Duration::ZERO),
         Verification::DangerUnverified => ("none", Duration::ZERO),
     };
     let own = [
@@ -251,6 +264,7 @@ fn parts(source: &Source) -> Parts {
         ("routes", text(routes)),
         ("provider", text(&rest)),
         ("verification", kind.to_owned()),
+        ("client_certificate", text(client_certificate)),
         ("authorised_for", text(&authorised_for)),
         ("public_url", text(&verify_context.public_url)),
         ("params", text(&verify_context.params)),
@@ -302,6 +316,20 @@ fn of_credentials(credentials: &Credentials) -> Digest {
 
 fn of_identity(identity: &Identity) -> Digest {
     digest([identity.cert.as_slice(), identity.key.reveal()])
+}
+
+fn of_clients(clients: &Clients) -> Digest {
+    let revoked = clients.revocation.as_ref();
+    digest([
+        &clients.authorities,
+        revoked.map_or(&[], |lists| &lists.pem),
+        text(&clients.required).as_bytes(),
+    ])
+}
+
+fn has_revocation(tls: &Tls) -> bool {
+    let clients = tls.clients.as_ref();
+    clients.is_some_and(|clients| clients.revocation.is_some())
 }
 
 fn of_secret(secret: &Secret) -> Digest {

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use webhook_core::client_certificate::ClientCertificate;
 use webhook_core::outcome::Reject;
 
 use super::activity::{Activity, Handled, Overdue, watched};
@@ -36,6 +37,8 @@ pub(super) struct Connection<V> {
     pub(super) speaks_proxy: bool,
     pub(super) seat: Seat,
     pub(super) terms: Arc<Terms<V>>,
+    /// What its client has shown in the handshake.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     pub(super) stopped: watch::Receiver<bool>,
 }
 
@@ -59,12 +62,14 @@ impl<V: Service> Connection<V> {
         if let Some(kind) = kind {
             self.terms.note(kind, self.peer);
         }
-        match stream {
-            Some(stream) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
-                self.http2(stream).await;
-            }
-            Some(stream) => self.http1(stream).await,
-            None => {}
+        let Some((stream, certificate)) = stream else {
+            return;
+        };
+        self.certificate = certificate;
+        if stream.get_ref().1.alpn_protocol() == Some(H2) {
+            self.http2(stream).await;
+        } else {
+            self.http1(stream).await;
         }
     }
 
@@ -113,7 +118,13 @@ impl<V: Service> Connection<V> {
         let (io, stream) = watched(stream, &activity);
         let service = service_fn(|request| {
             let handled = Handled::begin(&activity);
-            respond(request, Arc::clone(&self.terms), handled, self.peer)
+            let shown = self.certificate.as_ref();
+            respond(
+                with(request, shown),
+                Arc::clone(&self.terms),
+                handled,
+                self.peer,
+            )
         });
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -157,7 +168,13 @@ impl<V: Service> Connection<V> {
         let (io, stream) = watched(stream, &activity);
         let service = service_fn(|request| {
             let handled = Handled::begin(&activity);
-            respond(request, Arc::clone(&self.terms), handled, self.peer)
+            let shown = self.certificate.as_ref();
+            respond(
+                with(request, shown),
+                Arc::clone(&self.terms),
+                handled,
+                self.peer,
+            )
         });
         let mut connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -187,6 +204,17 @@ impl<V: Service> Connection<V> {
     async fn stopped(&self) {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
+}
+
+/// The request, and what certificate its client has shown.
+fn with(
+    mut request: Request<Incoming>,
+    shown: Option<&Arc<ClientCertificate>>,
+) -> Request<Incoming> {
+    if let Some(shown) = shown {
+        request.extensions_mut().insert(Arc::clone(shown));
+    }
+    request
 }
 
 async fn respond<V: Service>(

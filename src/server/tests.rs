@@ -67,6 +67,7 @@ impl Served {
                 refusals: None,
                 service,
             }),
+            certificate: None,
             stopped: stop.subscribe(),
         };
         let task = tokio::spawn(async move {

@@ -156,13 +156,19 @@ fn names_of(leaf: &X509Certificate<'_>) -> Vec<String> {
         .iter()
         .filter_map(|name| match name {
             GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(bytes) => match bytes.len() {
-                4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(*bytes).ok()?).to_string()),
-                _ => Some(Ipv6Addr::from(<[u8; 16]>::try_from(*bytes).ok()?).to_string()),
-            },
+            GeneralName::IPAddress(bytes) => address(bytes),
             _ => None,
         });
     names.collect()
+}
+
+/// An address as people write it.
+pub(super) fn address(bytes: &[u8]) -> Option<String> {
+    if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
+        return Some(Ipv4Addr::from(bytes).to_string());
+    }
+    let bytes = <[u8; 16]>::try_from(bytes).ok()?;
+    Some(Ipv6Addr::from(bytes).to_string())
 }
 
 /// From when until when the leaf of this chain (PEM) is valid, Unix seconds.

@@ -231,6 +231,7 @@ impl Request {
             &SourceMetrics::new(source, &Labels::default()),
             received,
             peer,
+            None,
             &Authorised::default(),
             &[],
         ) {

@@ -1,6 +1,9 @@
 //! Client certificates: who shows a good one is let in, and nobody else; none is believed for longer
 //! than it is looked at.
 
+mod optional;
+mod proof;
+
 use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

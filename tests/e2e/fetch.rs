@@ -292,7 +292,7 @@ impl KeyServer {
         let (counter, key) = (Arc::clone(&asked), public(pair));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) = tls.accept(stream).await else {
+                let Ok((mut stream, _)) = tls.accept(stream).await else {
                     continue;
                 };
                 // Keys are fetched over HTTP/1.1, which this server speaks.

@@ -139,6 +139,7 @@ fn knock(source: &Source, request: Received) -> Result<Admitted, Reject> {
         &SourceMetrics::new(source, &Labels::default()),
         request,
         peer,
+        None,
         &Authorised::default(),
         &[],
     )

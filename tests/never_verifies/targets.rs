@@ -42,6 +42,7 @@ pub(super) fn source(provider: &Provider) -> Source {
         path: "/temporal/test".to_owned(),
         provider: provider.clone(),
         verification: Verification::Signature { verifiers, secrets },
+        client_certificate: None,
         verify_token: Secret::new(SHARED.into()),
         verify_context: VerifyContext {
             public_url: Some("https://hooks.example.com/temporal/test".to_owned()),

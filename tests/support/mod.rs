@@ -1,7 +1,10 @@
 //! The harness: real programs as children, a network that breaks, and what Temporal says.
 
+pub(crate) mod authority;
 pub(crate) mod balancer;
 pub(crate) mod certs;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+pub(crate) mod chain;
 pub(crate) mod codec;
 pub(crate) mod codec_server;
 pub(crate) mod collector;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Error, Method, Version};
 use serde_json::Value;
-use tokio_rustls::rustls::SupportedProtocolVersion;
 use tokio_rustls::rustls::version::TLS13;
+use tokio_rustls::rustls::{ClientConfig, SupportedProtocolVersion};
 
 use super::certs::Certificates;
 use super::delivery::Delivery;
@@ -34,7 +34,11 @@ impl Sender {
 
     /// Over this TLS version and this HTTP version (by its ALPN name).
     pub(crate) fn over(address: &str, tls: &'static SupportedProtocolVersion, alpn: &str) -> Self {
-        let config = Certificates::shared().client(tls, alpn);
+        Self::configured(address, Certificates::shared().client(tls, alpn))
+    }
+
+    /// As this client.
+    pub(crate) fn configured(address: &str, config: ClientConfig) -> Self {
         let client = Client::builder()
             .no_proxy()
             .tls_backend_preconfigured(config);

@@ -45,7 +45,8 @@ pub struct Event {
     pub provider: String,
     /// The source's path.
     pub source: String,
-    /// What proved the sender: the setting of the secret, `fetched-key`, `address`; empty: nothing.
+    /// What proved the sender: the setting of the secret, `fetched-key`, `address`,
+    /// `client-certificate`; empty: nothing.
     pub verified_by: String,
     /// `GET`, `POST`, …
     pub method: Method,
@@ -137,6 +138,12 @@ impl Event {
         self.headers.push((CLIENT_HEADER.to_owned(), address));
     }
 
+    /// Says whose certificate its client has shown.
+    pub fn name_certificate(&mut self, holder: &str) {
+        self.headers
+            .push((CLIENT_CERTIFICATE_HEADER.to_owned(), holder.to_owned()));
+    }
+
     /// Whether anything proved the sender.
     pub const fn is_verified(&self) -> bool {
         !self.verified_by.is_empty()
@@ -145,7 +152,8 @@ impl Event {
 
 /// Whether a header of this name is ours, whoever sent it.
 pub fn is_own(name: &str) -> bool {
-    OWN_HEADERS.contains(&name) || name == TEST_HEADER || name == CLIENT_HEADER
+    OWN_HEADERS.contains(&name)
+        || [TEST_HEADER, CLIENT_HEADER, CLIENT_CERTIFICATE_HEADER].contains(&name)
 }
 
 /// The headers that are ours.
@@ -239,7 +247,7 @@ fn kept_headers(verified: &Verified, provider: &Provider, source: &str) -> Vec<(
         }
     }
     let is_verified = match verified.proof() {
-        Proof::Secret(_) | Proof::FetchedKey | Proof::Address => true,
+        Proof::Secret(_) | Proof::FetchedKey | Proof::Address | Proof::ClientCertificate => true,
         Proof::Unverified => false,
     };
     kept.extend(own_headers(source, &received.method, is_verified));
@@ -282,6 +290,9 @@ pub const TEST_HEADER: &str = "x-webhook-test";
 
 /// Set by us where proxies are trusted: the address of whoever asked them. No sender can.
 pub const CLIENT_HEADER: &str = "x-webhook-client";
+
+/// Set by us as well, where a client has shown a good certificate: whose it is.
+pub const CLIENT_CERTIFICATE_HEADER: &str = "x-webhook-client-certificate";
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,6 +4,7 @@
 pub mod action;
 pub mod base64;
 pub mod client;
+pub mod client_certificate;
 pub mod codec;
 pub mod dead_letter;
 pub mod delivery;

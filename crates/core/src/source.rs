@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 use ipnet::IpNet;
 
+use super::client_certificate::RequiredCertificate;
 use super::handshake::Handshake;
 use super::limit::{Block, RateLimit};
 use super::provider::Provider;
@@ -25,6 +26,8 @@ pub struct Source {
     pub provider: Provider,
     /// How to know them.
     pub verification: Verification,
+    /// What it asks of its clients' certificates, whatever else proves them; `None`: nothing.
+    pub client_certificate: Option<RequiredCertificate>,
     /// What a handshake has to show.
     pub verify_token: Option<Secret>,
     /// What else verification needs to know.
@@ -75,6 +78,8 @@ pub enum Verification {
         /// For how long.
         authorised_for: Duration,
     },
+    /// By the client's certificate alone, which [`Source::client_certificate`] asks for.
+    ClientCertificate,
     /// Not at all: the operator asked for it by name.
     DangerUnverified,
 }
@@ -103,12 +108,13 @@ impl Source {
     }
 
     /// What proved the sender: the setting of the secret (`env:SHOPIFY_WEBHOOKS_KEY`),
-    /// `fetched-key`, `address`; empty: nothing did.
+    /// `fetched-key`, `address`, `client-certificate`; empty: nothing did.
     pub fn verified_by(&self, proof: Proof) -> &str {
         match (proof, &self.verification) {
             (Proof::Secret(index), Verification::Signature { secrets, .. }) => &secrets[index].name,
             (Proof::FetchedKey, _) => "fetched-key",
             (Proof::Address, _) => "address",
+            (Proof::ClientCertificate, _) => "client-certificate",
             (Proof::Secret(_) | Proof::Unverified, _) => "",
         }
     }

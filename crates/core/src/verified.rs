@@ -1,12 +1,15 @@
 //! The proof that a request is its sender's: [`Received`] -> [`Verified`].
 
+use std::borrow::Cow;
+
+use super::client_certificate::{ClientCertificate, RequiredCertificate};
 use super::provider::locator::Locator;
 use super::request::Received;
 use super::verify::signed::Coverage;
 
 /// A request whose sender is proven, or which the operator accepts unproven. Only
-/// [`verify`](super::verify::verify), [`Verified::by_address`] and [`Verified::danger_unverified`]
-/// make one.
+/// [`verify`](super::verify::verify), [`Verified::by_address`], [`Verified::by_certificate`] and
+/// [`Verified::danger_unverified`] make one.
 #[derive(Debug)]
 pub struct Verified {
     received: Received,
@@ -23,6 +26,8 @@ pub enum Proof {
     FetchedKey,
     /// The sender's address was authorised by a handshake.
     Address,
+    /// Its connection's client has shown a certificate that the source asks for.
+    ClientCertificate,
     /// The operator switched verification off for the source.
     Unverified,
 }
@@ -46,6 +51,24 @@ impl Verified {
             proof: Proof::Address,
             coverage: Coverage::Nothing,
         }
+    }
+
+    /// The request came on a connection whose client has shown a certificate that the source asks for.
+    ///
+    /// # Errors
+    /// It has not, or the source asks for none.
+    pub fn by_certificate(
+        received: Received,
+        required: Option<&RequiredCertificate>,
+        shown: Option<&ClientCertificate>,
+    ) -> Result<Self, Cow<'static, str>> {
+        let required = required.ok_or("the source asks for no client certificate")?;
+        required.holder(shown)?;
+        Ok(Self {
+            received,
+            proof: Proof::ClientCertificate,
+            coverage: Coverage::Nothing,
+        })
     }
 
     /// Lets a request through without any proof: the operator asked for it by name.

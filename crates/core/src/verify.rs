@@ -58,8 +58,14 @@ pub struct VerifyError {
 
 impl From<&'static str> for VerifyError {
     fn from(reason: &'static str) -> Self {
+        Cow::Borrowed(reason).into()
+    }
+}
+
+impl From<Cow<'static, str>> for VerifyError {
+    fn from(reason: Cow<'static, str>) -> Self {
         Self {
-            reason: Cow::Borrowed(reason),
+            reason,
             secrets_tried: None,
             clock_skew: None,
         }

@@ -124,6 +124,7 @@ fn read(source: &Source, request: &Request, table: &mut Table) -> Result<Option<
         &SourceMetrics::new(source, &Labels::default()),
         request.received(),
         nobody,
+        None,
         &Authorised::default(),
         &[],
     );

@@ -16,7 +16,22 @@ use crate::tls;
 
 /// How the source knows its sender.
 pub(super) fn verification(source: &Source) -> Finding {
+    let by = proof(source)?;
+    let Some(required) = &source.client_certificate else {
+        return Ok(by);
+    };
+    let whose = match required.subjects.as_slice() {
+        [] => "of an authority in client_ca".to_owned(),
+        subjects => format!("of {}", subjects.join(" or ")),
+    };
+    let and = if by.is_empty() { "by" } else { ", and" };
+    Ok(format!("{by}{and} a client certificate {whose}"))
+}
+
+/// The certificate apart.
+fn proof(source: &Source) -> Finding {
     match &source.verification {
+        Verification::ClientCertificate => Ok(String::new()),
         Verification::Signature { secrets, .. } => {
             let mut names: Vec<_> = secrets.iter().map(|secret| secret.name.as_str()).collect();
             names.dedup();
@@ -97,6 +112,38 @@ fn certificate(identity: &Identity) -> Finding {
         return Err(Problem::Warning(text));
     }
     Ok(text)
+}
+
+/// Which certificates clients show, if they are asked.
+pub(super) fn clients(config: &Config) -> Option<Finding> {
+    let clients = config.tls.as_ref()?.clients.as_ref()?;
+    let mut text = match clients.required {
+        true => "only with a certificate of client_ca, on every path of the public listener",
+        false => "a certificate of client_ca where a source asks for it, any other counts as none",
+    }
+    .to_owned();
+    let Some(lists) = &clients.revocation else {
+        return Some(Ok(text + "; no revocation list"));
+    };
+    let validity = tls::revocation_validity(&lists.pem);
+    let Some(validity) = validity else {
+        return Some(Ok(text + "; none that is revoked"));
+    };
+    let left = validity.end - now();
+    if left < 0 {
+        text += &format!(
+            "; {} should have been replaced {} hours ago, and still counts",
+            lists.file,
+            -left / 3600
+        );
+        return Some(Err(Problem::Warning(text)));
+    }
+    text += &format!(
+        "; none that is revoked, as of {}, to be replaced within {} hours",
+        lists.file,
+        left / 3600
+    );
+    Some(Ok(text))
 }
 
 /// How many keys session tickets are sealed with, if they are the settings' own.

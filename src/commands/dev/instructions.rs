@@ -112,7 +112,7 @@ fn try_other(source: &Source, origin: &str, has_tls: bool, config: Option<&Path>
             .iter()
             .any(|named| can_sign(&source.provider, &named.secret)),
         Verification::DangerUnverified => true,
-        Verification::AddressHandshake { .. } => false,
+        Verification::AddressHandshake { .. } | Verification::ClientCertificate => false,
     };
     if !is_able {
         return String::new();

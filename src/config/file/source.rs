@@ -15,6 +15,7 @@ use webhook_core::provider::values::{Deadline, Size, Span, Success};
 use webhook_core::provider::{HeaderPattern, Provider};
 
 use super::capture::Capture;
+use super::clients::{CertificateWord, Subject};
 use super::limits::{self, Origin};
 use super::route::{Overrides, Route};
 use crate::config::provider::{self, catalogue};
@@ -42,8 +43,12 @@ pub struct Source {
     pub danger_accept_unverified: bool,
     /// Public keys may be fetched from the provider's hosts.
     pub fetch_keys: bool,
-    /// `verify = "address-handshake"`.
+    /// `verify = "…"`: what proves its sender besides a signature, or instead of one.
     pub verify: Option<VerifyWord>,
+    /// Whether its clients have to show a certificate.
+    pub client_certificate: Option<CertificateWord>,
+    /// Whose certificates will do.
+    pub subjects: Option<Vec<Subject>>,
     /// What a handshake has to show.
     pub verify_token: Option<SecretRef>,
     /// How long an address handshake lasts.
@@ -105,6 +110,8 @@ pub struct SecretEntry {
 pub enum VerifyWord {
     /// A GET with the verify token authorises its address.
     AddressHandshake,
+    /// A certificate for one of the `subjects`.
+    ClientCertificate,
 }
 
 /// An address or a network: `192.0.2.1`, `192.0.2.0/24`.
@@ -257,6 +264,8 @@ impl Source {
             danger_accept_unverified: s.take(r, "danger_accept_unverified").unwrap_or_default(),
             fetch_keys: s.take(r, "fetch_keys").unwrap_or_default(),
             verify: s.take(r, "verify"),
+            client_certificate: s.take(r, "client_certificate"),
+            subjects: s.take_list(r, "subjects"),
             verify_token: s.take_secret(r, "verify_token"),
             authorised_for: s.take(r, "authorised_for").map(|Authorisation(span)| span),
             public_url: s.take(r, "public_url").map(|PublicUrl(text)| text),

@@ -13,6 +13,7 @@ fn source(provider: &str) -> Source {
         path: "/s".to_owned(),
         provider: senders::find(provider).clone(),
         verification: Verification::DangerUnverified,
+        client_certificate: None,
         verify_token: None,
         verify_context: VerifyContext::default(),
         allow: Vec::new(),
