@@ -35,7 +35,7 @@ pub struct Sizes {
     pub waiting_calls_per_source: usize,
     /// Addresses that have shown a verify token. The one whose time is over first makes room.
     pub authorised: usize,
-    /// Buckets of a source's `rate_limit`: clients, tenants or whatever its key says. About 200 bytes each. The
+    /// Buckets of a source's `rate_limit`: clients, tenants or whatever its key says. About 250 bytes each. The
     /// one that was not used longest makes room.
     pub buckets: usize,
     /// Addresses that have signed well, and as many that have signed badly, for `[server] block`. Likewise.

@@ -1,11 +1,14 @@
 //! `[server] block`: an address that signs badly is not listened to for a while, and nobody suffers for it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use futures_util::future::join_all;
 
 use crate::support::configured::Configured;
 use crate::support::delivery::{Delivery, SHOPIFY};
 use crate::support::forwarder::Forwarder;
-use crate::support::sender::Sender;
+use crate::support::sender::{DEADLINE, Sender};
 use crate::support::wait::{PATIENCE, run, until};
 
 #[test]
@@ -67,6 +70,44 @@ fn an_address_that_signs_badly_is_blocked_at_that_source_and_honest_ones_are_ser
             forger.send(&Delivery::order()).await.status == 200
         })
         .await;
+    });
+}
+
+#[test]
+fn a_flood_of_forgeries_from_one_address_holds_up_no_honest_sender() {
+    run(async {
+        let forwarder = Forwarder::start(Configured::new(&config("1h")).plain()).await;
+        let forger = Sender::from_address(&forwarder, "127.0.0.9");
+        let honest = Sender::from_address(&forwarder, "127.0.0.10");
+        let is_over = AtomicBool::new(false);
+        let flood = join_all((0..FORGERS).map(|_| async {
+            let mut statuses = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                let forged = Delivery::order().signed("another-secret");
+                statuses.push(forger.send(&forged).await.status);
+            }
+            statuses
+        }));
+        let orders = async {
+            for _ in 0..100 {
+                let answer = honest.send(&Delivery::order()).await;
+                assert_eq!(answer.outcome(), "200 started");
+                forwarder.in_time(&answer, DEADLINE);
+            }
+            is_over.store(true, Ordering::Relaxed);
+        };
+        let (statuses, ()) = tokio::join!(flood, orders);
+        let statuses = statuses.concat();
+        let of = |status| statuses.iter().filter(|it| **it == status).count();
+        // Four, and those that were in flight with them.
+        assert!(
+            (4..4 + FORGERS).contains(&of(401)),
+            "{} of {}",
+            of(401),
+            statuses.len()
+        );
+        assert_eq!(of(401) + of(429), statuses.len());
+        assert!(of(429) > 100, "it was no flood: {}", of(429));
     });
 }
 
@@ -149,5 +190,7 @@ fn config(lasts: &str) -> String {
     .concat()
 }
 
+/// At a time.
+const FORGERS: usize = 32;
 const OTHER: &str = "/temporal/other";
 const UNTOUCHED: &str = "/temporal/untouched";
