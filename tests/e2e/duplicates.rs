@@ -22,7 +22,8 @@ fn of_200_parallel_copies_over_two_forwarders_one_starts_and_199_are_duplicates(
         let mut copies = JoinSet::new();
         for copy in 0..200 {
             let (sender, order) = (senders[copy % 2].clone(), order.clone());
-            copies.spawn(async move { sender.send(&order).await });
+            // A Temporal that has too much to do with one workflow says so (503), and senders repeat it.
+            copies.spawn(async move { sender.send_until_taken(&order).await });
         }
         let answers = copies.join_all().await;
         let count = |outcome| answers.iter().filter(|a| a.outcome() == outcome).count();
