@@ -31,6 +31,13 @@ test: ## Every test, on a real Temporal server with real workers (ARGS="--test e
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && \
 	export TEMPORAL_BIN VERSITYGW_BIN && exec cargo test --workspace --locked $(ARGS)
 
+.PHONY: test-next
+test-next: ## The end-to-end tests on the newest Temporal server that can be built, not on the CLI's (ARGS="outage" for some)
+	@scripts/need.sh cargo cc python node go java
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && \
+	TEMPORAL_SERVER_BIN="$$(scripts/temporal-next.sh)" && \
+	export TEMPORAL_BIN VERSITYGW_BIN TEMPORAL_SERVER_BIN && exec cargo test --locked --test e2e -- $(ARGS)
+
 .PHONY: simulate
 simulate: ## 100,000 simulated worlds, each from its seed (SEEDS=1000 for so many, SEED=7 for one and its trace)
 	@scripts/need.sh cargo cc

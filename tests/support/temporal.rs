@@ -80,7 +80,7 @@ fn spawn(port: u16, folder: &Path, args: &[&str]) -> Process {
         .append(true)
         .open(run_folder().join(format!("temporal-{port}.log")))
         .expect("the folder of the run is writable");
-    let mut command = Command::new(binary());
+    let mut command = Command::new(server());
     command
         .args(["server", "start-dev", "--headless", "--ip", "127.0.0.1"])
         .args(["--log-level", "error", "--port", &port.to_string()])
@@ -118,6 +118,11 @@ async fn connect(process: &mut Process, port: u16) -> Option<Connection> {
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("it is bound").port()
+}
+
+/// Another server than the CLI's, if the variable names one: it takes the same flags.
+fn server() -> PathBuf {
+    env::var_os("TEMPORAL_SERVER_BIN").map_or_else(binary, PathBuf::from)
 }
 
 pub(crate) fn binary() -> PathBuf {
