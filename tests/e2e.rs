@@ -24,6 +24,7 @@ mod e2e {
     mod dev;
     mod drill;
     mod duplicates;
+    mod edge;
     mod events;
     mod example;
     mod examples;

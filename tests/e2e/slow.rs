@@ -29,7 +29,10 @@ fn whoever_says_too_little_for_too_long_is_closed_and_others_are_served_meanwhil
             a_fresh_connection_without_a_request_is_closed(Box::new(
                 raw::connect_tls(&forwarder, "h2").await
             )),
-            a_client_without_a_handshake_is_closed(&forwarder),
+            a_client_that_says_half_of_it_is_closed(&forwarder, &[]),
+            a_client_that_says_half_of_it_is_closed(&forwarder, &[22, 3, 1, 1, 0, 1, 0]),
+            half_a_preface_is_closed(&forwarder, &PREFACE[..10]),
+            half_a_preface_is_closed(&forwarder, PREFACE),
             a_connection_that_was_of_use_may_rest(&forwarder),
             others_are_served(&forwarder),
             a_late_body_is_taken(&forwarder),
@@ -78,14 +81,23 @@ async fn a_fresh_connection_without_a_request_is_closed(mut stream: Box<dyn Stre
     assert_about_ten_seconds(started);
 }
 
-async fn a_client_without_a_handshake_is_closed(forwarder: &Forwarder) {
+/// Of TLS's first message.
+async fn a_client_that_says_half_of_it_is_closed(forwarder: &Forwarder, half: &[u8]) {
     let stream = TcpStream::connect(forwarder.public).await;
     let started = Instant::now();
     let mut said = Vec::new();
     let mut stream = stream.expect("it listens");
+    stream.write_all(half).await.expect("it reads");
     let closed = timeout(PATIENCE, stream.read_to_end(&mut said)).await;
     assert!(closed.is_ok(), "it stays open");
     assert_about_ten_seconds(started);
+}
+
+/// Of HTTP/2's; after the whole of it comes no request, either.
+async fn half_a_preface_is_closed(forwarder: &Forwarder, half: &[u8]) {
+    let mut stream = raw::connect_tls(forwarder, "h2").await;
+    stream.write_all(half).await.expect("it reads");
+    a_fresh_connection_without_a_request_is_closed(Box::new(stream)).await;
 }
 
 /// Senders keep connections: between two requests there may be longer pauses.
@@ -148,4 +160,6 @@ fn assert_about_ten_seconds(started: Instant) {
     assert!((9.0..14.0).contains(&took), "closed after {took} s");
 }
 
+/// And settings, of which there are none.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -17,6 +17,7 @@ pub(crate) mod formats;
 pub(crate) mod forwarder;
 pub(crate) mod gateway;
 pub(crate) mod grpc;
+pub(crate) mod held;
 pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod install;

@@ -1,7 +1,6 @@
 //! Load for long, with connections that come and go and a fault now and then: what a replica holds does not grow, and
 //! in the end is what it was. A few seconds here; `make soak` takes half an hour.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use super::ledger::Ledger;
 use super::load::Load;
 use super::replicas::{COUNT, Doors, Replicas};
 use crate::support::forwarder::Forwarder;
+use crate::support::held::Held;
 use crate::support::proxy::ChaosProxy;
 use crate::support::temporal::Temporal;
 use crate::support::wait::{PATIENCE, run, until};
@@ -24,7 +24,7 @@ fn what_a_replica_holds_does_not_grow() {
         let mut proxy = ChaosProxy::start(temporal.address()).await;
         let doors = Arc::new(Doors::default());
         let replicas = Replicas::start(proxy.address(), &doors).await;
-        let before: Vec<_> = replicas.running().iter().map(Held::by).collect();
+        let before: Vec<_> = replicas.running().iter().map(held).collect();
         let ledger = Arc::new(Ledger::new(scale));
         let load = Load {
             ledger: Arc::clone(&ledger),
@@ -43,7 +43,7 @@ fn what_a_replica_holds_does_not_grow() {
                 sleep(TICK / 10).await;
             }
             for (samples, replica) in samples.iter_mut().zip(replicas.running()) {
-                samples.push((began.elapsed(), Held::by(replica)));
+                samples.push((began.elapsed(), held(replica)));
             }
             let due = scale.calm * (faults + 1) + scale.fault * faults;
             if began.elapsed() > due && due + scale.fault < scale.length {
@@ -57,7 +57,7 @@ fn what_a_replica_holds_does_not_grow() {
         doors.shut();
         for (before, replica) in before.iter().zip(replicas.running()) {
             until("it holds what it held", PATIENCE, async || {
-                Held::by(replica).is_back_at(before)
+                held(replica).is_back_at(before)
             })
             .await;
             let gauges = replica.metrics().await;
@@ -90,6 +90,10 @@ fn what_a_replica_holds_does_not_grow() {
         let wrong = ledger.faults(&temporal).await;
         assert_eq!(wrong, [""; 0], "{}", ledger.counts());
     });
+}
+
+fn held(replica: &Forwarder) -> Held {
+    Held::by(replica.id())
 }
 
 /// One that the connections to Temporal get over.
@@ -126,37 +130,6 @@ fn scale() -> (Scale, bool) {
         ..brief
     };
     (long, true)
-}
-
-/// What a process has of the system's.
-#[derive(Debug, Clone)]
-struct Held {
-    kilobytes: f64,
-    files: f64,
-    threads: f64,
-}
-
-impl Held {
-    fn by(forwarder: &Forwarder) -> Self {
-        let process = format!("/proc/{}", forwarder.id());
-        let status = fs::read_to_string(format!("{process}/status")).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        let count = |folder: &str| {
-            let entries = fs::read_dir(format!("{process}/{folder}")).expect("it runs");
-            entries.count() as f64
-        };
-        Self {
-            kilobytes: number.expect("it has memory"),
-            files: count("fd"),
-            threads: count("task"),
-        }
-    }
-
-    /// But for what a runtime keeps for a while: threads for what blocks, a connection that is being replaced.
-    fn is_back_at(&self, before: &Self) -> bool {
-        self.files <= before.files + 4.0 && self.threads <= before.threads + 4.0
-    }
 }
 
 /// Of the line that fits best, in a second.
