@@ -114,11 +114,9 @@ fn lists_handshakes_and_workers_know_the_client_too() {
 #[test]
 fn without_trusted_proxies_no_header_is_read_and_none_is_added() {
     run(async {
-        let forwarder = Forwarder::start(ForwarderConfig {
-            tls: false,
-            ..Default::default()
-        })
-        .await;
+        let source = HEADER.split("\n\n").nth(1).expect("a source");
+        let keeping = format!("{source}\nkeep_headers = ['x-webhook-*']\n");
+        let forwarder = Forwarder::start(Configured::new(&keeping).plain()).await;
         let order = Delivery::order()
             .with("X-Forwarded-For", "203.0.113.5")
             .with("X-Webhook-Client", "203.0.113.5");
@@ -324,6 +322,7 @@ path = "/temporal/inside"
 provider = "shopify"
 secrets = ["env:SHOPIFY_WEBHOOKS_KEY"]
 allow = ["203.0.113.0/24"]
+keep_headers = ["x-webhook-*"]
 
 [[source]]
 path = "/temporal/legacy"

@@ -553,6 +553,33 @@ fn only_kept_headers_reach_the_worker_and_ours_cannot_be_forged() {
 }
 
 #[test]
+fn a_source_that_keeps_all_of_our_names_keeps_none_that_a_sender_wrote() {
+    let headers: &[(_, &[u8])] = &[
+        ("x-shopify-webhook-id", b"1"),
+        ("x-webhook-verified", b"true"),
+        ("x-webhook-test", b"true"),
+        ("x-webhook-client", b"198.51.100.9"),
+        ("x-webhook-else", b"theirs"),
+    ];
+    let keeping = Provider {
+        keep_headers: vec!["x-webhook-*".to_owned().try_into().expect("a pattern")],
+        ..senders::find("shopify").clone()
+    };
+    let verified = Verified::danger_unverified(received(headers, b"{}"));
+    let event = Event::new(&verified, &keeping, "/s", "");
+    let mut event = event.expect("an event");
+    event.name_client("::ffff:203.0.113.5".parse().expect("an address"));
+    let said = |name: &str| {
+        let headers = event.headers.iter().filter(|(known, _)| known == name);
+        headers.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(said("x-webhook-client"), ["203.0.113.5"]);
+    assert_eq!(said("x-webhook-verified"), ["false"]);
+    assert_eq!(said("x-webhook-test"), [""; 0]);
+    assert_eq!(said("x-webhook-else"), ["theirs"]);
+}
+
+#[test]
 fn a_token_does_not_reach_the_worker() {
     let headers: &[(_, &[u8])] = &[
         ("x-gitlab-token", b"hush"),
