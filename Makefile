@@ -28,8 +28,8 @@ dev: ## The same, to stay: Temporal, certificate, secret, forwarder, and lines t
 .PHONY: test
 test: ## Every test, on a real Temporal server with real workers (ARGS="--test e2e routes" for some)
 	@scripts/need.sh cargo cc python node go java
-	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && \
-	export TEMPORAL_BIN VERSITYGW_BIN && exec cargo test --workspace --locked $(ARGS)
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && VERSITYGW_BIN="$$(scripts/versitygw.sh)" && PEBBLE_BIN="$$(scripts/pebble.sh)" && \
+	export TEMPORAL_BIN VERSITYGW_BIN PEBBLE_BIN && exec cargo test --workspace --locked $(ARGS)
 
 .PHONY: test-next
 test-next: ## The end-to-end tests on the newest Temporal server that can be built, not on the CLI's (ARGS="outage" for some)
@@ -144,6 +144,10 @@ test-edge: ## What h2spec, sslyze, testssl.sh and slowhttptest say of the public
 .PHONY: temporal
 temporal: ## The Temporal CLI: found, or built with Go
 	@scripts/temporal.sh
+
+.PHONY: pebble
+pebble: ## Pebble, the ACME server of the tests: found, or built with Go
+	@scripts/pebble.sh
 
 .PHONY: clean
 clean: ## Remove what was built

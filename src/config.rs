@@ -1,7 +1,9 @@
 //! What the person typed (flags, environment, file) -> [`Config`], what the program needs: once,
 //! every mistake collected. After this no code checks a setting again.
 
+pub mod acme;
 pub mod admin;
+pub mod clients;
 pub mod codec_server;
 pub mod environment;
 pub mod file;

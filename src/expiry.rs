@@ -2,6 +2,8 @@
 //! every day.
 
 use std::ops::Range;
+use std::slice;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -10,7 +12,7 @@ use crate::config::Config;
 use crate::config::tls::Other;
 use crate::telemetry::CERTIFICATE_EXPIRY;
 use crate::temporal::connect::Settings;
-use crate::tls;
+use crate::tls::{self, Ordered};
 
 /// A certificate, and until when it is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,8 @@ enum Whose {
     Server,
     /// The listener, for other names: this file.
     Other(String),
+    /// The listener, for the names that it was ordered for.
+    Ordered,
     /// We to Temporal.
     Client,
     /// Nobody: this file says which certificates of clients are revoked.
@@ -36,10 +40,15 @@ enum Whose {
 }
 
 /// The certificates that senders see, and the one that Temporal sees.
-pub fn certificates(config: &Config, temporal: &Settings) -> Vec<Dated> {
+pub fn certificates(
+    config: &Config,
+    temporal: &Settings,
+    ordered: Option<&Arc<Ordered>>,
+) -> Vec<Dated> {
     let mut dated = Vec::new();
     if let Some(tls) = &config.tls {
-        dated.extend(tls::expiry(&tls.identity).map(Dated::server));
+        let own = tls.identity.as_ref().and_then(tls::expiry);
+        dated.extend(own.map(Dated::server));
         for Other { file, identity } in &tls.others {
             dated.extend(tls::expiry(identity).map(|end| Dated::other(file, end)));
         }
@@ -49,6 +58,8 @@ pub fn certificates(config: &Config, temporal: &Settings) -> Vec<Dated> {
             dated.extend(validity.map(|validity| Dated::revocation(&lists.file, &validity)));
         }
     }
+    let ordered = ordered.and_then(|ordered| ordered.validity());
+    dated.extend(ordered.as_ref().map(Dated::ordered));
     dated.extend(temporal.certificate.as_ref().map(Dated::client));
     dated
 }
@@ -67,9 +78,21 @@ pub fn measure(certificates: &[Dated], before: &[Dated]) {
             Whose::Other(file) => {
                 metrics::gauge!(CERTIFICATE_EXPIRY, "certificate" => file.clone()).set(end);
             }
+            Whose::Ordered => metrics::gauge!(CERTIFICATE_EXPIRY, "certificate" => "acme").set(end),
             Whose::Client | Whose::Revocation(_) => {}
         }
     }
+}
+
+/// Puts a certificate that was ordered in the place of the one before.
+pub fn renewed(certificates: &watch::Sender<Vec<Dated>>, new: Dated) {
+    measure(slice::from_ref(&new), &[]);
+    certificates.send_if_modified(|list| {
+        let is_known = list.contains(&new);
+        list.retain(|old| old.whose != new.whose);
+        list.push(new);
+        !is_known
+    });
 }
 
 impl Dated {
@@ -87,6 +110,15 @@ impl Dated {
         Self {
             whose: Whose::Other(file.to_owned()),
             ..Self::server(end)
+        }
+    }
+
+    /// One that is ordered: half of the time in which it should have been renewed is left.
+    pub fn ordered(validity: &Range<i64>) -> Self {
+        Self {
+            whose: Whose::Ordered,
+            end: validity.end,
+            soon: SOON.min((validity.end - validity.start) / 6),
         }
     }
 
@@ -112,6 +144,7 @@ impl Dated {
         match &self.whose {
             Whose::Server => "the certificate".to_owned(),
             Whose::Other(file) => format!("the certificate {file}"),
+            Whose::Ordered => "the ordered certificate".to_owned(),
             Whose::Client => "the client certificate for Temporal".to_owned(),
             Whose::Revocation(file) => format!("the revocation list {file}"),
         }
@@ -179,7 +212,8 @@ pub fn now() -> i64 {
     i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
 }
 
-fn date(seconds: i64) -> String {
+/// Unix seconds, as people read them.
+pub fn date(seconds: i64) -> String {
     let since = Duration::from_secs(seconds.try_into().unwrap_or_default());
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
 }

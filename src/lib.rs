@@ -11,11 +11,13 @@
 //! - [`events`]: what was received, as Temporal has it
 //! - [`admin`]: health and metrics
 //! - [`codec_server`]: Temporal's remote codec protocol
+//! - [`acme`]: certificates that an authority issues by itself
 //! - [`systemd`]: sockets and messages, where it runs the process
 //! - [`commands`]: one file per subcommand
 //!
 //! `ARCHITECTURE.md` has the map and the invariants.
 
+pub mod acme;
 pub mod admin;
 pub mod cli;
 pub mod codec_server;

@@ -21,6 +21,7 @@ pub use self::changes::Inventory;
 use crate::admin::access::Access;
 use crate::admin::configuration::Configuration;
 use crate::cli::ServeArgs;
+use crate::config::acme::Acme;
 use crate::config::listen::Listen;
 use crate::config::{Config, Environment, Identity, Mistake};
 use crate::expiry::{self, Dated};
@@ -32,7 +33,7 @@ use crate::storage::Store;
 use crate::telemetry::{self, LAST_RELOAD};
 use crate::temporal::connect::Settings as Connection;
 use crate::temporal::{Temporal, attributes};
-use crate::tls::{self, Acceptor, Certificate};
+use crate::tls::{self, Acceptor, Certificate, Ordered};
 
 /// The world, as a task of its own may ask it.
 pub type SharedEnvironment = Arc<dyn Environment + Send + Sync>;
@@ -49,6 +50,8 @@ pub struct Reload<T> {
     pub trusted: Arc<Trusted>,
     /// Gets a new certificate.
     pub certificate: Option<Arc<Certificate>>,
+    /// What an authority issues by itself, whatever else is new.
+    pub ordered: Option<Arc<Ordered>>,
     /// Gets new settings of the connection to Temporal.
     pub temporal: watch::Sender<Connection>,
     /// Hears what became of new settings.
@@ -80,6 +83,8 @@ pub struct Fixed {
     pub admin: Option<Listen>,
     /// Where events go: address and namespace.
     pub temporal: (String, String),
+    /// Which certificate is ordered, and from whom.
+    pub acme: Option<Acme>,
     /// Of connections.
     pub limits: Limits,
     /// Whether senders' traces are continued.
@@ -103,7 +108,8 @@ impl<T: Temporal> Reload<T> {
     pub async fn watch(self, origin: Origin, hangup: Signal) {
         metrics::gauge!(LAST_RELOAD).set(1.0);
         let (args, environment) = (self.args.clone(), Arc::clone(&self.environment));
-        let read = move || read(&args, &*environment);
+        let ordered = self.ordered.clone();
+        let read = move || read(&args, &*environment, ordered.as_ref());
         let take = |result| self.take(result, &origin.fixed);
         poll::watch(origin.digest, hangup, read, take).await;
     }
@@ -136,7 +142,7 @@ impl<T: Temporal> Reload<T> {
         // Of another Temporal nothing is in use.
         let connection = self.temporal.borrow().clone();
         let inventory = Inventory::new(&good.config, &connection);
-        let dated = expiry::certificates(&good.config, &connection);
+        let dated = expiry::certificates(&good.config, &connection, self.ordered.as_ref());
         metrics::gauge!(LAST_RELOAD).set(1.0);
         expiry::measure(&dated, &self.certificates.borrow());
         if let Some((certificate, acceptor)) = self.certificate.as_ref().zip(good.acceptor) {
@@ -218,22 +224,31 @@ pub fn not_used(mistakes: &[Mistake]) {
 }
 
 /// The settings, and a digest of everything that they were read from.
-fn read(args: &ServeArgs, environment: &dyn Environment) -> poll::Reading<Good> {
+fn read(
+    args: &ServeArgs,
+    environment: &dyn Environment,
+    ordered: Option<&Arc<Ordered>>,
+) -> poll::Reading<Good> {
     let recorder = Recorder::new(environment);
-    let result = good(args, &recorder);
+    let result = good(args, &recorder, ordered);
     (recorder.digest(), result)
 }
 
-fn good(args: &ServeArgs, environment: &dyn Environment) -> Result<Good, Vec<Mistake>> {
+fn good(
+    args: &ServeArgs,
+    environment: &dyn Environment,
+    ordered: Option<&Arc<Ordered>>,
+) -> Result<Good, Vec<Mistake>> {
     let loaded = Loaded::new(args, environment)?;
     let (config, public, admin, temporal) =
         all(loaded.config, loaded.public, loaded.admin, loaded.temporal)?;
-    let acceptor = tls::acceptor_of(config.tls.as_ref())?;
+    let acceptor = tls::acceptor_of(config.tls.as_ref(), ordered)?;
     let large = config.large.as_ref().map(Store::new).transpose()?;
     let fixed = Fixed {
         public: Some(public),
         admin,
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
+        acme: config.tls.as_ref().and_then(|tls| tls.acme.clone()),
         limits: Limits::public(&config),
         trust_traceparent: config.trust_traceparent,
     };

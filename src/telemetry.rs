@@ -47,6 +47,8 @@ pub const CONNECTIONS: &str = "webhook_forwarder_connections";
 pub const KEY_USED: &str = "webhook_forwarder_signature_key_used_total";
 /// `certificate_expiry_timestamp_seconds`
 pub const CERTIFICATE_EXPIRY: &str = "webhook_forwarder_certificate_expiry_timestamp_seconds";
+/// `acme_orders_total{result}`
+pub const ACME_ORDERS: &str = "webhook_forwarder_acme_orders_total";
 /// `config_last_reload_success`
 pub const LAST_RELOAD: &str = "webhook_forwarder_config_last_reload_success";
 /// `addresses_blocked_total{source}`
@@ -149,6 +151,10 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
         CERTIFICATE_EXPIRY,
         metrics::Unit::Seconds,
         "When the certificate in use expires, Unix time"
+    );
+    metrics::describe_counter!(
+        ACME_ORDERS,
+        "Certificates that were ordered from an authority, by how that ended"
     );
     metrics::describe_gauge!(
         LAST_RELOAD,

@@ -3,10 +3,10 @@
 mod by_name;
 mod chain;
 mod clients;
+mod ordered;
 mod tickets;
 
 use std::io;
-use std::iter;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::net::TcpStream;
@@ -32,6 +32,7 @@ use self::chain::{chain, explain, private_key};
 pub use self::chain::{check_authorities, doubts, names, validity};
 use self::clients::{Lenient, Shown, Unshown};
 pub use self::clients::{check_revocation, revocation_validity};
+pub use self::ordered::{Ordered, answer_name};
 use self::tickets::Tickets;
 use crate::config::tls::Tls;
 use crate::config::{Identity, Mistake};
@@ -137,7 +138,7 @@ impl Acceptor {
 /// # Errors
 /// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
 pub fn acceptor(identity: &Identity) -> Result<Acceptor, String> {
-    let certificates = ByName::new(certified(identity)?);
+    let certificates = ByName::new(Some(certified(identity)?), None);
     let clients = WebPkiClientVerifier::no_client_auth();
     let config = config(certificates, clients).map_err(|error| error.to_string())?;
     Ok(Acceptor::new(config))
@@ -146,16 +147,26 @@ pub fn acceptor(identity: &Identity) -> Result<Acceptor, String> {
 /// The one for the settings, if there is to be one.
 ///
 /// # Errors
-/// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's.
-pub fn acceptor_of(settings: Option<&Tls>) -> Result<Option<Acceptor>, Mistake> {
-    let acceptor = settings.map(of_settings).transpose();
+/// PEM without a certificate or key, an encrypted key, a key that is not the first certificate's; none at all,
+/// and none that is `ordered`.
+pub fn acceptor_of(
+    settings: Option<&Tls>,
+    ordered: Option<&Arc<Ordered>>,
+) -> Result<Option<Acceptor>, Mistake> {
+    let acceptor = settings.map(|settings| of_settings(settings, ordered));
+    let acceptor = acceptor.transpose();
     acceptor.map_err(|problem| Mistake::new("TLS", problem))
 }
 
-fn of_settings(settings: &Tls) -> Result<Acceptor, String> {
-    let mut certificates = ByName::new(certified(&settings.identity)?);
+fn of_settings(settings: &Tls, ordered: Option<&Arc<Ordered>>) -> Result<Acceptor, String> {
+    let first = settings.identity.as_ref();
+    if first.is_none() && ordered.is_none() {
+        return Err(NOT_YET.to_owned());
+    }
+    let default = first.map(certified).transpose()?;
+    let mut certificates = ByName::new(default, ordered.map(Arc::clone));
     let others = settings.others.iter().map(|other| &other.identity);
-    for identity in iter::once(&settings.identity).chain(others) {
+    for identity in first.into_iter().chain(others) {
         certificates.add(&names(&identity.cert), certified(identity)?);
     }
     let strict = settings.clients.as_ref().map(clients::verifier);
@@ -164,6 +175,9 @@ fn of_settings(settings: &Tls) -> Result<Acceptor, String> {
     let required = strict.as_ref().filter(|_| is_required).map(Arc::clone);
     let clients = required.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
     let mut config = config(certificates, clients).map_err(|error| error.to_string())?;
+    if ordered.is_some() {
+        config.alpn_protocols.push(ACME.to_vec());
+    }
     if is_required {
         // Resumed, nobody would look at the client's certificate again: whether it has expired, or the
         // authority is another by now.
@@ -232,4 +246,7 @@ const CIPHER_SUITES: &[SupportedCipherSuite] = &[
 
 /// HTTP/2's name in ALPN.
 pub const H2: &[u8] = b"h2";
+/// In which an authority asks whether a name is ours (RFC 8737): it wants to see a certificate, and no more.
+pub const ACME: &[u8] = b"acme-tls/1";
+const NOT_YET: &str = "[server.tls] acme takes effect at the next start, and until then there is no other certificate";
 const HTTP1: &[u8] = b"http/1.1";

@@ -16,6 +16,7 @@ mod process;
 mod run;
 
 mod cli {
+    mod acme;
     mod against;
     mod certificates;
     mod check_event;

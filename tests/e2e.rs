@@ -3,6 +3,7 @@
 mod support;
 
 mod e2e {
+    mod acme;
     mod actions;
     mod admin;
     mod alerts;

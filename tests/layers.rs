@@ -11,7 +11,7 @@ mod layers {
     use imports::Import;
 
     /// From the bottom to the top; what is side by side is listed from the bottom to the top, too.
-    const LAYERS: [&str; 17] = [
+    const LAYERS: [&str; 18] = [
         "webhook_core",
         "cli",
         "config",
@@ -22,6 +22,7 @@ mod layers {
         "load",
         "storage",
         "expiry",
+        "acme",
         "events",
         "forward",
         "server",

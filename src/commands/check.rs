@@ -29,7 +29,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         admin,
         temporal,
     } = Loaded::new(&args.serve, &SystemEnvironment).map_err(Failure::Configuration)?;
-    let (config, _, _, temporal) =
+    let (config, public, _, temporal) =
         load::all(config, public, admin, temporal).map_err(Failure::Configuration)?;
     let mut table = Table::default();
     table.row("configuration", Ok(paths(&config.sources)));
@@ -39,6 +39,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     table.row("clock", settings::clock());
     for finding in settings::certificates(&config) {
         table.row("certificate", finding);
+    }
+    for finding in settings::acme(&config, public.port) {
+        table.row("acme", finding);
     }
     if let Some(finding) = settings::clients(&config) {
         table.row("clients", finding);

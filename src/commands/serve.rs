@@ -1,30 +1,32 @@
 //! `serve`: configuration -> listeners -> forwarder, until a signal comes.
 
 mod listeners;
+mod upkeep;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use webhook_core::source::Source;
 
 use self::listeners::bound;
+use self::upkeep::{floods, metrics_upkeep, queues};
 use super::{Failure, block_on};
+use crate::acme::Keeper;
 use crate::admin::access::Access;
 use crate::admin::configuration::Configuration;
 use crate::admin::{self, Admin};
 use crate::cli::ServeArgs;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, Mistake};
 use crate::events::item::Place;
 use crate::forward::journal::Journal;
 use crate::forward::limits::Sizes;
 use crate::forward::trace::Traces;
-use crate::forward::{self, Forwarder, flood};
+use crate::forward::{self, Forwarder};
 use crate::load::{self, Loaded, SystemEnvironment};
 use crate::reload::{Fixed, Inventory, Origin, Recorder, Reload, SharedEnvironment};
 use crate::server::proxy::Trusted;
@@ -45,6 +47,7 @@ pub struct Ready {
     large: Option<Store>,
     temporal: Settings,
     certificate: Option<Arc<Certificate>>,
+    keeper: Option<Keeper>,
     public: TcpListener,
     /// Whoever connected before the start may have waited in its queue.
     is_passed: bool,
@@ -152,7 +155,11 @@ pub async fn prepare(
         load::all(loaded.config, bound.public, bound.admin, loaded.temporal)
             .map_err(Failure::Configuration)?;
     config.warnings.extend(bound.warnings);
-    let acceptor = tls::acceptor_of(config.tls.as_ref())?;
+    let acme = config.tls.as_ref().and_then(|tls| tls.acme.clone());
+    let keeper = acme.as_ref().map(Keeper::new).transpose();
+    let keeper = keeper.map_err(|problem| Mistake::new("[server.tls] acme", problem))?;
+    let ordered = keeper.as_ref().map(|keeper| &keeper.ordered);
+    let acceptor = tls::acceptor_of(config.tls.as_ref(), ordered)?;
     let large = config.large.as_ref().map(Store::new).transpose()?;
     let admin = match admin {
         Some((socket, host)) => {
@@ -166,12 +173,14 @@ pub async fn prepare(
         public: listens.0,
         admin: listens.1.flatten(),
         temporal: (temporal.address.clone(), temporal.namespace.clone()),
+        acme,
         limits: Limits::public(&config),
         trust_traceparent: config.trust_traceparent,
     };
     Ok(Ready {
         origin: Origin { digest, fixed },
         certificate: acceptor.map(|acceptor| Arc::new(Certificate::new(acceptor))),
+        keeper,
         large,
         config,
         temporal,
@@ -201,13 +210,15 @@ pub async fn serve(
         large,
         temporal,
         certificate,
+        keeper,
         public,
         is_passed,
         admin,
         origin,
     } = ready;
     let upkeep = tokio::spawn(metrics_upkeep(metrics.clone()));
-    let certificates = expiry::certificates(&config, &temporal);
+    let ordered = keeper.as_ref().map(|keeper| Arc::clone(&keeper.ordered));
+    let certificates = expiry::certificates(&config, &temporal, ordered.as_ref());
     let inventory = Inventory::new(&config, &temporal);
     let temporal_address = temporal.address.clone();
     let place = Place::of(&temporal);
@@ -236,6 +247,7 @@ pub async fn serve(
     let queues = tokio::spawn(queues(Arc::clone(&forwarder), asked));
     let (certificates, expires) = watch::channel(certificates);
     let expiring = tokio::spawn(expiry::watch(expires.clone()));
+    let keeping = keeper.map(|keeper| tokio::spawn(keeper.keep(certificates.clone())));
     let access = admin.as_ref().map(|admin| Arc::clone(&admin.access));
     let trusted = Arc::new(Trusted::new(config.proxies.clone()));
     let reload = Reload {
@@ -244,6 +256,7 @@ pub async fn serve(
         environment,
         forwarder: Arc::clone(&forwarder),
         certificate: certificate.clone(),
+        ordered,
         temporal: settings_sender,
         access,
         configuration: Arc::clone(&configuration),
@@ -299,6 +312,7 @@ pub async fn serve(
     connecting.abort();
     reloading.abort();
     expiring.abort();
+    keeping.inspect(|keeping| keeping.abort());
     upkeep.abort();
     floods.abort();
     queues.abort();
@@ -315,36 +329,12 @@ pub async fn serve(
     Ok(())
 }
 
-/// Asks who works on what the sources start.
-async fn queues(forwarder: Arc<Forwarder<Client>>, client: Arc<Client>) {
-    let names = || forwarder.task_queues();
-    let ask = |name: String| {
-        let client = Arc::clone(&client);
-        async move { client.polled(&name).await }
-    };
-    forwarder.queues.watch(names, ask).await;
-}
-
-/// Says how many refusals got no line of their own.
-async fn floods(forwarder: Arc<Forwarder<Client>>) {
-    loop {
-        tokio::time::sleep(flood::INTERVAL).await;
-        forwarder.say_what_was_left_out();
-    }
-}
-
-/// Without this, samples pile up until somebody asks for the metrics.
-async fn metrics_upkeep(metrics: PrometheusHandle) {
-    loop {
-        tokio::time::sleep(UPKEEP).await;
-        metrics.run_upkeep();
-    }
-}
-
 fn announce(ready: &Ready) -> Result<(), Failure> {
     let config = &ready.config;
     telemetry::announce_sources(config);
-    expiry::measure(&expiry::certificates(config, &ready.temporal), &[]);
+    let ordered = ready.keeper.as_ref().map(|keeper| &keeper.ordered);
+    let dated = expiry::certificates(config, &ready.temporal, ordered);
+    expiry::measure(&dated, &[]);
     if let Some(admin) = &ready.admin {
         let address = admin.socket.local_addr()?.to_string();
         let token = admin.access.has_token();
@@ -384,4 +374,3 @@ impl Signals {
 
 /// For Temporal to be found, before webhooks are taken that have waited for a restart.
 const FIRST_CONNECTION: Duration = Duration::from_secs(2);
-const UPKEEP: Duration = Duration::from_secs(5);

@@ -16,6 +16,7 @@ use super::listen::parse_listen;
 use super::reader::{Placed, Reader, Section};
 use super::secret::SecretRef;
 
+pub mod acme;
 pub mod admin;
 pub mod capture;
 pub mod clients;
@@ -27,6 +28,7 @@ pub mod source;
 pub mod temporal;
 mod values;
 
+use self::acme::Acme;
 pub use self::admin::Admin;
 use self::clients::Clients;
 pub use self::metrics::Metrics;
@@ -67,6 +69,10 @@ pub struct Server {
     pub ticket_keys: Option<Placed>,
     /// `[server.tls] client_…`: whose certificates clients may show, or have to.
     pub clients: Clients,
+    /// `[server.tls] acme`: one that an authority issues by itself.
+    pub acme: Option<Acme>,
+    /// Whether there is such a table, readable or not.
+    pub has_acme: bool,
     /// `[[server.certificate]]`: further ones, for other names.
     pub certificates: Vec<CertificateFiles>,
     /// How long a stop waits for requests in flight.
@@ -189,6 +195,8 @@ impl Server {
             let tickets = tls.take_secret(r, "ticket_keys");
             server.ticket_keys = tickets.map(|secret| (place, secret));
             server.clients = Clients::read(r, &mut tls);
+            server.has_acme = tls.has("acme");
+            server.acme = tls.table_of(r, "acme", Acme::read).flatten();
             tls.finish(r);
         }
         let certificates = section.tables(r, "certificate").into_iter();

@@ -1,13 +1,13 @@
 //! `[server.tls]` and its flags -> certificate and key, and what session tickets are sealed with.
 
 use std::collections::HashMap;
-use std::iter;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use webhook_core::secret::Secret;
 
-use super::file::clients::CertificateWord;
+use super::acme::Acme;
+use super::clients::Clients;
 use super::file::{CertificateFiles, File};
 use super::{Environment, Identity, Mistake, keep, resolve};
 use crate::cli::ServeArgs;
@@ -15,34 +15,17 @@ use crate::cli::ServeArgs;
 /// What senders connect with.
 #[derive(Debug)]
 pub struct Tls {
-    /// Certificate and key for clients that name no host, or one that no certificate is for.
-    pub identity: Identity,
+    /// Certificate and key for clients that name no host, or one that no certificate is for; `None`: the one
+    /// that is ordered.
+    pub identity: Option<Identity>,
+    /// The one that an authority issues by itself, for its names.
+    pub acme: Option<Acme>,
     /// For the names that they have and the first has not.
     pub others: Vec<Other>,
     /// Of 32 bytes each. The first seals session tickets, all open them; none: keys that nobody else has.
     pub ticket_keys: Vec<Secret>,
     /// Which certificates clients have to show, or may; `None`: they show none.
     pub clients: Option<Clients>,
-}
-
-/// Whose certificates clients show.
-#[derive(Debug)]
-pub struct Clients {
-    /// Who signs them, PEM.
-    pub authorities: Vec<u8>,
-    /// Which of them are revoked.
-    pub revocation: Option<Revocation>,
-    /// Whether nobody gets in without one.
-    pub required: bool,
-}
-
-/// Lists of revoked certificates.
-#[derive(Debug)]
-pub struct Revocation {
-    /// Their file, as the settings name it.
-    pub file: String,
-    /// PEM.
-    pub pem: Vec<u8>,
 }
 
 /// One of `[[server.certificate]]`.
@@ -67,72 +50,31 @@ impl Tls {
             return None;
         }
         let ticket_keys = ticket_keys(file, environment, mistakes);
-        let clients = clients(file, environment, mistakes);
+        let clients = Clients::new(file, environment, mistakes);
         let written = file.server.certificates.iter();
         let others: Vec<_> = written
             .filter_map(|files| Some((&files.place, other(files, environment, mistakes)?)))
             .collect();
-        let identity = identity(args, file, environment, mistakes)?;
+        let acme = Acme::new(file, environment, mistakes);
+        let identity = match file.server.has_acme && !is_named(args, file) {
+            true => None,
+            false => Some(identity(args, file, environment, mistakes)?),
+        };
         let (place, path) = cert(args, file);
-        let first = (format!("{place} {}", path.display()), &identity);
+        let first = identity.iter();
+        let first = first.map(|identity| (format!("{place} {}", path.display()), identity));
         let places = others.iter();
         let places = places.map(|(place, other)| ((*place).clone(), &other.identity));
-        let all: Vec<_> = iter::once(first).chain(places).collect();
+        let all: Vec<_> = first.chain(places).collect();
         doubts(&all, environment, warnings);
         Some(Self {
             identity,
+            acme,
             others: others.into_iter().map(|(_, other)| other).collect(),
             ticket_keys,
             clients,
         })
     }
-}
-
-fn clients(
-    file: &File,
-    environment: &dyn Environment,
-    mistakes: &mut Vec<Mistake>,
-) -> Option<Clients> {
-    let written = &file.server.clients;
-    let Some((place, path)) = &written.authorities else {
-        let others = [
-            written.revocation.as_ref().map(|(place, _)| place),
-            written.word.as_ref().map(|(place, _)| place),
-        ];
-        let others = others.into_iter().flatten();
-        mistakes.extend(others.map(|place| Mistake::new(place, NO_CLIENT_CA)));
-        return None;
-    };
-    let required = !matches!(written.word, Some((_, CertificateWord::Optional)));
-    if let Some((place, _)) = file.server.ticket_keys.as_ref().filter(|_| required) {
-        mistakes.push(Mistake::new(place, NO_TICKETS));
-    }
-    let named = |path: &Path, problem: String| format!("{}: {problem}", path.display());
-    let authorities = environment.read(path);
-    let authorities = authorities.and_then(|pem| environment.check_authorities(&pem).map(|()| pem));
-    let authorities = authorities.map_err(|problem| named(path, problem));
-    let authorities = keep(mistakes, place, authorities)?;
-    let revocation = match &written.revocation {
-        None => None,
-        Some((place, path)) => {
-            let pem = environment.read(path);
-            let pem = pem.and_then(|pem| {
-                let checked = environment.check_revocation(&authorities, &pem);
-                checked.map(|()| pem)
-            });
-            let file = path.display().to_string();
-            let pem = pem.map_err(|problem| named(path, problem));
-            Some(Revocation {
-                file,
-                pem: keep(mistakes, place, pem)?,
-            })
-        }
-    };
-    Some(Clients {
-        authorities,
-        revocation,
-        required,
-    })
 }
 
 fn other(
@@ -307,6 +249,12 @@ fn identity(
     None
 }
 
+/// Whether anybody says where a certificate is.
+fn is_named(args: &ServeArgs, file: &File) -> bool {
+    let named = [&args.cert, &args.key, &file.server.cert, &file.server.key];
+    named.into_iter().any(Option::is_some)
+}
+
 fn cert<'a>(args: &'a ServeArgs, file: &'a File) -> (&'static str, &'a Path) {
     let (flag, in_file) = ("--cert (TWF_CERT)", "[server.tls] cert");
     pick(&args.cert, flag, &file.server.cert, in_file, CERT)
@@ -336,9 +284,6 @@ const NO_CERTIFICATE: &str = "
   behind a proxy that terminates TLS, --no-tls serves plain HTTP;
   certs/README.md says where certificates come from";
 const NEVER_SHOWN: &str = "never shown: a client names the host that it wants, and this certificate is for none that another is not for";
-const NO_CLIENT_CA: &str =
-    "of no use without client_ca: the authorities that sign the certificates of clients, PEM";
-const NO_TICKETS: &str = "of no use beside client_ca, unless client_certificate is \"optional\": a connection that showed a certificate is never resumed, since nobody would look at the certificate again";
 /// Of AES-256.
 const KEY_BYTES: usize = 32;
 /// A ticket costs no more than a look at so many names.

@@ -10,9 +10,10 @@ use webhook_core::secret::Secret;
 use webhook_core::source::{Source, Verification};
 
 use super::Digest;
+use crate::config::clients::Clients;
 use crate::config::large::credentials::Credentials;
 use crate::config::source::take_overwritable;
-use crate::config::tls::{Clients, Tls};
+use crate::config::tls::Tls;
 use crate::config::{Config, Identity, Mistake};
 use crate::temporal::connect::Settings as Connection;
 
@@ -62,7 +63,7 @@ impl Inventory {
             keys: keys
                 .map(|key| (key.id().to_owned(), of_secret(key.secret())))
                 .collect(),
-            certificate: tls.map(|tls| of_identity(&tls.identity)),
+            certificate: tls.and_then(|tls| Some(of_identity(tls.identity.as_ref()?))),
             other_certificates: others
                 .map(|other| (other.file.clone(), of_identity(&other.identity)))
                 .collect(),

@@ -28,7 +28,7 @@ use super::service::{Arrival, Service};
 use super::{Terms, proxy, refused};
 use crate::forward::report;
 use crate::telemetry::{CONNECTIONS, Gauge};
-use crate::tls::H2;
+use crate::tls::{ACME, H2};
 
 /// A connection that was accepted.
 pub(super) struct Connection<V> {
@@ -65,6 +65,10 @@ impl<V: Service> Connection<V> {
         let Some((stream, certificate)) = stream else {
             return;
         };
+        if stream.get_ref().1.alpn_protocol() == Some(ACME) {
+            // It has seen what it came for.
+            return;
+        }
         self.certificate = certificate;
         if stream.get_ref().1.alpn_protocol() == Some(H2) {
             self.http2(stream).await;

@@ -6,20 +6,25 @@ use std::sync::Arc;
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 
+use super::{ACME, Ordered};
+
 /// Certificates by the names that they are for.
 #[derive(Debug)]
 pub(super) struct ByName {
     /// For clients that name no host, or one that no certificate is for: they may not look.
-    default: Arc<CertifiedKey>,
+    default: Option<Arc<CertifiedKey>>,
+    /// For the names that it was ordered for.
+    ordered: Option<Arc<Ordered>>,
     exact: HashMap<String, Arc<CertifiedKey>>,
     /// By what follows the `*.`, which stands for one label.
     wildcard: HashMap<String, Arc<CertifiedKey>>,
 }
 
 impl ByName {
-    pub(super) fn new(default: CertifiedKey) -> Self {
+    pub(super) fn new(default: Option<CertifiedKey>, ordered: Option<Arc<Ordered>>) -> Self {
         Self {
-            default: Arc::new(default),
+            default: default.map(Arc::new),
+            ordered,
             exact: HashMap::new(),
             wildcard: HashMap::new(),
         }
@@ -49,7 +54,23 @@ impl ByName {
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let found = hello.server_name().and_then(|name| self.find(name));
-        Some(Arc::clone(found.unwrap_or(&self.default)))
+        let name = hello.server_name();
+        let Some(ordered) = &self.ordered else {
+            let found = name.and_then(|name| self.find(name));
+            return found.or(self.default.as_ref()).map(Arc::clone);
+        };
+        if is_challenge(&hello) {
+            return ordered.answer(name?);
+        }
+        let found = name.and_then(|name| ordered.of(name));
+        let found = found.or_else(|| name.and_then(|name| self.find(name)).map(Arc::clone));
+        let found = found.or_else(|| self.default.clone());
+        found.or_else(|| ordered.any())
     }
+}
+
+/// Whether an authority wants to see that the name is ours: it speaks nothing else.
+fn is_challenge(hello: &ClientHello<'_>) -> bool {
+    let mut protocols = hello.alpn().into_iter().flatten();
+    (protocols.next(), protocols.next()) == (Some(ACME), None)
 }

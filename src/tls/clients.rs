@@ -17,7 +17,7 @@ use webhook_core::client_certificate::{ClientCertificate, Names};
 use x509_parser::prelude::GeneralName;
 
 use super::chain::{address, chain};
-use crate::config::tls::Clients;
+use crate::config::clients::Clients;
 
 /// Takes a certificate of these authorities, valid now, made for clients and not revoked.
 ///

@@ -25,6 +25,7 @@ pub(crate) mod leaks;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod passed;
+pub(crate) mod pebble;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod proxy;

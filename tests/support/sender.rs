@@ -1,5 +1,6 @@
 //! Who makes the requests: an ordinary HTTP client, which holds every answer to what all owe.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -35,6 +36,18 @@ impl Sender {
     /// Over this TLS version and this HTTP version (by its ALPN name).
     pub(crate) fn over(address: &str, tls: &'static SupportedProtocolVersion, alpn: &str) -> Self {
         Self::configured(address, Certificates::shared().client(tls, alpn))
+    }
+
+    /// As this client, which knows by itself where the name is.
+    pub(crate) fn named(name: &str, address: SocketAddr, config: ClientConfig) -> Self {
+        let client = Client::builder()
+            .no_proxy()
+            .resolve(name, address)
+            .tls_backend_preconfigured(config);
+        Self {
+            client: client.build().expect("a valid client"),
+            base: format!("https://{name}:{}", address.port()),
+        }
     }
 
     /// As this client.
@@ -128,6 +141,11 @@ impl Sender {
     /// Any request that is no webhook.
     pub(crate) async fn ask(&self, request: &Delivery) -> Answer {
         self.fetch(request).await.expect("an answer")
+    }
+
+    /// The same, of what may not be there.
+    pub(crate) async fn try_ask(&self, request: &Delivery) -> Result<Answer, Error> {
+        self.fetch(request).await
     }
 
     async fn fetch(&self, delivery: &Delivery) -> Result<Answer, Error> {

@@ -1,6 +1,5 @@
 //! `check`: what can be said of the settings without asking anybody.
 
-use std::iter;
 use std::time::{Duration, SystemTime};
 
 use webhook_core::action::Action;
@@ -8,6 +7,7 @@ use webhook_core::payload;
 use webhook_core::source::{Source, Verification};
 
 use super::{Finding, Problem};
+use crate::acme;
 use crate::config::{Config, Identity};
 use crate::expiry::{Dated, now};
 use crate::forward::encode::nonce;
@@ -79,10 +79,36 @@ pub(super) fn certificates(config: &Config) -> Vec<Finding> {
         return vec![Ok("none: plain HTTP".to_owned())];
     };
     let others = tls.others.iter().map(|other| &other.identity);
-    iter::once(&tls.identity)
-        .chain(others)
-        .map(certificate)
-        .collect()
+    let first = tls.identity.iter();
+    first.chain(others).map(certificate).collect()
+}
+
+/// What is ordered, from whom, and what came of it so far. `port`: where webhooks are received.
+pub(super) fn acme(config: &Config, port: u16) -> Vec<Finding> {
+    let Some(acme) = config.tls.as_ref().and_then(|tls| tls.acme.as_ref()) else {
+        return Vec::new();
+    };
+    let names = acme.domains.join(", ");
+    let (url, folder) = (&acme.directory, acme.cache.display());
+    let found = match acme::cached(acme) {
+        Err(problem) => Err(Problem::Wrong(format!("{names}: {problem}"))),
+        Ok(None) => Ok(format!(
+            "{names}: ordered from {url} at the start: there is none in {folder}"
+        )),
+        Ok(Some(identity)) => certificate(&identity).map(|text| format!("{text}; from {url}")),
+    };
+    let mut findings = vec![found];
+    if port != 443 {
+        let text = format!(
+            "the authority connects to port 443 of {names}: it has to lead to port {port} here"
+        );
+        findings.push(Err(Problem::Warning(text)));
+    }
+    let replicas = format!(
+        "with several replicas, all need the folder {folder}, shared and with locks: the authority may look at any of them, and one orders for all; else run one, or take certificates from files"
+    );
+    findings.push(Ok(replicas));
+    findings
 }
 
 fn certificate(identity: &Identity) -> Finding {

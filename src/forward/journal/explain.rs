@@ -1,8 +1,10 @@
 //! Why a request was refused, in full words, and what to do about it: what a table of statuses cannot say.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
+use webhook_core::client_certificate::ClientCertificate;
 use webhook_core::dead_letter::{Cause, Kind};
 use webhook_core::hint::{Look, look};
 use webhook_core::outcome::Reject;
@@ -95,6 +97,14 @@ fn unproven_request(
 ) -> Explained {
     let title = &source.provider.title;
     let names = secrets(source);
+    let certificate = context.parts.extensions.get::<Arc<ClientCertificate>>();
+    let required = source.client_certificate.as_ref();
+    if required.is_some_and(|required| required.holder(certificate.map(Arc::as_ref)).is_err()) {
+        return Explained {
+            reason: unproven.reason.clone(),
+            advice: Some(CERTIFICATE.into()),
+        };
+    }
     if let Some(skew) = unproven.clock_skew {
         let (seconds, when) = (
             skew.unsigned_abs(),
@@ -219,6 +229,7 @@ fn places(source: &Source) -> String {
 
 const REWRITTEN: &str = "let whatever stands before the forwarder (a proxy, a gateway, a function) pass the body on byte for byte: the signature is over the bytes that the sender sent";
 const CLOCK: &str = "if both clocks are right, the delivery was held up or is being played again: the sender's next one will be fine. Else set this machine's clock (NTP)";
+const CERTIFICATE: &str = "if it is the sender: compare subjects of the source and client_ca, client_crl of [server.tls] with the certificate that it shows (openssl x509 -noout -subject -issuer -ext subjectAltName); a proxy that terminates TLS shows none";
 const NO_TENANT: &str =
     "the source's secrets are by tenant: add one for this tenant, or refuse it for good";
 const NOT_FOUND: &str = "if a sender means one of the sources, mend the URL there; if it is a new one, add a [[source]] with this path. Scanners ask for such paths, too";
