@@ -55,6 +55,10 @@ soak: ## 200 events a second for half an hour: what a replica holds does not gro
 	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN SOAK_MINUTES="$(or $(MINUTES),30)" && \
 	exec cargo test --locked --test e2e chaos::soak -- --nocapture
 
+.PHONY: fuzz
+fuzz: ## Each fuzz target for two minutes (FOR=600 for so many seconds, TARGETS="locator json"; needs nightly and cargo-fuzz)
+	@FOR="$(FOR)" TARGETS="$(TARGETS)" exec scripts/fuzz.sh
+
 .PHONY: test-page
 test-page: ## The admin listener's page in a real Chromium, which is installed where there is none
 	@scripts/need.sh cargo cc node

@@ -3,6 +3,7 @@
 
 mod never_verifies {
     mod attack;
+    mod config;
     mod properties;
     mod targets;
 }
