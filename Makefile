@@ -50,9 +50,9 @@ chaos: ## Ten faults, each again and again for a minute under load, and a ledger
 	exec cargo test --locked --test e2e chaos::whatever -- --nocapture
 
 .PHONY: soak
-soak: ## 200 events a second for half an hour: what a replica holds does not grow (MINUTES=30)
+soak: ## 200 events a second for half an hour: what a replica holds does not grow (MINUTES=30 RATE=200)
 	@scripts/need.sh cargo cc
-	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN SOAK_MINUTES="$(or $(MINUTES),30)" && \
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN SOAK_MINUTES="$(or $(MINUTES),30)" SOAK_RATE="$(or $(RATE),200)" && \
 	exec cargo test --locked --test e2e chaos::soak -- --nocapture
 
 .PHONY: fuzz

@@ -11,7 +11,7 @@ use webhook_core::codec::Codec;
 use crate::support::configured::Configured;
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
-use crate::support::limits::{Said, saying};
+use crate::support::limits::{Said, saying, silent};
 use crate::support::sender::{Answer, Sender};
 use crate::support::temporal::Temporal;
 use crate::support::wait::{PATIENCE, run, until};
@@ -159,7 +159,7 @@ fn a_server_that_says_no_limits_and_refuses_is_believed() {
             "limit.memoSize.warn=3000",
         ];
         let temporal = Temporal::start(flags).await;
-        let (forwarder, _configured) = forwarder(temporal.address()).await;
+        let (forwarder, _configured) = forwarder(silent(temporal.address()).await).await;
         let sender = Sender::new(&forwarder);
         for event in [sized(40_000), noted(4_000)] {
             let answer = sender.send(&event).await;

@@ -73,8 +73,8 @@ impl Stage {
     }
 
     /// Load and, in turn, calm, fault and return, for as long as there is time for a whole turn, and until each fault
-    /// was there; panics if the ledger is not clean.
-    pub(super) async fn play(mut self) {
+    /// was there; what the ledger finds wrong.
+    pub(super) async fn play(mut self) -> Vec<String> {
         let load = Load {
             ledger: Arc::clone(&self.ledger),
             doors: Arc::clone(&self.doors),
@@ -97,11 +97,14 @@ impl Stage {
         }
         sleep(self.scale.calm).await;
         load.finish().await;
-        self.replicas.all_in_time(self.scale.answer / 2);
+        self.replicas.all_in_time(self.scale.answer);
         let faults = self.ledger.faults(&self.temporal).await;
         let counts = format!("{}: {turn} faults, {}", self.name, self.ledger.counts());
         println!("{counts}");
-        assert_eq!(faults, [""; 0], "{counts}");
+        for fault in &faults {
+            println!("{}: {fault}", self.name);
+        }
+        faults
     }
 
     async fn strike(&mut self, fault: Fault, turn: usize) {

@@ -113,6 +113,8 @@ async fn strike(proxy: &mut ChaosProxy, number: u32, length: Duration) {
 fn scale() -> (Scale, bool) {
     let minutes = std::env::var("SOAK_MINUTES").ok();
     let minutes = minutes.map(|text| text.parse::<u64>().expect("SOAK_MINUTES is a number"));
+    let rate = std::env::var("SOAK_RATE").ok();
+    let rate = rate.map(|text| text.parse().expect("SOAK_RATE is a number"));
     let brief = Scale {
         length: Duration::from_secs(4),
         calm: Duration::from_secs(1),
@@ -124,7 +126,7 @@ fn scale() -> (Scale, bool) {
     };
     let long = Scale {
         length: Duration::from_secs(60 * minutes),
-        rate: 200,
+        rate: rate.unwrap_or(200),
         calm: Duration::from_secs(60 * minutes) / 8,
         fault: Duration::from_secs(5),
         ..brief
