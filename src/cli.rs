@@ -171,7 +171,7 @@ pub struct ServeArgs {
     /// How long a connection may do nothing between two requests, 1s to 1h: more than a balancer before it waits [default: 75s]
     #[arg(long, value_name = "DURATION", env = "TWF_IDLE_TIMEOUT", value_parser = IdleTimeout::parse)]
     pub idle_timeout: Option<Duration>,
-    /// How many connections one address may hold (IPv6: one /64), 1 to 10000: behind a balancer, where all have its address, only with [server] trusted_proxies. Without it one may hold all
+    /// How many connections one address may hold (IPv6: one /64), 1 to 10000: behind a balancer, where all have its address, only with `trusted_proxies`. Without it one may hold all
     #[arg(long, value_name = "COUNT", env = "TWF_MAX_CONNECTIONS_PER_PEER", value_parser = ConnectionsPerPeer::parse)]
     pub max_connections_per_peer: Option<usize>,
     /// How log lines are written, on standard error [default: text on a terminal, json elsewhere]

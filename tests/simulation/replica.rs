@@ -127,6 +127,16 @@ impl Replica {
         tokio::spawn(keeping).abort_handle()
     }
 
+    /// Something is about to happen.
+    pub(crate) fn wake(self: &Arc<Self>) {
+        if let Some(process) = &mut *self.process() {
+            process.used = Instant::now();
+            if process.keeper.is_finished() {
+                process.keeper = self.keep(&process.client);
+            }
+        }
+    }
+
     /// What a living process holds of its limits.
     pub(crate) fn held(&self) -> Option<Held> {
         self.process()
@@ -140,14 +150,11 @@ impl Replica {
         request: Request<Body>,
         hangs_up: Option<Duration>,
     ) -> Option<Heard> {
+        self.wake();
         let (say, heard) = oneshot::channel();
         {
             let mut process = self.process();
             let process = process.as_mut()?;
-            process.used = Instant::now();
-            if process.keeper.is_finished() {
-                process.keeper = self.keep(&process.client);
-            }
             let (forwarder, bug) = (Arc::clone(&process.forwarder), self.bug);
             let task = tokio::spawn(async move {
                 let begun = Instant::now();

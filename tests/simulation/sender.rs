@@ -16,10 +16,10 @@ use webhook_core::provider::Provider;
 use webhook_core::provider::repeats::{Failure, Repeats};
 
 use super::random::Random;
-use super::replica::{Body, Heard};
+use super::replica::{Body, Heard, Replica};
 use super::sources;
 use super::weather::BUSY;
-use super::world::World;
+use super::world::{RECOVERY, World};
 
 /// Something that has happened at a sender's.
 #[derive(Debug, Clone)]
@@ -91,6 +91,9 @@ impl Event {
             .into_iter()
             .chain(self.again.iter().copied())
         {
+            // A forwarder that runs for days has not just begun to look for Temporal.
+            sleep_until(begun + after.saturating_sub(RECOVERY)).await;
+            world.replicas.iter().for_each(Replica::wake);
             sleep_until(begun + after).await;
             let tried = if self.is_doubled && after == Duration::ZERO {
                 let mut other = random.fork();

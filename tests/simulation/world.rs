@@ -196,3 +196,6 @@ fn cluster(random: &mut Random, weather: &Weather, trace: &Arc<Trace>) -> Arc<Cl
     }
     Cluster::new(model, weather.clone(), random.fork(), Arc::clone(trace))
 }
+
+/// For finding out that nothing is wrong any more.
+pub(crate) const RECOVERY: Duration = Duration::from_secs(7);
