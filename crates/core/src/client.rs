@@ -219,7 +219,7 @@ mod tests {
             } else {
                 ("x-forwarded-for", "203.0.113.5")
             };
-            for values in [vec![format!("{left},{own}")], vec![left.clone(), own.to_owned()]] {
+            for values in [vec![format!("{left},{own}")], vec![left, own.to_owned()]] {
                 let values: Vec<_> = values.iter().map(String::as_str).collect();
                 prop_assert_eq!(client("10.0.0.3", name, &values), "203.0.113.5");
             }
