@@ -55,7 +55,8 @@ fn sixteen_bodies_without_an_end_are_413_and_take_no_more_than_the_limit_each() 
             assert!(sent < 64 << 20, "{sent} bytes were taken");
         }
         let grown = Held::by(forwarder.id()).kilobytes - before;
-        assert!(grown < (16.0 * 2.0 + 16.0) * 1024.0, "{grown} kB more");
+        // A buffer grows by doubling, and the half that it had is the allocator's for a while.
+        assert!(grown < (16.0 * 3.0 + 16.0) * 1024.0, "{grown} kB more");
         is_served(&forwarder).await;
     });
 }
