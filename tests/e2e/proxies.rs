@@ -169,8 +169,11 @@ fn through_a_balancer_that_speaks_the_proxy_protocol_each_client_has_its_own_lim
         let configured = Configured::new(PROTOCOL);
         let forwarder = Forwarder::start(configured.plain()).await;
         for (header, clients) in [
-            (version_1 as fn(_) -> _, ["127.0.0.7", "127.0.0.8"]),
-            (version_2, ["127.0.0.10", "127.0.0.11"]),
+            (
+                version_1 as fn(_) -> _,
+                ["127.0.0.7", "127.0.0.8", "127.0.0.12"],
+            ),
+            (version_2, ["127.0.0.10", "127.0.0.11", "127.0.0.13"]),
         ] {
             let balancer = Balancer::start("127.0.0.2", forwarder.public, header).await;
             let senders = clients.map(|it| Sender::from_address_to(it, &balancer.address));
@@ -188,7 +191,7 @@ fn through_a_balancer_that_speaks_the_proxy_protocol_each_client_has_its_own_lim
                 assert_eq!(line["peer"], client, "{line}");
             }
         }
-        // Each held one connection, as many as one peer may: the balancer has no share.
+        // Together they held more connections than one peer may: the balancer has no share.
         let page = forwarder.metrics().await;
         for series in ["{reason=\"idle\"} 0", "{reason=\"peer\"} 0"] {
             let line = format!("webhook_forwarder_connections_shed_total{series}\n");
@@ -205,7 +208,8 @@ fn through_a_balancer_that_speaks_the_proxy_protocol_each_client_has_its_own_lim
 #[test]
 fn before_tls_and_for_every_request_of_a_connection() {
     run(async {
-        let configured = Configured::new(PROTOCOL);
+        let shares = "max_connections_per_peer = 2\n";
+        let configured = Configured::new(&PROTOCOL.replace(shares, ""));
         let forwarder = Forwarder::start(ForwarderConfig {
             args: configured.args(),
             ..Default::default()
@@ -330,11 +334,12 @@ provider = "generic"
 verify = "address-handshake"
 verify_token = "a-token-of-this-test-77aa"
 "#;
+/// A client that keeps connections may open a second while its first has just become free, and no third.
 const PROTOCOL: &str = r#"
 [server]
 trusted_proxies = ["127.0.0.2"]
 proxy_protocol = true
-max_connections_per_peer = 1
+max_connections_per_peer = 2
 
 [[source]]
 path = "/temporal/shopify"
