@@ -23,13 +23,11 @@ pub mod trace;
 pub mod trial;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::{Request, Version};
 use tokio::time::Instant;
-use webhook_core::client_certificate::ClientCertificate;
 use webhook_core::outcome::Reject;
 use webhook_core::request::Received;
 use webhook_core::request_kind::{self, RequestKind};
@@ -37,7 +35,7 @@ use webhook_core::verify::key::Key;
 
 use self::admit::Authorised;
 use self::answer::{Answer, Completion};
-use self::context::RequestContext;
+use self::context::{Arrival, RequestContext};
 use self::dispatch::Dispatcher;
 use self::fetch::Keys;
 use self::flood::Flood;
@@ -158,16 +156,14 @@ impl<T: Temporal> Forwarder<T> {
             .for_each(Flood::say_what_was_left_out);
     }
 
-    /// Answers one request whose first byte came at `first_byte` from `peer`.
+    /// Answers one request.
     pub async fn answer(
         &self,
         request: Request<impl RawBody>,
         request_id: &str,
-        first_byte: Instant,
-        peer: IpAddr,
+        arrival: Arrival,
     ) -> Answer {
-        self.answer_as(request, request_id, first_byte, peer, None)
-            .await
+        self.answer_as(request, request_id, arrival, None).await
     }
 
     /// The same, of what the operator sends to try.
@@ -175,10 +171,10 @@ impl<T: Temporal> Forwarder<T> {
         &self,
         request: Request<impl RawBody>,
         request_id: &str,
-        peer: IpAddr,
+        arrival: Arrival,
         trial: Trial,
     ) -> Answer {
-        self.answer_as(request, request_id, Instant::now(), peer, Some(trial))
+        self.answer_as(request, request_id, arrival, Some(trial))
             .await
     }
 
@@ -186,16 +182,17 @@ impl<T: Temporal> Forwarder<T> {
         &self,
         request: Request<impl RawBody>,
         request_id: &str,
-        first_byte: Instant,
-        peer: IpAddr,
+        arrival: Arrival,
         trial: Option<Trial>,
     ) -> Answer {
         let _in_flight = Gauge::enter(&self.in_flight);
         let settings = self.settings();
         let (parts, mut body) = request.into_parts();
         let proxies = settings.proxies.as_ref().filter(|_| trial.is_none());
+        let (peer, first_byte) = (arrival.peer.ip(), arrival.first_byte);
         let client = proxies.map_or(peer, |proxies| proxies.client(peer, &parts.headers));
         let mut context = RequestContext::new(request_id, &parts, first_byte, client);
+        context.certificate = arrival.certificate;
         context.is_test = trial.is_some();
         let result = self.handle(&settings, &mut body, &mut context, trial).await;
         self.note_signature(&settings, &context, &result);
@@ -256,8 +253,7 @@ impl<T: Temporal> Forwarder<T> {
         if let (Some(limiter), None) = (&settings.limiters[index], &trial) {
             limiter.charge_client(peer)?;
         }
-        let certificate = parts.extensions.get::<Arc<ClientCertificate>>();
-        admit::check_certificate(source, certificate.map(Arc::as_ref))?;
+        admit::check_certificate(source, context.certificate.as_deref())?;
         if let Some(traces) = &self.traces {
             context.trace = Some(Box::new(traces.webhook(source, parts, context.first_byte)));
         }
@@ -283,7 +279,7 @@ impl<T: Temporal> Forwarder<T> {
             received,
             memory,
             peer,
-            certificate: certificate.map(Arc::clone),
+            certificate: context.certificate.clone(),
             authorised: Arc::clone(&self.authorised),
             keys,
             trial,

@@ -1,7 +1,7 @@
 //! `POST /test/{source}`: signs a sample with the source's own secret and sends it through everything that a
 //! delivery goes through, but for the network. Only for whoever has the token.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,6 +15,7 @@ use http::header::HOST;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use uuid::Uuid;
 use webhook_core::client_certificate::{ClientCertificate, Names};
 use webhook_core::delivery::{Delivery, DeliveryOptions};
@@ -28,6 +29,7 @@ use webhook_core::verify::key::Key;
 
 use super::Admin;
 use super::answer::{self, problem};
+use crate::forward::context::Arrival;
 use crate::forward::trial::{TASK_QUEUE, Trial};
 use crate::temporal::Temporal;
 
@@ -71,7 +73,7 @@ async fn try_out<T: Temporal>(
         Err((status, detail)) => return problem(status, "no test", detail),
     };
     let request_id = Uuid::new_v4().simple().to_string();
-    let Ok(mut request) = request(&source.path, delivery) else {
+    let Ok(request) = request(&source.path, delivery) else {
         let detail = "the sample is no request";
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "no test", detail);
     };
@@ -79,18 +81,22 @@ async fn try_out<T: Temporal>(
         task_queue: options.task_queue.clone(),
     };
     // Whoever may not send may try.
-    if let Some(required) = &source.client_certificate {
+    let certificate = source.client_certificate.as_ref().map(|required| {
         let names = Names {
             common_name: required.subjects.first().cloned(),
             ..Names::default()
         };
-        let shown = Arc::new(ClientCertificate::Good(names));
-        request.extensions_mut().insert(shown);
-    }
+        Arc::new(ClientCertificate::Good(names))
+    });
     let peer = (source.allow.first()).map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |net| net.addr());
+    let arrival = Arrival {
+        peer: SocketAddr::new(peer, 0),
+        first_byte: Instant::now(),
+        certificate,
+    };
     let heard = admin
         .forwarder
-        .try_out(request, &request_id, peer, trial)
+        .try_out(request, &request_id, arrival, trial)
         .await;
     let (status, body) = (heard.status(), heard.into_body().collect().await);
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();

@@ -1,18 +1,30 @@
 //! What is known of a request while it is handled: its head from the beginning, the rest as it becomes known.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use tokio::time::Instant;
+use webhook_core::client_certificate::ClientCertificate;
 use webhook_core::dead_letter::Cause;
 use webhook_core::event::Event;
 use webhook_core::source::Source;
 
 use crate::forward::metrics::SourceMetrics;
 use crate::forward::trace::Webhook;
+
+/// How a request came.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Whose connection it came on.
+    pub peer: SocketAddr,
+    /// When its first byte was read; in HTTP/2, when its head was.
+    pub first_byte: Instant,
+    /// What its client has shown in the handshake.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
 
 /// One request, for whoever handles it and for its log line.
 pub struct RequestContext<'a> {
@@ -24,6 +36,8 @@ pub struct RequestContext<'a> {
     pub first_byte: Instant,
     /// Whence it came: the client's address, as far as it is known.
     pub peer: IpAddr,
+    /// What its client has shown in the handshake.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// Whose path it has, and its metrics.
     pub source: Option<(&'a Source, &'a SourceMetrics)>,
     /// The raw body, from when it is read until the sender is proven: for its length and its look.
@@ -56,6 +70,7 @@ impl<'a> RequestContext<'a> {
             parts,
             first_byte,
             peer,
+            certificate: None,
             source: None,
             unproven_body: None,
             is_proven: false,

@@ -24,6 +24,7 @@ use serde_json::Value;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep_until};
 
+use super::context::Arrival;
 use super::intake::RawBody;
 use super::limits::Sizes;
 use super::limits::steps::Effort;
@@ -105,8 +106,13 @@ impl Bench {
         B: RawBody + 'static,
     {
         let forwarder = Arc::clone(&self.forwarder);
+        let arrival = Arrival {
+            peer: (peer, 0).into(),
+            first_byte: begun,
+            certificate: None,
+        };
         tokio::spawn(async move {
-            let answer = forwarder.answer(request, "test", begun, peer).await;
+            let answer = forwarder.answer(request, "test", arrival).await;
             let (status, after) = (answer.status().as_u16(), begun.elapsed());
             let closes = answer.headers().contains_key("connection");
             let body = answer

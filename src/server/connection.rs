@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{self, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -120,16 +120,7 @@ impl<V: Service> Connection<V> {
     {
         let activity = Activity::new(true, self.terms.limits, self.seat);
         let (io, stream) = watched(stream, &activity);
-        let service = service_fn(|request| {
-            let handled = Handled::begin(&activity);
-            let shown = self.certificate.as_ref();
-            respond(
-                with(request, shown),
-                Arc::clone(&self.terms),
-                handled,
-                self.peer,
-            )
-        });
+        let answering = answering(&activity, &self.terms, self.peer, self.certificate);
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // the watchdog's business: hyper's timer would also end idle connections
@@ -138,7 +129,7 @@ impl<V: Service> Connection<V> {
             .max_buf_size(MAX_HEAD)
             // A client that has said all it has to say still gets its answer.
             .half_close(true)
-            .serve_connection(io, service);
+            .serve_connection(io, answering);
         let goodbye = self.terms.limits.goodbye();
         let shut_down = |c: Pin<&mut _>| http1::Connection::graceful_shutdown(c);
         let end = drive(&mut connection, shut_down, &activity, self.stopped, goodbye).await;
@@ -170,16 +161,7 @@ impl<V: Service> Connection<V> {
     {
         let activity = Activity::new(false, self.terms.limits, self.seat);
         let (io, stream) = watched(stream, &activity);
-        let service = service_fn(|request| {
-            let handled = Handled::begin(&activity);
-            let shown = self.certificate.as_ref();
-            respond(
-                with(request, shown),
-                Arc::clone(&self.terms),
-                handled,
-                self.peer,
-            )
-        });
+        let answering = answering(&activity, &self.terms, self.peer, self.certificate);
         let mut connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(100)
@@ -189,7 +171,7 @@ impl<V: Service> Connection<V> {
             .max_local_error_reset_streams(Some(200))
             .keep_alive_interval(Some(Duration::from_secs(20)))
             .keep_alive_timeout(Duration::from_secs(10))
-            .serve_connection(io, service);
+            .serve_connection(io, answering);
         let goodbye = self.terms.limits.goodbye();
         let shut_down = |c: Pin<&mut _>| http2::Connection::graceful_shutdown(c);
         let end = drive(&mut connection, shut_down, &activity, self.stopped, goodbye).await;
@@ -210,26 +192,37 @@ impl<V: Service> Connection<V> {
     }
 }
 
-/// The request, and what certificate its client has shown.
-fn with(
-    mut request: Request<Incoming>,
-    shown: Option<&Arc<ClientCertificate>>,
-) -> Request<Incoming> {
-    if let Some(shown) = shown {
-        request.extensions_mut().insert(Arc::clone(shown));
-    }
-    request
+/// Answers the requests of a connection.
+fn answering<V: Service>(
+    activity: &Arc<Activity>,
+    terms: &Arc<Terms<V>>,
+    peer: SocketAddr,
+    certificate: Option<Arc<ClientCertificate>>,
+) -> impl service::Service<
+    Request<Incoming>,
+    Response = Response<Outgoing<V::Body>>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + use<V> {
+    let (activity, terms) = (Arc::clone(activity), Arc::clone(terms));
+    service_fn(move |request| {
+        let handled = Handled::begin(&activity);
+        let arrival = Arrival {
+            peer,
+            first_byte: handled.first_byte,
+            certificate: certificate.clone(),
+        };
+        respond(request, Arc::clone(&terms), handled, arrival)
+    })
 }
 
 async fn respond<V: Service>(
     request: Request<Incoming>,
     terms: Arc<Terms<V>>,
     handled: Handled,
-    peer: SocketAddr,
+    arrival: Arrival,
 ) -> Result<Response<Outgoing<V::Body>>, Infallible> {
     let is_http2 = request.version() == Version::HTTP_2;
-    let first_byte = handled.first_byte;
-    let arrival = Arrival { peer, first_byte };
     let mut answer = terms.service.call(request, arrival).await;
     harden(answer.headers_mut());
     let unsent = handled.answered();

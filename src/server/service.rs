@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,23 +16,14 @@ use hyper::body::{Body, Incoming};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 use uuid::Uuid;
 use webhook_core::outcome::Reject;
 
 use crate::forward::Forwarder;
 use crate::forward::answer::{Answer, identify, problem};
+pub use crate::forward::context::Arrival;
 use crate::forward::report;
 use crate::temporal::Temporal;
-
-/// How a request came.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival {
-    /// Whose connection it came on.
-    pub peer: SocketAddr,
-    /// When its first byte was read; in HTTP/2, when its head was.
-    pub first_byte: Instant,
-}
 
 /// A function from requests to answers.
 pub trait Service: Clone + Send + Sync + 'static {
@@ -73,10 +63,9 @@ where
 pub fn webhooks<T: Temporal>(forwarder: Arc<Forwarder<T>>) -> impl Service {
     move |request: Request<Incoming>, arrival: Arrival| {
         let forwarder = Arc::clone(&forwarder);
-        let Arrival { peer, first_byte } = arrival;
         let whole = async move {
             let request_id = Uuid::new_v4().simple().to_string();
-            let answering = forwarder.answer(request, &request_id, first_byte, peer.ip());
+            let answering = forwarder.answer(request, &request_id, arrival);
             let answer = AssertUnwindSafe(answering).catch_unwind().await;
             answer.unwrap_or_else(|_| panicked(&request_id))
         };

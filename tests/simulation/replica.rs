@@ -2,7 +2,7 @@
 //! killed and comes back with nothing.
 
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use serde_json::Value;
 use temporal_webhook_forwarder::forward::Forwarder;
+use temporal_webhook_forwarder::forward::context::Arrival;
 use temporal_webhook_forwarder::forward::limits::{Held, Sizes};
 use temporal_webhook_forwarder::temporal::client::Client;
 use tokio::sync::oneshot;
@@ -159,8 +160,12 @@ impl Replica {
             let task = tokio::spawn(async move {
                 let begun = Instant::now();
                 let mut answering = Box::pin(async move {
-                    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                    let answer = forwarder.answer(request, "simulated", begun, peer).await;
+                    let arrival = Arrival {
+                        peer: (Ipv4Addr::LOCALHOST, 0).into(),
+                        first_byte: begun,
+                        certificate: None,
+                    };
+                    let answer = forwarder.answer(request, "simulated", arrival).await;
                     let (parts, body) = answer.into_parts();
                     let body = body.collect().await.expect("it is whole").to_bytes();
                     heard_of(

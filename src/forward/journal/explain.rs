@@ -1,10 +1,8 @@
 //! Why a request was refused, in full words, and what to do about it: what a table of statuses cannot say.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
-use webhook_core::client_certificate::ClientCertificate;
 use webhook_core::dead_letter::{Cause, Kind};
 use webhook_core::hint::{Look, look};
 use webhook_core::outcome::Reject;
@@ -97,9 +95,9 @@ fn unproven_request(
 ) -> Explained {
     let title = &source.provider.title;
     let names = secrets(source);
-    let certificate = context.parts.extensions.get::<Arc<ClientCertificate>>();
+    let certificate = context.certificate.as_deref();
     let required = source.client_certificate.as_ref();
-    if required.is_some_and(|required| required.holder(certificate.map(Arc::as_ref)).is_err()) {
+    if required.is_some_and(|required| required.holder(certificate).is_err()) {
         return Explained {
             reason: unproven.reason.clone(),
             advice: Some(CERTIFICATE.into()),
