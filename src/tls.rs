@@ -66,6 +66,8 @@ pub struct Acceptor {
     config: Arc<ServerConfig>,
     /// Who may show a certificate, where nobody has to.
     optional: Option<Arc<dyn ClientCertVerifier>>,
+    /// The certificate for whom no other is for, if it is one that is ordered.
+    awaited: Option<Arc<Ordered>>,
 }
 
 impl Acceptor {
@@ -73,7 +75,14 @@ impl Acceptor {
         Self {
             config: Arc::new(config),
             optional: None,
+            awaited: None,
         }
+    }
+
+    /// Whether some clients cannot be shown any certificate, since it is not there yet.
+    pub fn awaits_certificate(&self) -> bool {
+        let awaited = self.awaited.as_ref();
+        awaited.is_some_and(|ordered| ordered.validity().is_none())
     }
 
     /// The handshake; and what certificate the client has shown, if any.
@@ -128,7 +137,7 @@ impl Acceptor {
         config.alpn_protocols = vec![HTTP1.to_vec()];
         Self {
             config: Arc::new(config),
-            optional: self.optional.clone(),
+            ..self.clone()
         }
     }
 }
@@ -189,6 +198,7 @@ fn of_settings(settings: &Tls, ordered: Option<&Arc<Ordered>>) -> Result<Accepto
     }
     Ok(Acceptor {
         optional: strict.filter(|_| !is_required),
+        awaited: ordered.filter(|_| first.is_none()).map(Arc::clone),
         ..Acceptor::new(config)
     })
 }

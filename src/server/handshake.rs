@@ -21,7 +21,7 @@ pub(super) async fn handshake(
     tls: Acceptor,
     limit: Duration,
 ) -> (Option<Opened>, Option<&'static Kind>) {
-    match timeout(limit, open(stream, tls)).await {
+    match timeout(limit, open(stream, &tls)).await {
         Ok(Ok(stream)) => (Some(stream), Some(&refused::OK)),
         Ok(Err(None)) => {
             tracing::debug!("a connection ended before its first byte");
@@ -29,14 +29,16 @@ pub(super) async fn handshake(
         }
         Ok(Err(Some((opening, error)))) => {
             tracing::debug!(%error, "TLS handshake failed");
-            (None, Some(refused::handshake(&opening, &error)))
+            let awaits_certificate = tls.awaits_certificate();
+            let kind = refused::handshake(&opening, &error, awaits_certificate);
+            (None, Some(kind))
         }
         Err(_) => (None, Some(&refused::TIMEOUT)),
     }
 }
 
 /// An error comes with the client's first bytes; `None`: there were none.
-async fn open(stream: TcpStream, tls: Acceptor) -> Result<Opened, Option<(Vec<u8>, io::Error)>> {
+async fn open(stream: TcpStream, tls: &Acceptor) -> Result<Opened, Option<(Vec<u8>, io::Error)>> {
     let mut opening = [0; OPENING];
     let count = stream.peek(&mut opening).await.unwrap_or_default();
     if count == 0 {

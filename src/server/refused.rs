@@ -174,8 +174,12 @@ fn all() -> impl Iterator<Item = &'static Kind> {
     kinds.chain(PROXIES).chain(SHEDS)
 }
 
-/// Why a handshake failed, by the client's first bytes and rustls' error.
-pub(super) fn handshake(opening: &[u8], error: &io::Error) -> &'static Kind {
+/// Why a handshake failed, by the client's first bytes, rustls' error, and whether a certificate is still to come.
+pub(super) fn handshake(
+    opening: &[u8],
+    error: &io::Error,
+    awaits_certificate: bool,
+) -> &'static Kind {
     use PeerIncompatible as Lacks;
     let error = error.get_ref().and_then(|error| error.downcast_ref());
     match error {
@@ -199,6 +203,8 @@ pub(super) fn handshake(opening: &[u8], error: &io::Error) -> &'static Kind {
         ) => &INCOMPATIBLE,
         Some(Error::NoCertificatesPresented) => &NO_CLIENT_CERTIFICATE,
         Some(Error::InvalidCertificate(_)) => &CLIENT_CERTIFICATE,
+        // That there was none to show has no name of its own there.
+        Some(Error::General(_)) if awaits_certificate => &NO_CERTIFICATE,
         Some(_) => &OTHER,
         None => &CLOSED,
     }

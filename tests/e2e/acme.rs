@@ -186,6 +186,37 @@ fn what_goes_wrong_is_said_in_words_and_the_certificate_of_a_file_is_shown() {
     });
 }
 
+#[test]
+fn who_comes_before_there_is_a_certificate_is_not_blamed_for_it() {
+    run(async {
+        let nobody = free_port();
+        let pebble = Pebble::start(nobody, HOUR).await;
+        let configured = Configured::new(&text(&pebble, NAME, ""));
+        let forwarder = start(&configured, free_port()).await;
+        forwarder.line("an order that fails", |line| {
+            line["message"] == "no certificate could be ordered"
+        });
+        let client = Arc::new(pebble.client("http/1.1"));
+        let refused = leaf(forwarder.public, NAME, &client).await;
+        assert!(refused.is_err(), "there is none: {refused:?}");
+        let line = forwarder.line("a handshake that fails", |line| {
+            line["message"] == "TLS handshakes failed"
+        });
+        assert_eq!(line["kind"], "no_certificate", "{line}");
+        let reason = line["reason"].as_str().unwrap_or_default();
+        assert!(
+            reason.starts_with("there is no certificate yet: ACME"),
+            "{line}"
+        );
+        let metrics = forwarder.metrics().await;
+        for (result, count) in [("no_certificate", 1), ("other", 0)] {
+            let line =
+                format!("webhook_forwarder_tls_handshakes_total{{result=\"{result}\"}} {count}\n");
+            assert!(metrics.contains(&line), "{line}{metrics}");
+        }
+    });
+}
+
 /// A configuration that orders for this name.
 fn text(pebble: &Pebble, name: &str, more: &str) -> String {
     let (directory, ca) = (&pebble.directory, Certificates::shared().ca.display());

@@ -264,7 +264,7 @@ fn client_hello(version: [u8; 2]) -> Vec<u8> {
     [&[22, 3, 1, 0, length + 4][..], &hello].concat()
 }
 
-const HANDSHAKES: [&str; 10] = [
+const HANDSHAKES: [&str; 13] = [
     "ok",
     "untrusted",
     "plain_http",
@@ -272,6 +272,9 @@ const HANDSHAKES: [&str; 10] = [
     "not_tls",
     "old_version",
     "incompatible",
+    "no_client_certificate",
+    "client_certificate",
+    "no_certificate",
     "closed",
     "timeout",
     "other",

@@ -36,12 +36,16 @@ pub(super) static CLIENT_CERTIFICATE: Kind = Kind::handshake(
     "client_certificate",
     "the client's certificate is not of client_ca, not valid now, or not made for clients",
 );
+pub(super) static NO_CERTIFICATE: Kind = Kind::handshake(
+    "no_certificate",
+    "there is no certificate yet: ACME is to bring one, and `no certificate could be ordered` in the log says what is in its way",
+);
 pub(super) static CLOSED: Kind = Kind::handshake(
     "closed",
     "the client went away in the middle; some do so if they do not trust the certificate",
 );
 pub(super) static OTHER: Kind = Kind::handshake("other", "the client does not keep to TLS");
-pub(super) const HANDSHAKES: [&Kind; 12] = [
+pub(super) const HANDSHAKES: [&Kind; 13] = [
     &OK,
     &UNTRUSTED,
     &PLAIN_HTTP,
@@ -51,6 +55,7 @@ pub(super) const HANDSHAKES: [&Kind; 12] = [
     &INCOMPATIBLE,
     &NO_CLIENT_CERTIFICATE,
     &CLIENT_CERTIFICATE,
+    &NO_CERTIFICATE,
     &CLOSED,
     &TIMEOUT,
     &OTHER,

@@ -4,6 +4,8 @@ use tokio_rustls::rustls::CertificateError;
 
 use super::*;
 
+/// How TLS begins.
+const HELLO: &[u8] = b"\x16\x03\x01";
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 #[test]
@@ -28,7 +30,11 @@ fn first_bytes_tell_what_a_client_speaks() {
         (b"\x80\x2e\x01\x03\x01", "not_tls"),
         (b"\x16\x03\x01\x02\0\x01", "other"),
     ] {
-        assert_eq!(handshake(opening, &garbage).value, word, "{opening:?}");
+        assert_eq!(
+            handshake(opening, &garbage, true).value,
+            word,
+            "{opening:?}"
+        );
     }
 }
 
@@ -47,13 +53,13 @@ fn an_alert_of_distrust_is_told_from_the_others() {
     ] {
         let error = Error::AlertReceived(alert);
         let error = io::Error::new(io::ErrorKind::InvalidData, error);
-        assert_eq!(handshake(b"\x16\x03\x01", &error).value, word, "{alert:?}");
+        assert_eq!(handshake(HELLO, &error, true).value, word, "{alert:?}");
     }
     let lacks = Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired);
     for (version, word) in [(2, "old_version"), (3, "incompatible")] {
         let opening = [22, 3, 1, 0, 49, 1, 0, 0, 45, 3, version, 7];
         let error = io::Error::new(io::ErrorKind::InvalidData, lacks.clone());
-        assert_eq!(handshake(&opening, &error).value, word);
+        assert_eq!(handshake(&opening, &error, true).value, word);
     }
     for (error, word) in [
         (Error::NoCertificatesPresented, "no_client_certificate"),
@@ -63,10 +69,14 @@ fn an_alert_of_distrust_is_told_from_the_others() {
         ),
     ] {
         let error = io::Error::new(io::ErrorKind::InvalidData, error);
-        assert_eq!(handshake(b"\x16\x03\x01", &error).value, word);
+        assert_eq!(handshake(HELLO, &error, true).value, word);
     }
     let gone = io::Error::from(io::ErrorKind::UnexpectedEof);
-    assert_eq!(handshake(b"\x16\x03\x01", &gone).value, "closed");
+    assert_eq!(handshake(HELLO, &gone, true).value, "closed");
+    let none = Error::General("no server certificate chain resolved".to_owned());
+    let none = io::Error::new(io::ErrorKind::InvalidData, none);
+    assert_eq!(handshake(HELLO, &none, true).value, "no_certificate");
+    assert_eq!(handshake(HELLO, &none, false).value, "other");
 }
 
 /// What waits to be said of a kind: `None` once a minute has passed without one.
