@@ -6,11 +6,12 @@ use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use metrics::Label;
 use tokio::sync::watch;
 
-use crate::config::Config;
 use crate::config::tls::Other;
-use crate::telemetry::CERTIFICATE_EXPIRY;
+use crate::config::{Config, Identity};
+use crate::telemetry::{CERTIFICATE_EXPIRY, CERTIFICATE_LIFETIME};
 use crate::temporal::connect::Settings;
 use crate::tls::{self, Ordered};
 
@@ -20,6 +21,8 @@ pub struct Dated {
     whose: Whose,
     /// When it expires, Unix seconds.
     end: i64,
+    /// How many seconds it is good in all.
+    lifetime: i64,
     /// So many seconds before, it should have been renewed.
     soon: i64,
 }
@@ -47,10 +50,11 @@ pub fn certificates(
 ) -> Vec<Dated> {
     let mut dated = Vec::new();
     if let Some(tls) = &config.tls {
-        let own = tls.identity.as_ref().and_then(tls::expiry);
-        dated.extend(own.map(Dated::server));
+        let validity = |identity: &Identity| tls::validity(&identity.cert);
+        let own = tls.identity.as_ref().and_then(validity);
+        dated.extend(own.as_ref().map(Dated::server));
         for Other { file, identity } in &tls.others {
-            dated.extend(tls::expiry(identity).map(|end| Dated::other(file, end)));
+            dated.extend(validity(identity).map(|validity| Dated::other(file, &validity)));
         }
         let clients = tls.clients.as_ref();
         if let Some(lists) = clients.and_then(|clients| clients.revocation.as_ref()) {
@@ -64,23 +68,25 @@ pub fn certificates(
     dated
 }
 
-/// Says in the metrics when those of the listener expire. One that was there before and is no more
-/// would for ever be about to expire: it gets no number.
+/// Says in the metrics when those of the listener expire, and how long they live. One that was there
+/// before and is no more would for ever be about to expire: it gets no number.
 pub fn measure(certificates: &[Dated], before: &[Dated]) {
     let is_gone = |old: &&Dated| certificates.iter().all(|new| new.whose != old.whose);
     let gone = before.iter().filter(is_gone);
-    let gone = gone.map(|dated| (&dated.whose, f64::NAN));
+    let gone = gone.map(|dated| (&dated.whose, f64::NAN, f64::NAN));
     let there = certificates.iter();
-    let there = there.map(|dated| (&dated.whose, dated.end as f64));
-    for (whose, end) in gone.chain(there) {
-        match whose {
-            Whose::Server => metrics::gauge!(CERTIFICATE_EXPIRY).set(end),
-            Whose::Other(file) => {
-                metrics::gauge!(CERTIFICATE_EXPIRY, "certificate" => file.clone()).set(end);
-            }
-            Whose::Ordered => metrics::gauge!(CERTIFICATE_EXPIRY, "certificate" => "acme").set(end),
-            Whose::Client | Whose::Revocation(_) => {}
-        }
+    let there = there.map(|dated| (&dated.whose, dated.end as f64, dated.lifetime as f64));
+    for (whose, end, lifetime) in gone.chain(there) {
+        let label = match whose {
+            Whose::Server => None,
+            Whose::Other(file) => Some(file.clone()),
+            Whose::Ordered => Some("acme".to_owned()),
+            Whose::Client | Whose::Revocation(_) => continue,
+        };
+        let labels = label.map(|label| Label::new("certificate", label));
+        let labels: Vec<_> = labels.into_iter().collect();
+        metrics::gauge!(CERTIFICATE_EXPIRY, labels.clone()).set(end);
+        metrics::gauge!(CERTIFICATE_LIFETIME, labels).set(lifetime);
     }
 }
 
@@ -96,29 +102,30 @@ pub fn renewed(certificates: &watch::Sender<Vec<Dated>>, new: Dated) {
 }
 
 impl Dated {
-    /// The listener's own.
-    pub const fn server(end: i64) -> Self {
+    /// The listener's own. Most are renewed in the last third of their life: half of that is left.
+    pub fn server(validity: &Range<i64>) -> Self {
+        let lifetime = validity.end - validity.start;
         Self {
             whose: Whose::Server,
-            end,
-            soon: SOON,
+            end: validity.end,
+            lifetime,
+            soon: SOON.min(lifetime / 6),
         }
     }
 
     /// The listener's for other names.
-    fn other(file: &str, end: i64) -> Self {
+    fn other(file: &str, validity: &Range<i64>) -> Self {
         Self {
             whose: Whose::Other(file.to_owned()),
-            ..Self::server(end)
+            ..Self::server(validity)
         }
     }
 
-    /// One that is ordered: half of the time in which it should have been renewed is left.
+    /// One that is ordered.
     pub fn ordered(validity: &Range<i64>) -> Self {
         Self {
             whose: Whose::Ordered,
-            end: validity.end,
-            soon: SOON.min((validity.end - validity.start) / 6),
+            ..Self::server(validity)
         }
     }
 
@@ -132,10 +139,11 @@ impl Dated {
 
     /// The one that is shown to Temporal. Some live for hours only, and are renewed in time.
     pub fn client(validity: &Range<i64>) -> Self {
+        let server = Self::server(validity);
         Self {
             whose: Whose::Client,
-            end: validity.end,
-            soon: SOON.min((validity.end - validity.start) / 3),
+            soon: SOON.min(server.lifetime / 3),
+            ..server
         }
     }
 
@@ -232,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_is_said_depends_on_what_is_left() {
-        let dated = Dated::server(1_000 * DAY);
+        let dated = Dated::server(&(0..1_000 * DAY));
         for (now, said) in [
             (900 * DAY, None),
             (986 * DAY, None),
@@ -243,17 +251,29 @@ mod tests {
         ] {
             assert_eq!(dated.warning(now).as_deref(), said, "{now}");
         }
+        // Of six days: it is renewed when two are left.
+        let six = 0..6 * DAY;
+        for dated in [Dated::server(&six), Dated::ordered(&six)] {
+            assert_eq!(dated.warning(5 * DAY), None);
+            let said = dated.warning(5 * DAY + 3600);
+            assert!(said.is_some_and(|said| said.ends_with("expires in 23 hours")));
+        }
         // Of a day: it is renewed in its last third.
         let dated = Dated::client(&(0..DAY));
         assert_eq!(dated.warning(DAY / 2), None);
         assert!(dated.warning(DAY * 3 / 4).is_some());
     }
 
+    /// Of a year.
+    const fn until(end: i64) -> Range<i64> {
+        end - 365 * DAY..end
+    }
+
     #[tokio::test]
     async fn it_warns_at_once_and_daily_and_of_a_new_one_at_once() {
         let warned = Cell::new(0);
         let clock = Cell::new(0);
-        let (sender, receiver) = watch::channel(vec![Dated::server(16 * DAY)]);
+        let (sender, receiver) = watch::channel(vec![Dated::server(&until(16 * DAY))]);
         let days = RefCell::new(Vec::new());
         // Time stands still but for what is waited for; after 20 days nothing more happens.
         let pause = async |span: Duration| {
@@ -271,10 +291,10 @@ mod tests {
             }
             tokio::task::yield_now().await;
             let before = warned.get();
-            sender.send_replace(vec![Dated::server(21 * DAY)]);
+            sender.send_replace(vec![Dated::server(&until(21 * DAY))]);
             tokio::task::yield_now().await;
             assert_eq!(warned.get(), before + 1, "a new one is looked at, at once");
-            sender.send_replace(vec![Dated::server(90 * DAY)]);
+            sender.send_replace(vec![Dated::server(&until(90 * DAY))]);
             tokio::task::yield_now().await;
             assert_eq!(warned.get(), before + 1, "a good one is not spoken of");
         };

@@ -47,6 +47,8 @@ pub const CONNECTIONS: &str = "webhook_forwarder_connections";
 pub const KEY_USED: &str = "webhook_forwarder_signature_key_used_total";
 /// `certificate_expiry_timestamp_seconds`
 pub const CERTIFICATE_EXPIRY: &str = "webhook_forwarder_certificate_expiry_timestamp_seconds";
+/// `certificate_lifetime_seconds`
+pub const CERTIFICATE_LIFETIME: &str = "webhook_forwarder_certificate_lifetime_seconds";
 /// `acme_orders_total{result}`
 pub const ACME_ORDERS: &str = "webhook_forwarder_acme_orders_total";
 /// `config_last_reload_success`
@@ -151,6 +153,11 @@ pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
         CERTIFICATE_EXPIRY,
         metrics::Unit::Seconds,
         "When the certificate in use expires, Unix time"
+    );
+    metrics::describe_gauge!(
+        CERTIFICATE_LIFETIME,
+        metrics::Unit::Seconds,
+        "How long the certificate in use is good in all, from its first moment to its last"
     );
     metrics::describe_counter!(
         ACME_ORDERS,

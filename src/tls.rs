@@ -236,11 +236,6 @@ fn builder() -> Result<ConfigBuilder<ServerConfig, WantsVerifier>, Error> {
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
 }
 
-/// When the leaf certificate expires, Unix seconds.
-pub fn expiry(identity: &Identity) -> Option<i64> {
-    Some(validity(&identity.cert)?.end)
-}
-
 /// The cheapest that is strong comes first: a sender is a server, with instructions for AES.
 const CIPHER_SUITES: &[SupportedCipherSuite] = &[
     TLS13_AES_128_GCM_SHA256,

@@ -124,8 +124,9 @@ fn validate(
 
 /// The certificate, and until when it is good.
 fn expiring(settings: &CodecServer) -> Vec<Dated> {
-    let end = settings.tls.as_ref().and_then(tls::expiry);
-    end.map(Dated::server).into_iter().collect()
+    let identity = settings.tls.as_ref();
+    let validity = identity.and_then(|identity| tls::validity(&identity.cert));
+    validity.as_ref().map(Dated::server).into_iter().collect()
 }
 
 fn rules(settings: CodecServer) -> Rules {

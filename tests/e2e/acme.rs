@@ -68,6 +68,7 @@ fn one_is_ordered_and_renewed_under_load_and_no_request_fails() {
             "webhook_forwarder_acme_orders_total{result=\"ok\"} 2\n",
             "webhook_forwarder_acme_orders_total{result=\"failed\"} 0\n",
             "webhook_forwarder_certificate_expiry_timestamp_seconds{certificate=\"acme\"} ",
+            "webhook_forwarder_certificate_lifetime_seconds{certificate=\"acme\"} ",
         ] {
             assert!(metrics.contains(line), "{line}{metrics}");
         }
@@ -218,14 +219,14 @@ fn who_comes_before_there_is_a_certificate_is_not_blamed_for_it() {
 }
 
 /// A configuration that orders for this name.
-fn text(pebble: &Pebble, name: &str, more: &str) -> String {
+pub(super) fn text(pebble: &Pebble, name: &str, more: &str) -> String {
     let (directory, ca) = (&pebble.directory, Certificates::shared().ca.display());
     format!(
         "[server.tls]\n{more}[server.tls.acme]\ndomains = ['{name}']\nemail = 'ops@example.com'\ncache = 'FOLDER/acme'\ndirectory = '{directory}'\ndirectory_ca = '{ca}'\n{PATIENT}"
     )
 }
 
-async fn start(configured: &Configured, port: u16) -> Forwarder {
+pub(super) async fn start(configured: &Configured, port: u16) -> Forwarder {
     Forwarder::start(ForwarderConfig {
         port: Some(String::leak(port.to_string())),
         certificate_in_file: true,
@@ -260,7 +261,7 @@ fn find(folder: &Path, name: &str) -> std::path::PathBuf {
     folder.join(name)
 }
 
-const NAME: &str = "hooks.example.com";
+pub(super) const NAME: &str = "hooks.example.com";
 /// A deadline that a busy machine does not miss.
 const PATIENT: &str = "[[source]]
 path = '/temporal/shopify'

@@ -9,14 +9,15 @@ use reqwest::Method;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::logs;
+use super::{acme, logs};
 use crate::support::configured::Configured;
-use crate::support::delivery::{Delivery, SIGNATURE};
+use crate::support::delivery::{Delivery, SHOPIFY, SIGNATURE};
 use crate::support::forwarder::{Forwarder, ForwarderConfig};
+use crate::support::pebble::Pebble;
 use crate::support::proxy::ChaosProxy;
 use crate::support::sender::Sender;
 use crate::support::telemetry::{Alert, Page, evaluate, rules};
-use crate::support::temporal::Temporal;
+use crate::support::temporal::{Temporal, free_port};
 use crate::support::wait::{PATIENCE, eventually, run, until};
 
 #[test]
@@ -70,6 +71,62 @@ fn a_certificate_is_told_of_two_weeks_before_its_end() {
         let told = told.find(|alert| alert.alert.ends_with("CertificateExpires"));
         let at = told.expect("it is told").at;
         assert!(at > HOUR && at < HOUR + 10 * MINUTE, "{fired:?}");
+    });
+}
+
+#[test]
+fn a_certificate_of_six_days_is_told_of_one_before_its_end_and_not_while_it_is_renewed_in_time() {
+    run(async {
+        let port = free_port();
+        let pebble = Pebble::start(port, Duration::from_secs(6 * DAY)).await;
+        let configured = Configured::new(&acme::text(&pebble, acme::NAME, ""));
+        let forwarder = acme::start(&configured, port).await;
+        connected(&forwarder).await;
+        let series =
+            "webhook_forwarder_certificate_expiry_timestamp_seconds{certificate=\"acme\"} ";
+        let well = eventually("the certificate", PATIENCE, async || {
+            let page = page(&forwarder).await;
+            page.text.contains(series).then_some(page)
+        })
+        .await;
+        let end = well.value(series) as u64;
+        // It is renewed from two days before its end on.
+        let fired = alerts(end - DAY - 2 * HOUR, 3 * HOUR, &[(0, &well)]);
+        assert_eq!(names(&fired), ["CertificateExpires"]);
+        let mut told = fired.iter();
+        let told = told.find(|alert| alert.alert.ends_with("CertificateExpires"));
+        let told = told.expect("it is told");
+        assert!(
+            told.at > 2 * HOUR && told.at < 2 * HOUR + 10 * MINUTE,
+            "{told:?}"
+        );
+        assert_eq!(told.labels["certificate"], "acme");
+    });
+}
+
+#[test]
+fn an_address_that_is_blocked_is_told() {
+    run(async {
+        let configured = Configured::new(&format!(
+            "[server]\nblock = {{ bad_signatures = 3, within = '60s', for = '10m' }}\n{SOURCE}"
+        ));
+        let forwarder = Forwarder::start(configured.plain()).await;
+        connected(&forwarder).await;
+        let sender = Sender::new(&forwarder);
+        let well = page(&forwarder).await;
+        let forged = Delivery::order().without(SIGNATURE);
+        for _ in 0..2 {
+            assert_eq!(sender.send(&forged).await.status, 401);
+        }
+        let heard = page(&forwarder).await;
+        assert_eq!(goes_off(&well, &heard), [""; 0], "it is still heard");
+        assert_eq!(sender.send(&forged).await.status, 401);
+        assert_eq!(sender.send(&forged).await.status, 429);
+        let blocked = page(&forwarder).await;
+        assert_eq!(goes_off(&well, &blocked), ["AddressesBlocked"]);
+        let fired = alerts(now(), 20 * MINUTE, &[(0, &heard), (5 * MINUTE, &blocked)]);
+        let told = fired.iter().find(|alert| !is_shared(alert));
+        assert_eq!(told.expect("it is told").labels["source"], SHOPIFY);
     });
 }
 

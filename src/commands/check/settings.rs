@@ -118,8 +118,8 @@ fn certificate(identity: &Identity) -> Finding {
         names if names.is_empty() => "no name".to_owned(),
         names => names.join(", "),
     };
-    let until = |at: i64| (at - now()).div_euclid(86_400);
-    let days = until(validity.end);
+    let left = validity.end - now();
+    let days = left.div_euclid(86_400);
     let text = match days {
         ..0 => {
             return Err(Problem::Wrong(format!(
@@ -127,6 +127,7 @@ fn certificate(identity: &Identity) -> Finding {
                 -days
             )));
         }
+        0 | 1 => format!("{names}: matches its key, expires in {} hours", left / 3600),
         _ => format!("{names}: matches its key, expires in {days} days"),
     };
     if validity.start > now() {
@@ -134,7 +135,7 @@ fn certificate(identity: &Identity) -> Finding {
         let text = format!("{names}: not valid yet, but in {hours} hours: is the clock right?");
         return Err(Problem::Wrong(text));
     }
-    if Dated::server(validity.end).is_soon(now()) {
+    if Dated::server(&validity).is_soon(now()) {
         return Err(Problem::Warning(text));
     }
     Ok(text)
