@@ -116,6 +116,24 @@ pub trait Environment {
     }
 }
 
+/// A world in which there is nothing: for tests of what needs no file and no variable.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl Environment for Nothing {
+    fn var(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn read(&self, _: &Path) -> Result<Vec<u8>, String> {
+        Err("no such file".to_owned())
+    }
+
+    fn check_identity(&self, _: &Identity) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 /// One thing wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {

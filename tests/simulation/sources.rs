@@ -1,11 +1,10 @@
 //! The configuration of the simulated forwarders, read as `serve` reads one.
 
-use std::path::Path;
 use std::sync::OnceLock;
 
 use temporal_webhook_forwarder::cli::ServeArgs;
 use temporal_webhook_forwarder::config::file::{File, Metrics};
-use temporal_webhook_forwarder::config::{Config, Environment, Identity};
+use temporal_webhook_forwarder::config::{Config, Nothing};
 use temporal_webhook_forwarder::forward::Settings;
 use webhook_core::secret::Secret;
 use webhook_core::source::Source;
@@ -40,21 +39,4 @@ fn config() -> Config {
         ..ServeArgs::default()
     };
     Config::new(&args, &file, &Nothing).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
-}
-
-/// No variables and no files.
-struct Nothing;
-
-impl Environment for Nothing {
-    fn var(&self, _: &str) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn read(&self, _: &Path) -> Result<Vec<u8>, String> {
-        Err("no such file".to_owned())
-    }
-
-    fn check_identity(&self, _: &Identity) -> Result<(), String> {
-        Ok(())
-    }
 }

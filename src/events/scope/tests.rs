@@ -1,11 +1,9 @@
 //! Conditions that configurations give.
 
-use std::path::Path;
-
 use super::*;
 use crate::cli::ServeArgs;
 use crate::config::file::File;
-use crate::config::{Config, Environment, Identity};
+use crate::config::{Config, Nothing};
 
 #[test]
 fn a_source_is_asked_for_by_what_no_other_has() {
@@ -90,22 +88,6 @@ fn scope(sources: &[&str], indexed: Indexed) -> Scope {
     };
     let config = Config::new(&args, &file, &Nothing).expect("no mistake");
     Scope::new(&config.sources, indexed)
-}
-
-struct Nothing;
-
-impl Environment for Nothing {
-    fn var(&self, _: &str) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn read(&self, _: &Path) -> Result<Vec<u8>, String> {
-        Err("no such file".to_owned())
-    }
-
-    fn check_identity(&self, _: &Identity) -> Result<(), String> {
-        Ok(())
-    }
 }
 
 const NONE: Indexed = Indexed {
