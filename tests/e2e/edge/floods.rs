@@ -31,6 +31,39 @@ fn streams_that_are_opened_and_reset_end_the_connection() {
 fn streams_that_the_server_is_made_to_reset_end_the_connection() {
     run(async {
         let forwarder = Forwarder::start(ForwarderConfig::default()).await;
+        let too_wide = is_ended(&forwarder, "a window that is too wide", |number| {
+            let most = 0x7fff_ffff_u32.to_be_bytes();
+            [
+                frame(HEADERS, END_HEADERS, stream(number), &webhook()),
+                frame(WINDOW_UPDATE, 0, stream(number), &most),
+            ]
+            .concat()
+        });
+        let too_long = is_ended(&forwarder, "more data than its length says", |number| {
+            let mut head = webhook();
+            // content-length
+            head.extend_from_slice(&[0x0f, 0x0d]);
+            string(&mut head, "1");
+            [
+                frame(HEADERS, END_HEADERS, stream(number), &head),
+                frame(DATA, 0, stream(number), b"more"),
+            ]
+            .concat()
+        });
+        for end in [too_wide.await, too_long.await] {
+            // The limit of them is reached, and this one is over it.
+            let last = stream(RESETS);
+            let code = ENHANCE_YOUR_CALM;
+            assert_eq!(end, End::GoAway { code, last });
+        }
+    });
+}
+
+/// They end it at once.
+#[test]
+fn frames_that_no_stream_may_have_end_the_connection() {
+    run(async {
+        let forwarder = Forwarder::start(ForwarderConfig::default()).await;
         is_ended(&forwarder, "a window of no more", |number| {
             [
                 frame(HEADERS, END_HEADERS, stream(number), &webhook()),
@@ -127,15 +160,16 @@ fn floods_of_small_frames_cost_little_and_hold_up_nobody() {
 }
 
 /// In a few hundred frames, not at the end of the flood.
-async fn is_ended(forwarder: &Forwarder, what: &str, make: impl Fn(u32) -> Vec<u8>) {
+async fn is_ended(forwarder: &Forwarder, what: &str, make: impl Fn(u32) -> Vec<u8>) -> End {
     let mut frames = Frames::open(forwarder, &[]).await;
     let (end, count) = frames.flood(20_000, make).await;
-    assert!(end.is_some(), "{what}: nothing ended it");
+    let end = end.unwrap_or_else(|| panic!("{what}: nothing ended it"));
     assert!(count < 3000, "{what}: {end:?} after {count}");
-    if let Some(End::GoAway(code)) = end {
+    if let End::GoAway { code, .. } = end {
         assert_ne!(code, 0, "{what}: it is told that this was an error");
     }
     is_served(forwarder).await;
+    end
 }
 
 async fn is_bounded(
@@ -161,3 +195,8 @@ async fn is_bounded(
     })
     .await;
 }
+
+/// Streams that a client may make us reset; the next one ends its connection.
+const RESETS: u32 = 200;
+/// RFC 9113, section 7.
+const ENHANCE_YOUR_CALM: u32 = 11;

@@ -23,8 +23,11 @@ pub(super) struct Frames {
 /// What the server thinks of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// GOAWAY, with this code.
-    GoAway(u32),
+    /// GOAWAY, with this code, and the last stream that it heard.
+    GoAway {
+        code: u32,
+        last: u32,
+    },
     Closed,
 }
 
@@ -75,8 +78,12 @@ impl Frames {
         loop {
             if let Some((kind, payload)) = self.next_frame() {
                 if kind == GOAWAY {
-                    let code = payload[4..8].try_into().expect("four bytes");
-                    return Some(End::GoAway(u32::from_be_bytes(code)));
+                    let number = |at: usize| {
+                        let bytes = payload[at..at + 4].try_into().expect("four bytes");
+                        u32::from_be_bytes(bytes)
+                    };
+                    let (last, code) = (number(0), number(4));
+                    return Some(End::GoAway { code, last });
                 }
                 continue;
             }
