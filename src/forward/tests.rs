@@ -234,7 +234,7 @@ const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const DEADLINE: u64 = 4000 - 150;
 /// And less what a call gets at least.
 const LAST_CALL: u64 = DEADLINE - 300;
-const LONG: usize = 100_000;
+const LONG: usize = 200_000;
 
 const SOURCES: &str = r#"
 [[source]]

@@ -131,8 +131,9 @@ impl Steps {
     }
 }
 
-/// Bytes whose reading takes longer than a request should hold up others.
-const LONG: usize = 64 * 1024;
+/// Bytes whose reading takes longer than a request should hold up others: half a millisecond, or what it costs
+/// several times over to do it on another thread.
+const LONG: usize = 128 * 1024;
 /// Bytes over which a step is alone: those of an ordinary body of 2 MiB.
 const LARGE: usize = 2 * 1024 * 1024 * MULTIPLE;
 /// Of a body's bytes, what a step takes at its peak. Seen of bodies of 4 MiB, sealed, in whatever format: 3
