@@ -8,10 +8,10 @@ cargo +nightly fuzz --version >/dev/null 2>&1 || {
 	echo "rustup toolchain install nightly --profile minimal && cargo install --locked cargo-fuzz" >&2
 	exit 1
 }
-all="locator multipart signed expression payload json config"
+all="locator multipart signed expression payload json config proxy"
 for target in ${TARGETS:-$all}; do
 	features=()
-	[ "$target" != config ] || features=(--features program)
+	case "$target" in config | proxy) features=(--features program) ;; esac
 	mkdir -p "fuzz/corpus/$target"
 	echo "$target"
 	# Nothing in here is unsafe: an address sanitizer would find nothing and cost half of the runs.

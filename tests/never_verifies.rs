@@ -3,7 +3,7 @@
 
 mod never_verifies {
     mod attack;
-    mod config;
+    mod fuzzed;
     mod properties;
     mod targets;
 }

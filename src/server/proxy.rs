@@ -1,16 +1,17 @@
 //! The PROXY protocol: a trusted proxy says, before anything else on a connection, whose it is.
 
-use std::io;
+pub mod header;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use proxy_header::{ParseConfig, ProxyHeader};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use webhook_core::client::Proxies;
 
+use self::header::Header;
 use super::refused::{self, Kind};
 
 /// Who is a proxy of the listener's; replaced by a reload, for the connections from then on.
@@ -43,12 +44,12 @@ pub(super) async fn client(
     peer: SocketAddr,
     limit: Duration,
 ) -> (Option<SocketAddr>, Option<&'static Kind>) {
-    match timeout(limit, header(stream)).await {
+    match timeout(limit, read(stream)).await {
         Ok(Ok(said)) => (Some(said.unwrap_or(peer)), Some(&refused::PROXY_OK)),
         // A balancer that looks whether the port is open.
         Ok(Err(Fault::Silent)) => (None, None),
-        Ok(Err(Fault::Missing)) => (None, Some(&refused::PROXY_MISSING)),
-        Ok(Err(Fault::Malformed)) => (None, Some(&refused::PROXY_MALFORMED)),
+        Ok(Err(Fault::Header(header::Fault::Missing))) => (None, Some(&refused::PROXY_MISSING)),
+        Ok(Err(Fault::Header(header::Fault::Malformed))) => (None, Some(&refused::PROXY_MALFORMED)),
         Ok(Err(Fault::Closed)) => (None, Some(&refused::PROXY_CLOSED)),
         Err(_) => (None, Some(&refused::PROXY_TIMEOUT)),
     }
@@ -61,115 +62,53 @@ enum Fault {
     Silent,
     /// It ended within the header.
     Closed,
-    /// It begins with something else.
-    Missing,
-    Malformed,
-}
-
-impl From<io::Error> for Fault {
-    fn from(_: io::Error) -> Self {
-        Self::Closed
-    }
+    Header(header::Fault),
 }
 
 /// `None`: the proxy speaks for itself, or for nobody that has an address.
-async fn header(stream: &mut TcpStream) -> Result<Option<SocketAddr>, Fault> {
-    let mut header = vec![0; V2.len()];
-    match stream.read(&mut header[..1]).await {
-        Ok(1..) => {}
-        Ok(0) | Err(_) => return Err(Fault::Silent),
-    }
-    if ![V1[0], V2[0]].contains(&header[0]) {
-        return Err(Fault::Missing);
-    }
-    // The shortest header of either version is longer.
-    stream.read_exact(&mut header[1..]).await?;
-    if header == V2 {
-        if let Command::Local = rest_of_v2(stream, &mut header).await? {
-            return Ok(None);
+async fn read(stream: &mut TcpStream) -> Result<Option<SocketAddr>, Fault> {
+    let mut bytes = Vec::new();
+    let mut seen = [0; WINDOW];
+    loop {
+        let begun = bytes.len();
+        // Only looked at: what is behind the header is the client's.
+        let Ok(count @ 1..) = stream.peek(&mut seen).await else {
+            return Err(if begun == 0 {
+                Fault::Silent
+            } else {
+                Fault::Closed
+            });
+        };
+        bytes.extend_from_slice(&seen[..count]);
+        let (end, client) = match header::read(&bytes).map_err(Fault::Header)? {
+            Header::Begun => (bytes.len(), None),
+            Header::Whole { length, client } => (length, Some(client)),
+        };
+        let taken = stream.read_exact(&mut seen[..end - begun]).await;
+        taken.map_err(|_| Fault::Closed)?;
+        if let Some(client) = client {
+            return Ok(client);
         }
-    } else if header.starts_with(V1) {
-        rest_of_v1(stream, &mut header).await?;
-    } else {
-        return Err(Fault::Missing);
-    }
-    let config = ParseConfig {
-        include_tlvs: false,
-        allow_v1: true,
-        allow_v2: true,
-    };
-    match ProxyHeader::parse(&header, config) {
-        Ok((said, length)) if length == header.len() => {
-            Ok(said.proxied_address().map(|address| address.source))
-        }
-        Ok(_) | Err(_) => Err(Fault::Malformed),
     }
 }
 
-enum Command {
-    /// The proxy's own connection, whatever else stands in the header.
-    Local,
-    Proxied,
-}
-
-async fn rest_of_v2(stream: &mut TcpStream, header: &mut Vec<u8>) -> Result<Command, Fault> {
-    header.resize(V2.len() + 4, 0);
-    stream.read_exact(&mut header[V2.len()..]).await?;
-    let [command, _family, high, low] = header[V2.len()..] else {
-        return Err(Fault::Malformed);
-    };
-    let length = usize::from(u16::from_be_bytes([high, low]));
-    if length > LONGEST_V2 {
-        return Err(Fault::Malformed);
-    }
-    let begun = header.len();
-    header.resize(begun + length, 0);
-    stream.read_exact(&mut header[begun..]).await?;
-    match command {
-        0x20 => Ok(Command::Local),
-        0x21 => Ok(Command::Proxied),
-        _ => Err(Fault::Malformed),
-    }
-}
-
-/// Up to the line's end and not a byte further: behind it is the client's.
-async fn rest_of_v1(stream: &mut TcpStream, header: &mut Vec<u8>) -> Result<(), Fault> {
-    let mut seen = [0; LONGEST_V1];
-    while !header.ends_with(b"\n") {
-        let room = LONGEST_V1 - header.len();
-        if room == 0 {
-            return Err(Fault::Malformed);
-        }
-        let count = stream.peek(&mut seen[..room]).await?;
-        if count == 0 {
-            return Err(Fault::Closed);
-        }
-        let end = seen[..count].iter().position(|&byte| byte == b'\n');
-        let begun = header.len();
-        header.resize(begun + end.map_or(count, |end| end + 1), 0);
-        stream.read_exact(&mut header[begun..]).await?;
-    }
-    Ok(())
-}
-
-const V1: &[u8] = b"PROXY ";
-const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Bytes of a line, by the specification.
-const LONGEST_V1: usize = 107;
-/// Bytes of addresses and what is said besides: a client's certificate is named there at most.
-const LONGEST_V2: usize = 4096;
+/// Bytes that are looked at at once: all of most headers.
+const WINDOW: usize = 128;
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
-    use proxy_header::ProxiedAddress;
+    use proptest::sample::{Index, select};
+    use proxy_header::{ProxiedAddress, ProxyHeader};
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
 
+    use super::header::Fault::{Malformed, Missing};
     use super::*;
 
     /// What is read of these bytes, and what is left for who comes after.
-    async fn read(pieces: &[&[u8]]) -> (Result<Option<SocketAddr>, Fault>, Vec<u8>) {
+    async fn read_of(pieces: &[&[u8]]) -> (Result<Option<SocketAddr>, Fault>, Vec<u8>) {
         let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let to = socket.local_addr().expect("an address");
         let pieces: Vec<_> = pieces.iter().map(|piece| piece.to_vec()).collect();
@@ -185,7 +124,7 @@ mod tests {
             }
         });
         let (mut stream, _) = socket.accept().await.expect("it connects");
-        let result = header(&mut stream).await;
+        let result = read(&mut stream).await;
         let mut rest = Vec::new();
         if result.is_ok() {
             stream.read_to_end(&mut rest).await.expect("it ends");
@@ -197,9 +136,10 @@ mod tests {
 
     fn v2(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
         let length = u16::try_from(block.len()).expect("short").to_be_bytes();
-        [V2, &[command, family], &length, block].concat()
+        [V2.as_slice(), &[command, family], &length, block].concat()
     }
 
+    const V2: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
     const IPV4: &[u8] = &[203, 0, 113, 5, 10, 0, 0, 1, 0x12, 0x34, 1, 187];
 
     #[tokio::test]
@@ -233,13 +173,13 @@ mod tests {
         ] {
             let expected = Ok(expected.map(|text| text.parse().expect("an address")));
             let whole = [&bytes, b"GET / HTTP/1.1\r\n".as_slice()].concat();
-            let (said, rest) = read(&[&whole]).await;
+            let (said, rest) = read_of(&[&whole]).await;
             assert_eq!(said, expected, "{bytes:?}");
             assert_eq!(rest, b"GET / HTTP/1.1\r\n", "{bytes:?}");
             // byte by byte
             let pieces: Vec<_> = bytes.chunks(1).chain([b"rest".as_slice()]).collect();
             assert_eq!(
-                read(&pieces).await,
+                read_of(&pieces).await,
                 (expected, b"rest".to_vec()),
                 "{bytes:?}"
             );
@@ -252,48 +192,48 @@ mod tests {
         for (bytes, expected) in [
             (
                 b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
-                Fault::Missing,
+                Fault::Header(Missing),
             ),
             (
                 b"POST / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
-                Fault::Missing,
+                Fault::Header(Missing),
             ),
             (
                 vec![22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 1, 2, 3],
-                Fault::Missing,
+                Fault::Header(Missing),
             ),
             (
                 b"PROXY TCP4 203.0.113.5 10.0.0.1 4660\r\n".to_vec(),
-                Fault::Malformed,
+                Fault::Header(Malformed),
             ),
             (
                 b"PROXY TCP4 203.0.113.500 10.0.0.1 4660 443\r\n".to_vec(),
-                Fault::Malformed,
+                Fault::Header(Malformed),
             ),
             (
                 b"PROXY TCP4 2001:db8::5 2001:db8::1 4660 443\r\n".to_vec(),
-                Fault::Malformed,
+                Fault::Header(Malformed),
             ),
             (
                 b"PROXY UDP4 203.0.113.5 10.0.0.1 4660 443\r\n".to_vec(),
-                Fault::Malformed,
+                Fault::Header(Malformed),
             ),
             (
                 b"PROXY TCP4 203.0.113.5 10.0.0.1 4660 443\n".to_vec(),
-                Fault::Malformed,
+                Fault::Header(Malformed),
             ),
-            (long, Fault::Malformed),
-            (v2(0x31, 0x11, IPV4), Fault::Malformed),
-            (v2(0x22, 0x11, IPV4), Fault::Malformed),
-            (v2(0x21, 0x41, IPV4), Fault::Malformed),
-            (v2(0x21, 0x11, &IPV4[..8]), Fault::Malformed),
-            (v2(0x21, 0x11, &[0; LONGEST_V2 + 1]), Fault::Malformed),
+            (long, Fault::Header(Malformed)),
+            (v2(0x31, 0x11, IPV4), Fault::Header(Malformed)),
+            (v2(0x22, 0x11, IPV4), Fault::Header(Malformed)),
+            (v2(0x21, 0x41, IPV4), Fault::Header(Malformed)),
+            (v2(0x21, 0x11, &IPV4[..8]), Fault::Header(Malformed)),
+            (v2(0x21, 0x11, &[0; 4097]), Fault::Header(Malformed)),
             (v2(0x21, 0x11, IPV4)[..20].to_vec(), Fault::Closed),
             (b"PROXY TCP4 203.0".to_vec(), Fault::Closed),
             (b"PRO".to_vec(), Fault::Closed),
             (Vec::new(), Fault::Silent),
         ] {
-            assert_eq!(read(&[&bytes]).await.0, Err(expected), "{bytes:?}");
+            assert_eq!(read_of(&[&bytes]).await.0, Err(expected), "{bytes:?}");
         }
     }
 
@@ -301,11 +241,26 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn no_header_breaks_the_reader(begins in 0..3_usize, noise in prop::collection::vec(any::<u8>(), 0..300)) {
-            let bytes = [[V1, V2, b""][begins], &noise].concat();
+        fn the_stream_says_what_its_bytes_say(
+            begins in select(vec![b"PROXY TCP4 203.0.113.5 10.0.0.1 4660 443\r\n".to_vec(), b"PROXY ".to_vec(), v2(0x21, 0x11, IPV4), v2(0x20, 0, &[0; 300]), V2.to_vec(), Vec::new()]),
+            noise in vec(any::<u8>(), 0..300),
+            cuts in vec(any::<Index>(), 0..4),
+        ) {
+            let bytes = [begins, noise].concat();
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<_> = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let (said, _) = runtime.expect("a runtime").block_on(read(&[&bytes]));
-            prop_assert!(begins != 2 || said.is_err() || noise.starts_with(&V2[..1]));
+            let (said, rest) = runtime.expect("a runtime").block_on(read_of(&pieces));
+            let (expected, left) = match header::read(&bytes) {
+                Ok(Header::Whole { length, client }) => (Ok(client), &bytes[length..]),
+                Ok(Header::Begun) if bytes.is_empty() => (Err(Fault::Silent), &[][..]),
+                Ok(Header::Begun) => (Err(Fault::Closed), &[][..]),
+                Err(fault) => (Err(Fault::Header(fault)), &[][..]),
+            };
+            prop_assert_eq!(said, expected);
+            prop_assert_eq!(rest, left);
         }
     }
 }
