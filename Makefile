@@ -142,8 +142,10 @@ check-deploy: ## Helm chart, compose.yaml, release workflow and systemd unit, ea
 	@scripts/check-deploy.sh
 
 .PHONY: test-edge
-test-edge: ## What h2spec, sslyze, testssl.sh and slowhttptest say of the public listener (Debian, Ubuntu; some three minutes)
+test-edge: ## What h2spec, sslyze, testssl.sh and slowhttptest say of the public listener, and 10,000 idle connections over TLS (Debian, Ubuntu; some five minutes)
 	@scripts/edge-tools.sh
+	@TEMPORAL_BIN="$$(scripts/temporal.sh)" && export TEMPORAL_BIN EDGE_CONNECTIONS=10000 && \
+	exec cargo test --locked --test e2e edge::idle -- --nocapture
 
 .PHONY: temporal
 temporal: ## The Temporal CLI: found, or built with Go

@@ -4,5 +4,6 @@
 mod bytes;
 mod floods;
 mod frames;
+mod idle;
 mod process;
 mod table;

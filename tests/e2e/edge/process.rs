@@ -1,4 +1,4 @@
-//! What a process may run out of: descriptors, a disk for its log, memory for idle connections. And its clock.
+//! What a process may run out of: descriptors, a disk for its log. And its clock; and comparisons that take their time.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -6,14 +6,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::bytes::is_served;
 use crate::support::delivery::Delivery;
 use crate::support::forwarder::{Forwarder, ForwarderConfig, SECRET};
 use crate::support::held::{Held, processor_time};
 use crate::support::process::Process;
-use crate::support::raw;
 use crate::support::run::BINARY;
 use crate::support::sender::Sender;
 use crate::support::temporal::{Temporal, free_port};
@@ -109,47 +108,6 @@ fn a_log_on_a_full_disk_costs_lines_and_no_event() {
             .expect("it is counted");
         assert!(lost > 0, "{page}");
         assert!(process.is_running());
-    });
-}
-
-#[test]
-fn an_idle_connection_takes_little_memory_and_nobodys_time() {
-    run(async {
-        const COUNT: usize = 400;
-        rlimit::increase_nofile_limit(u64::MAX).expect("a limit of its own");
-        let forwarder = Forwarder::start(ForwarderConfig::default()).await;
-        // What is there once, however many come.
-        drop(raw::connect_tls(&forwarder, "http/1.1").await);
-        is_served(&forwarder).await;
-        let before = Held::by(forwarder.id()).kilobytes;
-        let mut idle = Vec::new();
-        for _ in 0..COUNT {
-            idle.push(raw::connect_tls(&forwarder, "http/1.1").await);
-        }
-        let each = (Held::by(forwarder.id()).kilobytes - before) / COUNT as f64;
-        // A program that is not optimised has larger futures: what is promised is measured by `make bench`.
-        assert!(each < 64.0, "{each} kB each");
-        let time = processor_time(forwarder.id());
-        let answer = Sender::new(&forwarder).send(&Delivery::order()).await;
-        assert_eq!(answer.outcome(), "200 started");
-        sleep(Duration::from_secs(1)).await;
-        let spent = processor_time(forwarder.id()) - time;
-        assert!(spent < Duration::from_millis(500), "{spent:?}");
-        drop(idle);
-        let gone = timeout(PATIENCE, async {
-            while !forwarder
-                .metrics()
-                .await
-                .contains("webhook_forwarder_connections 1\n")
-                && !forwarder
-                    .metrics()
-                    .await
-                    .contains("webhook_forwarder_connections 0\n")
-            {
-                sleep(Duration::from_millis(50)).await;
-            }
-        });
-        gone.await.expect("they are gone");
     });
 }
 
