@@ -187,6 +187,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn much_may_be_said_besides() {
+        let longest = v2(0x21, 0x11, &[IPV4, &[0; 4096 - 12]].concat());
+        let (said, rest) = read_of(&[&longest, b"rest"]).await;
+        assert_eq!(said, Ok("203.0.113.5:4660".parse().ok()));
+        assert_eq!(rest, b"rest");
+    }
+
+    #[tokio::test]
     async fn anything_else_is_refused() {
         let long = [b"PROXY TCP4 ".as_slice(), &[b'1'; 200]].concat();
         for (bytes, expected) in [
