@@ -43,7 +43,7 @@ fn what_a_replica_holds_does_not_grow() {
                 sleep(TICK / 10).await;
             }
             for (samples, replica) in samples.iter_mut().zip(replicas.running()) {
-                samples.push((began.elapsed(), held(replica)));
+                samples.push((began.elapsed(), apart_from_clients(replica).await));
             }
             let due = scale.calm * (faults + 1) + scale.fault * faults;
             if began.elapsed() > due && due + scale.fault < scale.length {
@@ -94,6 +94,16 @@ fn what_a_replica_holds_does_not_grow() {
 
 fn held(replica: &Forwarder) -> Held {
     Held::by(replica.id())
+}
+
+/// Without the descriptors of its clients' connections: how many they open is their matter.
+async fn apart_from_clients(replica: &Forwarder) -> Held {
+    let mut held = held(replica);
+    let page = replica.metrics().await;
+    let mut lines = page.lines();
+    let open = lines.find_map(|line| line.strip_prefix("webhook_forwarder_connections "));
+    held.files -= open.expect("a gauge").parse::<f64>().expect("a number");
+    held
 }
 
 /// One that the connections to Temporal get over.
